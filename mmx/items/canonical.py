@@ -1,0 +1,30 @@
+"""One way to write data down and one way to hash it."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+
+def canonical(data: Any) -> bytes:
+    """Return JSON with sorted keys, no spaces and no NaN: equal data give equal bytes."""
+    text = json.dumps(
+        data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    return text.encode("utf-8")
+
+
+def data_digest(data: Any) -> str:
+    """Return the sha256, in hex, of the canonical form of `data`."""
+    return hashlib.sha256(canonical(data)).hexdigest()
+
+
+def bytes_digest(content: bytes) -> str:
+    """Return the sha256, in hex, of `content`."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return the sha256, in hex, of the bytes of the file at `path`."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,115 @@
+"""The one way work is spread: a pool of processes that outlives the workers it loses."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+"""One thread inside each worker: the cores are filled by processes."""
+
+
+@dataclass(frozen=True)
+class Lost(Generic[Job]):
+    """A job whose worker died twice while it alone was being worked on."""
+
+    job: Job
+
+
+@dataclass(frozen=True)
+class WorkerSetup:
+    """What a fresh worker does before its first job."""
+
+    call: Callable[[int], None] | None = None
+    """Receives the worker's number, from 0; with GPUs, the GPU it is to use."""
+    gpus: int = 0
+
+    def __call__(self, counter: "multiprocessing.sharedctypes.Synchronized[int]") -> None:
+        """Take a number and run `call` with it."""
+        with counter.get_lock():
+            number = counter.value
+            counter.value += 1
+        if self.call:
+            self.call(number % self.gpus if self.gpus else number)
+
+
+def map_items(
+    fn: Callable[[Sequence[Job]], list[Result]],
+    items: Sequence[Job],
+    *,
+    workers: int,
+    gpus: int = 0,
+    setup: Callable[[int], None] | None = None,
+    chunk: int = 1,
+) -> Iterator[tuple[Sequence[Job], list[Result] | Lost[Job]]]:
+    """Yield (jobs, results) as chunks of `items` complete, in whatever order they do.
+
+    `fn` gets a chunk and returns one result per job; an exception of `fn` reaches the caller. When
+    a worker dies, the pool is rebuilt and the jobs that were under way are tried again, each alone;
+    the one that kills its worker a second time is yielded as `Lost` and the rest goes on.
+    """
+    chunks = [tuple(items[i : i + chunk]) for i in range(0, len(items), chunk)]
+    suspects: list[tuple[Job, ...]] = []
+    while chunks:
+        for done in run_pool(fn, chunks, suspects, workers, WorkerSetup(setup, gpus)):
+            chunks.remove(done[0])
+            yield done
+        for jobs in suspects:
+            chunks.remove(jobs)
+        for job in [job for jobs in suspects for job in jobs]:
+            yield try_alone(fn, job, WorkerSetup(setup, gpus))
+        suspects.clear()
+
+
+def run_pool(
+    fn: Callable[[Sequence[Job]], list[Result]],
+    chunks: Sequence[tuple[Job, ...]],
+    suspects: list[tuple[Job, ...]],
+    workers: int,
+    setup: WorkerSetup,
+) -> Iterator[tuple[tuple[Job, ...], list[Result]]]:
+    """Yield what one pool completes; when it breaks, put what was under way into `suspects`.
+
+    No more than `workers` chunks are handed in at a time, so that a death puts few under suspicion.
+    """
+    waiting = list(reversed(chunks))
+    running: dict[Future[list[Result]], tuple[Job, ...]] = {}
+    with new_pool(min(workers, len(chunks)), setup) as pool:
+        try:
+            while waiting or running:
+                while waiting and len(running) < workers:
+                    jobs = waiting.pop()
+                    running[pool.submit(fn, jobs)] = jobs
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    result = future.result()
+                    yield running.pop(future), result
+        except BrokenProcessPool:
+            suspects.extend(running.values())
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def try_alone(
+    fn: Callable[[Sequence[Job]], list[Result]], job: Job, setup: WorkerSetup
+) -> tuple[tuple[Job], list[Result] | Lost[Job]]:
+    """Run one suspect in a pool of its own: innocent, it completes; else it is lost."""
+    with new_pool(1, setup) as pool:
+        try:
+            return (job,), pool.submit(fn, (job,)).result()
+        except BrokenProcessPool:
+            return (job,), Lost(job)
+
+
+def new_pool(workers: int, setup: WorkerSetup) -> ProcessPoolExecutor:
+    """Start a pool of single-threaded processes that share nothing with this one."""
+    context = multiprocessing.get_context("spawn")
+    for name in THREADS:
+        os.environ.setdefault(name, "1")
+    counter = context.Value("i", 0)
+    return ProcessPoolExecutor(workers, context, initializer=setup, initargs=(counter,))

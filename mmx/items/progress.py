@@ -1,0 +1,68 @@
+"""The progress of a long run: a bar for people, a plain line now and then for logs."""
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+LOG_EVERY = 30.0
+"""Seconds between lines where there is no terminal."""
+
+
+class ItemProgress:
+    """Counts reused, computed and failed items of a step and shows rate and time left."""
+
+    def __init__(self, step: str, total: int, unit: str = "trailers") -> None:
+        self.step, self.total, self.unit = step, total, unit
+        self.reused = self.computed = self.failed = 0
+        self.started = self.logged = time.monotonic()
+        self.console = Console(stderr=True)
+        self.bar = Progress(
+            TextColumn("{task.description:<22}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[counts]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not sys.stderr.isatty(),
+        )
+        self.task = self.bar.add_task(step, total=total, counts="")
+
+    def __enter__(self) -> "ItemProgress":
+        """Start to show."""
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop the bar and print one closing line."""
+        self.bar.stop()
+        print(f"{self.step}: {self.summary()}", file=sys.stderr, flush=True)
+
+    def summary(self) -> str:
+        """Return the counts in words."""
+        seconds = time.monotonic() - self.started
+        return (
+            f"{self.reused} reused, {self.computed} computed, {self.failed} failed "
+            f"of {self.total} {self.unit} in {seconds:.1f} s"
+        )
+
+    def count(self, *, reused: int = 0, computed: int = 0, failed: int = 0) -> None:
+        """Add to the counts and show them."""
+        self.reused += reused
+        self.computed += computed
+        self.failed += failed
+        rate = self.computed / max(time.monotonic() - self.started, 1e-9)
+        counts = f"{self.reused} reused  {self.computed} computed  {self.failed} failed"
+        self.bar.update(
+            self.task, advance=reused + computed + failed, counts=f"{counts}  {rate:.2f}/s"
+        )
+        if self.bar.disable and time.monotonic() - self.logged > LOG_EVERY:
+            self.logged = time.monotonic()
+            print(f"{self.step}: {counts}, {rate:.2f}/s", file=sys.stderr, flush=True)

@@ -1,0 +1,115 @@
+"""The receipt: the record that an item was made, of what, and what came out."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from mmx.items.canonical import data_digest
+
+
+class ReceiptError(Exception):
+    """Not a receipt: a field is missing, or the fingerprint is not that of the content."""
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A file of pre-trained weights. Only the digest decides; the rest is for people."""
+
+    name: str
+    sha256: str
+    source: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """All that determines an item's result: no path, host, worker count or time."""
+
+    step: str
+    schema: int
+    inputs: dict[str, str]
+    """Digest by role, e.g. {"video": sha256, "scenes": output digest}."""
+    parameters: dict[str, Any]
+    """Value by dotted leaf key of params.yaml."""
+    code: str
+    tools: dict[str, str]
+    """Version by package name."""
+    weights: tuple[Weight, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256, in hex, over the canonical JSON of everything above."""
+        return data_digest(
+            {
+                "step": self.step,
+                "schema": self.schema,
+                "inputs": self.inputs,
+                "parameters": self.parameters,
+                "code": self.code,
+                "tools": self.tools,
+                "weights": sorted(weight.sha256 for weight in self.weights),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Output:
+    """One file that the item made."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault of the input, recorded as the item's result."""
+
+    kind: str
+    """Class of the exception."""
+    reason: str
+    """One sentence without paths or times."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Ingredients and result of one item. Holds only what can be reproduced."""
+
+    ingredients: Ingredients
+    outputs: tuple[Output, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+    fault: Fault | None = None
+    adopted: str | None = None
+    """Fingerprint under which the result was made, if it was carried over after a refactoring."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The ingredients' fingerprint."""
+        return self.ingredients.fingerprint
+
+    @property
+    def output_digest(self) -> str:
+        """Digest of what came out: the input of the steps that follow."""
+        return data_digest([(output.name, output.sha256) for output in self.outputs])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON, the fingerprint first for people who grep."""
+        return {"fingerprint": self.fingerprint, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Receipt":
+        """Read what `to_dict` gave; raise ReceiptError where it does not add up."""
+        try:
+            ingredients = dict(data["ingredients"])
+            ingredients["weights"] = tuple(Weight(**weight) for weight in ingredients["weights"])
+            receipt = cls(
+                ingredients=Ingredients(**ingredients),
+                outputs=tuple(Output(**output) for output in data["outputs"]),
+                facts=data["facts"],
+                fault=Fault(**data["fault"]) if data["fault"] else None,
+                adopted=data["adopted"],
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ReceiptError(f"not a receipt: {error}") from None
+        if receipt.fingerprint != data.get("fingerprint"):
+            raise ReceiptError("the fingerprint is not that of the ingredients")
+        return receipt

@@ -1,0 +1,100 @@
+"""The one place that knows where things lie below a project's top folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Every path of a project, from its top folder."""
+
+    root: Path
+
+    @property
+    def params(self) -> Path:
+        """params.yaml."""
+        return self.root / "params.yaml"
+
+    @property
+    def tools(self) -> Path:
+        """tools.yaml: versions that have a part in results."""
+        return self.root / "tools.yaml"
+
+    @property
+    def weights_lock(self) -> Path:
+        """weights.lock.yaml: the sha256 of every file of weights that was ever fetched."""
+        return self.root / "weights.lock.yaml"
+
+    @property
+    def data(self) -> Path:
+        """The folder that the manifest's paths are relative to."""
+        return self.root / "data"
+
+    @property
+    def manifest(self) -> Path:
+        """The manifest that people write: one row per trailer."""
+        return self.root / "data" / "trailers.csv"
+
+    @property
+    def videos(self) -> Path:
+        """Videos or links to them, named by the manifest's column `video`."""
+        return self.root / "data" / "videos"
+
+    @property
+    def trailers(self) -> Path:
+        """Every manifest row: labels, status, reason of a rejection."""
+        return self.root / "data" / "trailers.parquet"
+
+    @property
+    def sources(self) -> Path:
+        """Accepted trailers only: video, sha256, probe. No label, so that a label costs no work."""
+        return self.root / "data" / "sources.parquet"
+
+    @property
+    def clips(self) -> Path:
+        """Clip table, sharded."""
+        return self.root / "data" / "clips"
+
+    @property
+    def audio(self) -> Path:
+        """One wav per trailer that has sound."""
+        return self.root / "data" / "audio"
+
+    @property
+    def flow(self) -> Path:
+        """One flow file per trailer."""
+        return self.root / "data" / "flow"
+
+    def embeddings(self, expert: str) -> Path:
+        """One table per expert, sharded."""
+        return self.root / "data" / "embeddings" / expert
+
+    @property
+    def features(self) -> Path:
+        """The Parquet feature store."""
+        return self.root / "data" / "features"
+
+    @property
+    def splits(self) -> Path:
+        """trailer_id, group_id, split."""
+        return self.root / "data" / "splits.parquet"
+
+    @property
+    def coarse(self) -> Path:
+        """The coarse genre model."""
+        return self.root / "models" / "coarse"
+
+    @property
+    def fine(self) -> Path:
+        """The fine-tuned model."""
+        return self.root / "models" / "fine"
+
+    @property
+    def trailer_embeddings(self) -> Path:
+        """The bottleneck embedding of every trailer, coarse and fine."""
+        return self.root / "data" / "trailer_embeddings.parquet"
+
+    @property
+    def reports(self) -> Path:
+        """Metrics, tables, figures and the page."""
+        return self.root / "reports"
