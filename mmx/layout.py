@@ -98,3 +98,27 @@ class Layout:
     def reports(self) -> Path:
         """Metrics, tables, figures and the page."""
         return self.root / "reports"
+
+    @property
+    def evaluation(self) -> Path:
+        """What the evaluate step computed: embeddings, metrics, tables, plots."""
+        return self.reports / "evaluation"
+
+    @property
+    def metrics(self) -> Path:
+        """The metrics file that `dvc metrics show` reads."""
+        return self.reports / "metrics.json"
+
+    @property
+    def page(self) -> Path:
+        """The report."""
+        return self.reports / "index.html"
+
+    @property
+    def ablations(self) -> Path:
+        """One folder per variant."""
+        return self.reports / "ablations"
+
+    def curves(self, step: str) -> Path:
+        """Curves of a training, as dvclive writes them."""
+        return self.reports / "curves" / step

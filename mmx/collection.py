@@ -1,0 +1,60 @@
+"""The split of a project's collection: who takes part, and what was decided before."""
+
+from collections import Counter
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mmx.items.earlier import cached_output, locked_digest
+from mmx.items.shards import write_parquet
+from mmx.pipeline import read_clips
+from mmx.project import Project
+from mmx.trailers.splits import assign
+
+
+class SplitLostError(Exception):
+    """dvc.lock knows of a split that is nowhere to be found."""
+
+
+def split_collection(project: Project) -> None:
+    """Write splits.parquet: trailers with at least `split.min_clips` clips, earlier places kept."""
+    layout, params = project.layout, project.params.split
+    clips = read_clips(layout.clips)
+    columns = ["trailer_id", "group_id", "genres", "status"]
+    rows = pq.read_table(layout.trailers, columns=columns).to_pylist()
+    members = {
+        row["trailer_id"]: row
+        for row in rows
+        if row["status"] == "accepted" and len(clips.get(row["trailer_id"], ())) >= params.min_clips
+    }
+    table = assign(
+        {name: row["group_id"] for name, row in members.items()},
+        {name: row["genres"] for name, row in members.items()},
+        params,
+        earlier_split(project),
+    )
+    write_parquet(table, layout.splits)
+    counts = Counter(table["split"].to_pylist())
+    left_out = sum(row["status"] == "accepted" for row in rows) - len(table)
+    print(f"split: {dict(sorted(counts.items()))}, {left_out} with too few clips left out")
+
+
+def earlier_split(project: Project) -> pa.Table | None:
+    """Return the split as it was: from the workspace, else from DVC's cache, else there is none.
+
+    Raise SplitLostError where dvc.lock names one that cannot be had: a new one would move test
+    trailers into training.
+    """
+    layout = project.layout
+    if layout.splits.exists():
+        return pq.read_table(layout.splits)
+    out = layout.splits.relative_to(layout.root).as_posix()
+    if locked_digest(layout.root / "dvc.lock", out) is None:
+        return None
+    cached = cached_output(layout.root, out)
+    if cached is None:
+        raise SplitLostError(
+            f"{out} is in dvc.lock but neither here nor in DVC's cache: `dvc pull {out}`, or take "
+            "the stage split out of dvc.lock to draw a new split"
+        )
+    return pq.read_table(cached)

@@ -1,0 +1,49 @@
+"""Errors that a user can act on end in one plain sentence; others keep their trace."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mmx.collection import SplitLostError
+from mmx.experts.base import ExpertError
+from mmx.experts.pins import WeightsError
+from mmx.items.receipt import ReceiptError
+from mmx.items.run import StepFailedError
+from mmx.items.store import StoreBusyError, StoreError
+from mmx.media.faults import MediaFault
+from mmx.params import ParamsError
+from mmx.steps import UnknownStepError
+from mmx.tools import ToolsError
+from mmx.trailers import IngestError, PathFault, TableError
+from mmx.training.faults import CollectionError
+from mmx.upkeep import AdoptError
+
+EXPECTED: tuple[type[Exception], ...] = (
+    AdoptError,
+    CollectionError,
+    ExpertError,
+    IngestError,
+    MediaFault,
+    ParamsError,
+    PathFault,
+    ReceiptError,
+    SplitLostError,
+    StepFailedError,
+    StoreBusyError,
+    StoreError,
+    TableError,
+    ToolsError,
+    UnknownStepError,
+    WeightsError,
+)
+"""What is the input's or the user's to mend, not a bug of mmx."""
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Print an expected error as `error: ...` on stderr and exit with 1; let others through."""
+    try:
+        yield
+    except EXPECTED as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,291 @@
+"""params.yaml as typed, validated objects: one class per section, unknown keys refused."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+Fraction01 = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class ParamsError(Exception):
+    """params.yaml is missing, is not YAML, or holds a key or value that mmx refuses."""
+
+
+class Section(BaseModel):
+    """A section of params.yaml: immutable, without unknown keys, strict about types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class CollectionParams(Section):
+    """What a trailer must satisfy to be in the collection."""
+
+    genres: tuple[str, ...]
+    """The vocabulary, in the order of the logits (20 in the paper's section 4.1)."""
+    max_labels: Count = 6
+    max_seconds: Positive = 1800.0
+    """A longer video is rejected."""
+    max_pixels: Count = 8192 * 4320
+    """A larger frame is rejected."""
+
+
+class ScenesParams(Section):
+    """Scene detection (section 4.1)."""
+
+    detector: Literal["content", "adaptive"] = "content"
+    threshold: Positive = 27.0
+    """In the detector's own unit: mean HSV change per pixel (content) or its ratio (adaptive)."""
+    min_scene_len: Count = 15
+    """Frames."""
+    drop_first_last: Literal["clip", "frame", "none"] = "clip"
+
+
+class AudioParams(Section):
+    """Audio extraction (section 4.1)."""
+
+    rate: Count = 16000
+    """Hertz."""
+
+
+class FlowParams(Section):
+    """Dual TV-L1 optical flow: sampling, size, algorithm (OpenCV's meaning), storage."""
+
+    rate: Literal["native"] | Positive = "native"
+    """Frames per second between which flow is computed."""
+    pairs_per_clip: Annotated[int, Field(ge=0)] = 0
+    """Evenly spread pairs of consecutive frames per clip; 0 takes every pair."""
+    short_side: Annotated[int, Field(ge=16)] = 256
+    keep: Literal["full", "crop224"] = "full"
+    bound: Positive = 20.0
+    """Pixels: flow is clipped to [-bound, bound] before it is quantised to 8 bits."""
+    tau: Positive = 0.25
+    lambda_: Annotated[float, Field(gt=0.0, alias="lambda")] = 0.15
+    theta: Positive = 0.3
+    scales: Count = 5
+    scale_step: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.8
+    warps: Count = 5
+    epsilon: Positive = 0.01
+    inner_iterations: Count = 30
+    outer_iterations: Count = 10
+    median_filtering: Literal[1, 3, 5] = 5
+    gamma: Annotated[float, Field(ge=0.0)] = 0.0
+
+
+class ExpertEntry(Section):
+    """One embed stage: which modality the expert serves and which artefact it reads."""
+
+    modality: Literal["appearance", "scene", "motion", "audio"]
+    reads: Literal["sources.parquet", "flow", "audio"]
+    frames_per_clip: Annotated[int, Field(ge=0)] | None = None
+    """In place of `embed.frames_per_clip`, for this expert."""
+    batch: Count | None = None
+    """In place of `embed.batch`, for this expert."""
+
+
+class EmbedParams(Section):
+    """Expert embeddings (section 4.2): which experts, and how they are run."""
+
+    experts: dict[str, ExpertEntry]
+    frames_per_clip: Annotated[int, Field(ge=0)] = 0
+    """Evenly spread frames per clip for frame experts; 0 takes every frame."""
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    batch: Count = 32
+    """The one shape of every forward pass; the last batch is padded."""
+
+
+class SplitParams(Section):
+    """The split: shares, seed, and who takes part."""
+
+    train: Fraction01 = 0.8
+    validation: Fraction01 = 0.1
+    test: Fraction01 = 0.1
+    seed: int = 0
+    min_clips: Count = 10
+    """Trailers with fewer kept clips stay in the store and out of the split."""
+
+    @model_validator(mode="after")
+    def _shares_are_whole(self) -> "SplitParams":
+        if abs(self.train + self.validation + self.test - 1) > 1e-6:
+            raise ValueError("train, validation and test must add up to 1")
+        return self
+
+
+class EvaluateParams(Section):
+    """Metrics, maps and the report (section 4)."""
+
+    threshold: Fraction01 = 0.3
+    """A genre is predicted when its probability is above (section 7)."""
+    neighbours: Count = 10
+    perplexity: Positive = 30.0
+    """Of t-SNE; lowered by itself for a small collection."""
+    seed: int = 0
+    """Of t-SNE."""
+    pictured: Annotated[int, Field(ge=0)] = 60
+    """Trailers of which the report shows key frames."""
+    key_frames: Count = 4
+    """Per pictured trailer."""
+    frame_width: Annotated[int, Field(ge=16)] = 176
+    """Pixels."""
+
+
+class AblateParams(Section):
+    """Ablations (tables 2 and 5, figure 9), off the default path."""
+
+    seeds: Count = 3
+    """Trainings per variant: mean and spread are reported."""
+
+
+class GatingParams(Section):
+    """Collaborative gating (section 3.1)."""
+
+    form: Literal["paper", "original"] = "paper"
+    """`original` computes it as the published code of collaborative experts does."""
+    order: Literal["simultaneous", "sequential"] = "simultaneous"
+    include_self: bool = False
+
+
+class NetvladParams(Section):
+    """Pooling of a modality that has several vectors per clip (section 4.2)."""
+
+    clusters: Count = 16
+    ghosts: Annotated[int, Field(ge=0)] = 0
+
+
+class SequenceParams(Section):
+    """Sequences of clips (section 5)."""
+
+    length: Count = 9
+    """Clips."""
+    stride: Count = 9
+    """Clips from one start to the next."""
+    width: Count = 256
+
+
+class ModelParams(Section):
+    """The network (sections 3 and 7)."""
+
+    modalities: dict[str, tuple[str, ...]] = {
+        "appearance": ("senet154",),
+        "scene": ("resnet18_places365",),
+        "motion": ("i3d_flow",),
+        "audio": ("vggish",),
+    }
+    """The experts that each modality is made of; several are joined side by side."""
+    dim: Count = 768
+    """Common width of the modalities."""
+    netvlad: NetvladParams = NetvladParams()
+    fusion: Literal["gated", "concat"] = "gated"
+    gating: GatingParams = GatingParams()
+    clip: Count = 128
+    """Width of a clip's vector."""
+    sequence: SequenceParams = SequenceParams()
+    aggregate: Literal["concat", "sum"] = "concat"
+    slots: Count = 40
+    """Sequences that `concat` has room for."""
+    bottleneck: Count = 2048
+    """Width of a trailer's embedding."""
+    classifier: Count = 1024
+    """Hidden width of the classifier."""
+    projection: Count = 128
+    """Width of the contrastive projection."""
+    sequence_head: Literal["none", "probe", "only"] = "probe"
+    """Genres per sequence: not at all, beside the trailer's, or instead (section 3.2)."""
+
+
+class OptimisationParams(Section):
+    """What both trainings share (section 4.2)."""
+
+    batch: Count = 32
+    """Trailers."""
+    seed: int = 0
+    keep: Literal["last", "best"] = "last"
+    """`best`: the epoch that validation liked most."""
+    patience: Annotated[int, Field(ge=0)] = 0
+    """Stop after so many epochs without a better one; 0 never stops early."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    threads: Count = 2
+    """On the CPU. The last bits of a sum depend on it."""
+    clip_dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Share of a trailer's clips that are left out at random each time; 0 as published."""
+    feature_noise: Annotated[float, Field(ge=0.0)] = 0.0
+    """Noise added to embeddings, in their standard deviations; 0 as published."""
+
+
+class TrainParams(OptimisationParams):
+    """Coarse training on genres (sections 3.2 and 4.2)."""
+
+    epochs: Count = 200
+    lr: Positive = 3e-5
+    positive_cap: Positive = 10.0
+    """Largest weight of a genre's positives in equation 3."""
+
+
+class FinetuneParams(OptimisationParams):
+    """Contrastive fine-tuning (sections 3.3 and 4.2)."""
+
+    epochs: Count = 50
+    lr: Positive = 1e-4
+    constant_epochs: Annotated[int, Field(ge=0)] = 10
+    """Epochs at the full rate, before cosine annealing."""
+    temperature: Positive = 0.5
+    pairs: Literal["halves", "random", "shuffled"] = "halves"
+    """A trailer's two views: its halves, two random sequences, or its clips dealt at random."""
+
+
+class RunParams(Section):
+    """How work is spread. Nothing here changes a result."""
+
+    workers: Annotated[int, Field(ge=0)] = 0
+    """Processes; 0 means one per core."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda` or `cuda:N`."""
+    max_failed: Fraction01 = 0.2
+    """A stage fails when a larger share of its items did."""
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    profile: Literal["lite", "paper"]
+    collection: CollectionParams
+    scenes: ScenesParams
+    audio: AudioParams
+    flow: FlowParams
+    embed: EmbedParams
+    split: SplitParams
+    model: ModelParams = ModelParams()
+    train: TrainParams = TrainParams()
+    finetune: FinetuneParams = FinetuneParams()
+    evaluate: EvaluateParams = EvaluateParams()
+    ablate: AblateParams = AblateParams()
+    run: RunParams
+
+    def value(self, key: str) -> object:
+        """Return the value of a dotted leaf key such as `flow.lambda`, as plain JSON data."""
+        value: object = self.model_dump(mode="json", by_alias=True)
+        for part in key.split("."):
+            if not isinstance(value, dict) or part not in value:
+                raise KeyError(f"params.yaml has no key {key!r}")
+            value = value[part]
+        return value
+
+
+def load_params(path: Path) -> Params:
+    """Read and validate params.yaml; raise ParamsError with every fault named."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return Params.model_validate(data)
+    except FileNotFoundError:
+        raise ParamsError(f"{path} does not exist: run mmx in a project's top folder") from None
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path} is not YAML: {error}") from None
+    except ValidationError as error:
+        faults = (
+            f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise ParamsError(f"{path}: " + "; ".join(faults)) from None

@@ -1,0 +1,236 @@
+"""Run a step over a project: gather its items, complete them, lay out the result."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from mmx.experts.base import Expert, Packaged
+from mmx.experts.registry import get_expert
+from mmx.experts.weights import Place, Status, require, weights_folder
+from mmx.items.code import code_digest
+from mmx.items.earlier import Earlier
+from mmx.items.receipt import Ingredients, Receipt, Weight
+from mmx.items.run import Outcome, Spread, Task, check, complete
+from mmx.items.shards import (
+    ITEM,
+    read_receipts,
+    write_files,
+    write_receipts,
+    write_table,
+    write_tree,
+)
+from mmx.media.clip import Clip
+from mmx.params import EmbedParams
+from mmx.project import Project
+from mmx.steps import AUDIO, FLOW, SCENES, STAGE_TOOLS, VIDEO, Step, find_step
+from mmx.tools import check_tools, tool_versions
+
+EMBED_CHUNK = 6
+"""Trailers per call of an embed worker: enough to fill batches across them."""
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """What the steps before have left: the accepted videos and each step's receipts."""
+
+    project: Project
+    cache: dict[str, dict[str, Receipt]] = field(default_factory=dict)
+
+    @cached_property
+    def sources(self) -> dict[str, dict[str, Any]]:
+        """Row of sources.parquet by trailer, sorted."""
+        rows = pq.read_table(self.project.layout.sources).to_pylist()
+        return {row[ITEM]: row for row in sorted(rows, key=lambda row: row[ITEM])}
+
+    @cached_property
+    def clips(self) -> dict[str, list[Clip]]:
+        """Clips by trailer, in order."""
+        return read_clips(self.project.layout.clips)
+
+    def receipts(self, step: str) -> dict[str, Receipt]:
+        """Receipts of an earlier step by trailer."""
+        if step not in self.cache:
+            out = find_step(step, self.project.params).out(self.project.layout)
+            self.cache[step] = read_receipts(out)
+        return self.cache[step]
+
+    def inputs(self, step: Step, trailer: str) -> dict[str, str] | None:
+        """Return the digest of each input of an item; None where an earlier step has none."""
+        digests = {}
+        for need in step.needs:
+            if need == VIDEO:
+                digests[VIDEO] = self.sources[trailer]["sha256"]
+                continue
+            receipt = self.receipts(need).get(trailer)
+            if receipt is None or receipt.fault:
+                return None
+            digests[need] = receipt.output_digest
+        return digests
+
+
+def read_clips(folder: Path) -> dict[str, list[Clip]]:
+    """Read the clip table that the scenes step left."""
+    clips: dict[str, list[Clip]] = {}
+    for path in sorted(folder.glob(f"{SCENES.affix}*.parquet")):
+        for row in pq.read_table(path).to_pylist():
+            clip = Clip(row["clip"], row["start"], row["stop"], row["start_s"], row["stop_s"])
+            clips.setdefault(row[ITEM], []).append(clip)
+    return clips
+
+
+def run_step(name: str, project: Project, *, only: set[str] | None = None) -> Outcome:
+    """Bring a step's output directory up to date and return what was reused and computed.
+
+    only: restrict the step to these trailers. Raise StepFailedError after saving all that could be
+    computed, StoreBusyError when another run is under way, ToolsError when tools.yaml is out of
+    date.
+    """
+    step = find_step(name, project.params)
+    check_tools(project.layout.tools, step.tools)
+    with project.store.locked(name):
+        tasks = trailer_tasks(step, project, only)
+        outcome = complete(
+            step.recipe,
+            tasks,
+            project.store,
+            earlier=earlier_output(step, project),
+            spread=spread(step, project),
+        )
+        check(outcome, name, project.params.run.max_failed)
+        lay_out(step, project, outcome.receipts)
+    return outcome
+
+
+def check_stage_tools(stage: str, project: Project) -> None:
+    """Raise ToolsError where tools.yaml differs from what a stage without items would use."""
+    check_tools(project.layout.tools, STAGE_TOOLS[stage])
+
+
+def earlier_output(step: Step, project: Project) -> Earlier:
+    """Return the view of what DVC has of the step's last output."""
+    root = project.layout.root
+    out = step.out(project.layout).relative_to(root).as_posix()
+    return Earlier(root, out, step.kind, step.affix)
+
+
+def lay_out(step: Step, project: Project, receipts: Mapping[str, Receipt]) -> None:
+    """Build the output directory beside its place, then put it there."""
+    out = step.out(project.layout)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with project.store.workspace() as folder:
+        built = folder / "out"
+        built.mkdir()
+        if step.kind == "table":
+            write_table(built, step.affix, receipts, project.store)
+        elif step.kind == "file":
+            write_files(built, step.affix, receipts, project.store)
+        else:
+            write_tree(built, next(iter(receipts.values())), project.store)
+        write_receipts(built, receipts)
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.move(built, out)
+
+
+def trailer_tasks(step: Step, project: Project, only: set[str] | None = None) -> list[Task]:
+    """Return a task for each accepted trailer whose inputs are there."""
+    upstream = Upstream(project)
+    ingredients = ingredients_of(step, project)
+    tasks = []
+    for trailer in upstream.sources:
+        if only is not None and trailer not in only:
+            continue
+        inputs = upstream.inputs(step, trailer)
+        if inputs is not None:
+            tasks.append(Task(trailer, ingredients(inputs), arguments_of(step, trailer, upstream)))
+    return tasks
+
+
+def ingredients_of(step: Step, project: Project) -> Callable[[dict[str, str]], Ingredients]:
+    """Return the function from an item's inputs to its ingredients; the rest is common to all."""
+    parameters = {key: project.params.value(key) for key in step.keys}
+    code = code_digest(step.rooms)
+    tools = tool_versions(step.tools)
+    lock = project.layout.weights_lock
+    weights = tuple(expert_weights(step.expert, lock).values()) if step.expert else ()
+
+    def ingredients(inputs: dict[str, str]) -> Ingredients:
+        return Ingredients(step.name, step.schema, inputs, parameters, code, tools, weights)
+
+    return ingredients
+
+
+def arguments_of(step: Step, trailer: str, upstream: Upstream) -> dict[str, Any]:
+    """Return what the step's function is called with for one trailer."""
+    project = upstream.project
+    video = project.layout.data / upstream.sources[trailer]["video"]
+    params = project.params
+    if step.name == SCENES.name:
+        return {"video": video, "params": params.scenes, "limits": project.limits}
+    if step.name == AUDIO.name:
+        return {"video": video, "params": params.audio, "limits": project.limits}
+    clips = upstream.clips.get(trailer, [])
+    if step.name == FLOW.name:
+        return {"video": video, "clips": clips, "params": params.flow, "limits": project.limits}
+    return embed_arguments(get_expert(step.expert), trailer, video, clips, upstream)
+
+
+def embed_arguments(
+    expert: Expert, trailer: str, video: Path, clips: list[Clip], upstream: Upstream
+) -> dict[str, Any]:
+    """Return what an expert is called with for one trailer."""
+    project = upstream.project
+    layout = project.layout
+    sources = {
+        "sources.parquet": video,
+        "flow": layout.flow / f"{trailer}{FLOW.affix}",
+        "audio": layout.audio / f"{trailer}{AUDIO.affix}",
+    }
+    source = sources[expert.reads]
+    return {
+        "expert": expert.name,
+        "source": source if source.exists() else None,
+        "clips": tuple(clips),
+        "params": effective_params(expert.name, project.params.embed),
+        "weights": {
+            weight.name: path
+            for path, weight in expert_weights(expert.name, layout.weights_lock).items()
+        },
+        "limits": project.limits,
+        "device": project.params.run.device,
+    }
+
+
+def effective_params(expert: str, params: EmbedParams) -> EmbedParams:
+    """Return the section with the expert's own values in place of the common ones."""
+    entry = params.experts[expert].model_dump(exclude_none=True)
+    own = {key: entry[key] for key in ("frames_per_clip", "batch") if key in entry}
+    return EmbedParams.model_validate({**params.model_dump(), **own})
+
+
+@cache
+def expert_weights(name: str, lock: Path) -> dict[Path, Weight]:
+    """Return the checked files of an expert's weights and what a receipt says of each.
+
+    Raise WeightsError naming every file that is missing, with where to get it, or refused.
+    """
+    found = require(get_expert(name).weights, Place(weights_folder(), lock))
+    return {status.path: weight_of(status) for status in found}
+
+
+def weight_of(status: Status) -> Weight:
+    """Return what a receipt says of a checked file of weights."""
+    assert status.hashes
+    weights = status.weights
+    source = weights.package if isinstance(weights, Packaged) else weights.sources[0].url
+    return Weight(weights.file, status.hashes.sha256, source, weights.licence)
+
+
+def spread(step: Step, project: Project) -> Spread:
+    """Return how the step's work is spread over this machine."""
+    chunk = EMBED_CHUNK if step.expert else 1
+    return Spread(workers=project.workers, chunk=chunk)

@@ -1,0 +1,44 @@
+"""A project: its layout, its parameters and its item store, opened together."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mmx.items.store import Store
+from mmx.layout import Layout
+from mmx.media.limits import Limits
+from mmx.params import Params, load_params
+
+
+@dataclass(frozen=True)
+class Project:
+    """What every step needs to know of where it runs."""
+
+    layout: Layout
+    params: Params
+    store: Store
+
+    @property
+    def limits(self) -> Limits:
+        """What a video may not exceed."""
+        collection = self.params.collection
+        return Limits(collection.max_seconds, collection.max_pixels)
+
+    @property
+    def workers(self) -> int:
+        """Number of worker processes."""
+        return self.params.run.workers or len(os.sched_getaffinity(0))
+
+    def at(self, root: Path) -> "Project":
+        """Return the same parameters over another folder with a store of its own."""
+        return replace(self, layout=Layout(root), store=Store(root / ".mmx"))
+
+
+def open_project(root: Path = Path()) -> Project:
+    """Open the project in `root`; raise ParamsError where there is none.
+
+    The store is `.mmx/` in it, or the folder that the environment's MMX_STORE names.
+    """
+    layout = Layout(root.resolve())
+    params = load_params(layout.params)
+    return Project(layout, params, Store(Path(os.environ.get("MMX_STORE") or layout.root / ".mmx")))

@@ -1,0 +1,146 @@
+"""Keeping the item store: forget faults, carry receipts over a refactoring, free space."""
+
+import random
+import shutil
+from dataclasses import dataclass, replace
+
+from mmx.items.atomic import write_atomic
+from mmx.items.receipt import Receipt
+from mmx.items.run import Spread, Task, complete, look_up
+from mmx.items.shards import read_receipts
+from mmx.items.store import Store
+from mmx.pipeline import earlier_output, trailer_tasks
+from mmx.project import Project
+from mmx.steps import Step, find_step, trailer_steps
+
+
+class AdoptError(Exception):
+    """The present code does not give the results that the receipts record."""
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """What `mmx adopt` did."""
+
+    step: str
+    sampled: int
+    """Items computed again, all bit-equal."""
+    carried: int
+    """Receipts carried over on that evidence."""
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What `mmx prune` removed, or would."""
+
+    receipts: int
+    objects: int
+    bytes: int
+    """Freed once DVC links none of them either."""
+
+
+def retry(project: Project, name: str | None = None) -> int:
+    """Mark recorded faults of a step, or of all, so that the next run tries them again.
+
+    Return how many. Raise UnknownStepError for a name that is no step's. Removing the output
+    directory makes DVC run the stage.
+    """
+    steps = [find_step(name, project.params)] if name else trailer_steps(project.params)
+    marked = 0
+    with project.store.locked("retry"):
+        for step in steps:
+            out = step.out(project.layout)
+            faulty = [made for made in read_receipts(out).values() if made.fault]
+            for receipt in faulty:
+                write_atomic(project.store.retry_mark(receipt.fingerprint), b"")
+            if faulty:
+                shutil.rmtree(out)
+            marked += len(faulty)
+    return marked
+
+
+def adopt(project: Project, name: str, *, sample: int, seed: int = 0) -> Adopted:
+    """Carry a step's receipts over to the present code, if a sample computes to the same bits.
+
+    Only what differs in code is carried over; other parameters, inputs, weights or tools are other
+    results. Raise AdoptError where a sampled item comes out differently or there is nothing to do.
+    """
+    step = find_step(name, project.params)
+    with project.store.locked(f"adopt {name}"):
+        made = read_receipts(step.out(project.layout))
+        pairs = [
+            (task, made[task.item])
+            for task in trailer_tasks(step, project)
+            if task.item in made and differs_in_code(task, made[task.item])
+        ]
+        if not pairs:
+            raise AdoptError(f"{name}: no receipt differs from the present step in code alone")
+        drawn = random.Random(seed).sample(pairs, min(sample, len(pairs)))
+        confirm(step, [task for task, _ in drawn], made, project)
+        earlier = earlier_output(step, project)
+        whole = [pair for pair in pairs if look_up(pair[1].ingredients, project.store, earlier)]
+        for task, old in whole:
+            project.store.commit(carried(task, old))
+    return Adopted(name, len(drawn), len(whole) - len(drawn))
+
+
+def differs_in_code(task: Task, old: Receipt) -> bool:
+    """Say whether the code is all that separates a task from an earlier receipt."""
+    same_code = replace(task.ingredients, code=old.ingredients.code)
+    return task.ingredients != old.ingredients and same_code == old.ingredients
+
+
+def confirm(step: Step, tasks: list[Task], made: dict[str, Receipt], project: Project) -> None:
+    """Compute tasks anew and raise AdoptError at the first that is not bit-equal."""
+    outcome = complete(step.recipe, tasks, project.store, spread=Spread(workers=project.workers))
+    for task in tasks:
+        new = outcome.receipts.get(task.item)
+        if new is None or (new.outputs, new.fault) != (
+            made[task.item].outputs,
+            made[task.item].fault,
+        ):
+            raise AdoptError(
+                f"{step.name}: {task.item} computes to other bytes than its receipt records; "
+                "nothing was carried over: `dvc repro` computes the step again"
+            )
+
+
+def carried(task: Task, old: Receipt) -> Receipt:
+    """Return the old result under the present ingredients, saying where it comes from."""
+    return Receipt(task.ingredients, old.outputs, old.facts, old.fault, old.fingerprint)
+
+
+def prune(project: Project, *, dry_run: bool = False) -> Pruned:
+    """Remove from the store what no output directory of the workspace needs.
+
+    Waits for nobody: raises StoreBusyError while a run is in progress. What DVC's cache still links
+    keeps its space until `dvc gc` lets go of it too.
+    """
+    store = project.store
+    with store.locked("prune"):
+        kept = {receipt.fingerprint: receipt for receipt in needed(project)}
+        stale = [made for made in store.receipts() if made.fingerprint not in kept]
+        used = {output.sha256 for receipt in kept.values() for output in receipt.outputs}
+        objects = [path for path in (store.root / "objects").glob("*/*") if path.name not in used]
+        size = sum(path.stat().st_size for path in objects)
+        if not dry_run:
+            remove(store, stale, objects)
+    return Pruned(len(stale), len(objects), size)
+
+
+def needed(project: Project) -> list[Receipt]:
+    """Return the receipts of every output directory in the workspace."""
+    layout = project.layout
+    folders = [step.out(layout) for step in trailer_steps(project.params)]
+    folders += [layout.coarse, layout.fine, layout.evaluation]
+    folders += sorted(layout.ablations.glob("*"))
+    return [receipt for folder in folders for receipt in read_receipts(folder).values()]
+
+
+def remove(store: Store, stale: list[Receipt], objects: list) -> None:
+    """Remove receipts first: an object without a receipt is waste, the reverse is a lie."""
+    for receipt in stale:
+        store.forget(receipt)
+    for path in objects:
+        path.unlink(missing_ok=True)
+    shutil.rmtree(store.root / "scratch", ignore_errors=True)

@@ -1,0 +1,12 @@
+"""evaluate: metrics, tables, plots and the page -> reports/, data/trailer_embeddings.parquet."""
+
+from mmx.errors import plain_errors
+from mmx.evaluation.page import render
+from mmx.learning import evaluate
+from mmx.project import open_project
+
+if __name__ == "__main__":
+    with plain_errors():
+        project = open_project()
+        evaluate(project)
+        render(project.layout, project.params)

@@ -1,0 +1,35 @@
+"""features: the Parquet feature store, its card and its provenance -> data/features/."""
+
+import shutil
+
+from mmx.errors import plain_errors
+from mmx.experts.registry import get_expert
+from mmx.features import ExpertSource, build_store
+from mmx.pipeline import check_stage_tools
+from mmx.project import Project, open_project
+
+
+def build_features(project: Project) -> None:
+    """Build the store beside its place, then put it there."""
+    check_stage_tools("features", project)
+    layout = project.layout
+    experts = [
+        ExpertSource(name, entry.modality, layout.embeddings(name), get_expert(name).paper_width)
+        for name, entry in sorted(project.params.embed.experts.items())
+    ]
+    with project.store.locked("features"), project.store.workspace() as folder:
+        digest = build_store(
+            folder,
+            sources=layout.sources,
+            clips=layout.clips,
+            experts=experts,
+            upstream=(layout.audio, layout.flow),
+        )
+        shutil.rmtree(layout.features, ignore_errors=True)
+        shutil.copytree(folder, layout.features)
+    print(f"features: root digest {digest}")
+
+
+if __name__ == "__main__":
+    with plain_errors():
+        build_features(open_project())

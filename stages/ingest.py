@@ -1,0 +1,29 @@
+"""ingest: manifest and videos, checked -> data/trailers.parquet, data/sources.parquet."""
+
+from collections import Counter
+
+from mmx.errors import plain_errors
+from mmx.items.shards import write_parquet
+from mmx.pipeline import check_stage_tools
+from mmx.project import Project, open_project
+from mmx.trailers import ingest
+
+
+def run(project: Project) -> None:
+    """Write both tables and say how many rows are in and why others are not."""
+    layout = project.layout
+    check_stage_tools("ingest", project)
+    with project.store.locked("ingest"):
+        cache = project.store.root / "inspections.json"
+        tables = ingest(layout, project.params.collection, cache=cache, workers=project.workers)
+        write_parquet(tables.trailers, layout.trailers)
+        write_parquet(tables.sources, layout.sources)
+    rejected = Counter(filter(None, tables.trailers["reason"].to_pylist()))
+    print(f"ingest: {len(tables.sources)} accepted, {rejected.total()} rejected")
+    for reason, count in sorted(rejected.items()):
+        print(f"  {count} x {reason}")
+
+
+if __name__ == "__main__":
+    with plain_errors():
+        run(open_project())
