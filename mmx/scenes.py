@@ -73,7 +73,7 @@ class _Number(int):
         return number
 
 
-class _Scored:
+class _Scored(ContentDetector):
     """Keeps the content score of every frame that a detector sees, by index."""
 
     def __init__(self, **options: float) -> None:
@@ -87,7 +87,7 @@ class _Scored:
         return cuts
 
 
-class _Content(_Scored, ContentDetector):
+class _Content(_Scored):
     """Cuts where hue, saturation and brightness change by more than the threshold on average."""
 
     def cut_score(self, cut: int) -> float:

@@ -1,0 +1,105 @@
+"""The one way to a video's frames: frame n is the same picture in every step."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
+
+from mmx.media.limits import DEFAULT_LIMITS, Limits
+from mmx.media.pictures import decode, deinterlace
+from mmx.media.source import Source, blame, check_size, open_video
+from mmx.media.upright import upright_of
+
+Pixels = Literal["rgb24", "gray"]
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One frame of a video as a person sees it: upright, square pixels, progressive."""
+
+    index: int
+    """Position in order of presentation, from 0."""
+    time: Fraction
+    """Presentation time in seconds since the first frame, exact."""
+    duration: Fraction
+    """Seconds for which it is shown by the container's word, or by the average rate."""
+    image: np.ndarray
+    """uint8, height x width x 3 (RGB) or height x width (gray), contiguous."""
+
+    def __repr__(self) -> str:
+        """Show the shape, not the pixels."""
+        return f"Frame({self.index}, {float(self.time):.3f} s, {self.image.shape})"
+
+
+def read_frames(
+    path: Path,
+    wanted: Collection[int] | None = None,
+    *,
+    pixels: Pixels = "rgb24",
+    size: tuple[int, int] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Iterator[Frame]:
+    """Decode a video once, from the start, and yield its frames in order of presentation.
+
+    `wanted`: only these indices are converted and yielded, and decoding stops after the last;
+    None takes all. `size`: (width, height) of the yielded images; None keeps the size at which the
+    first frame is shown. Gray is OpenCV's luma of the same RGB picture. Memory does not depend on
+    the length of the video.
+
+    Raise MediaFault for what is wrong with the video, when decoding gets there, and IndexError
+    for a wanted index past the end.
+    """
+    chosen = None if wanted is None else frozenset(wanted)
+    if chosen is not None and not chosen:
+        return
+    last = None if chosen is None else max(chosen)
+    cannot = "a picture of the video cannot be converted"
+    with open_video(path, limits) as source, blame(path, "damaged", cannot):
+        painter: _Painter | None = None
+        for picture in deinterlace(decode(source)):
+            painter = painter or _Painter(source, picture.frame, pixels, size)
+            if chosen is None or picture.index in chosen:
+                image = painter.paint(picture.frame)
+                yield Frame(picture.index, picture.time, picture.duration, image)
+            if picture.index == last:
+                return
+    if last is not None:
+        raise IndexError(f"frame {last} is wanted of a video of {picture.index + 1} frames")
+
+
+def shown_size(source: Source, frame: VideoFrame) -> tuple[int, int]:
+    """Return (width, height) at which the frame is shown: upright, with square pixels.
+
+    The height as stored is kept, the width takes the pixels' shape. Raise MediaFault beyond the
+    limits.
+    """
+    width = max(1, round(frame.width * source.sample_aspect))
+    check_size(width, frame.height, source.limits)
+    return upright_of(frame).size(width, frame.height)
+
+
+class _Painter:
+    """Converts stored pictures to images of one size, all as the first one is oriented."""
+
+    def __init__(
+        self, source: Source, first: VideoFrame, pixels: Pixels, size: tuple[int, int] | None
+    ) -> None:
+        self._upright = upright_of(first)
+        self._width, self._height = self._upright.size(*(size or shown_size(source, first)))
+        self._gray = pixels == "gray"
+        self._reformatter = VideoReformatter()
+
+    def paint(self, frame: VideoFrame) -> np.ndarray:
+        """Return the uint8 image of a stored picture: scaled, in RGB, turned, then gray."""
+        converted = self._reformatter.reformat(
+            frame, self._width, self._height, "rgb24",
+            interpolation=Interpolation.BILINEAR, threads=1,
+        )  # fmt: skip
+        image = self._upright.apply(converted.to_ndarray())
+        return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if self._gray else image

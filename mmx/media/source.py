@@ -1,0 +1,144 @@
+"""Open a stranger's video: containers on a whitelist, local files only, within the limits."""
+
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Discard, Disposition
+from av.video.stream import VideoStream
+
+from mmx.media.faults import MediaFault
+from mmx.media.limits import Limits
+
+FORMATS = ("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "ogg", "asf")
+"""Demuxers that may read a trailer. None of them follows a reference to another file."""
+BLOCK = 1 << 20
+HEADROOM = 1 << 28
+"""Bytes that a machine not short of memory has to spare."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """An open video file and the two of its streams that count."""
+
+    path: Path
+    container: InputContainer
+    video: VideoStream
+    """The first stream of moving pictures; cover art does not count."""
+    audio: AudioStream | None
+    """The default sound track, or None."""
+    limits: Limits
+
+    @property
+    def header_seconds(self) -> float | None:
+        """Duration that the container claims, in seconds; None where it claims none."""
+        duration = self.container.duration
+        return None if duration is None else duration / av.time_base
+
+    @property
+    def rate(self) -> Fraction | None:
+        """Average frames per second by the header; None where it does not say."""
+        return self.video.average_rate or self.video.guessed_rate
+
+    @property
+    def nominal_rate(self) -> Fraction:
+        """Frames per second at which the pictures were meant to come, as FFmpeg guesses it."""
+        return self.video.guessed_rate or self.rate or Fraction(25)
+
+    @property
+    def sample_aspect(self) -> Fraction:
+        """Width of a stored pixel by its height; 1 where the file does not say."""
+        return self.video.sample_aspect_ratio or Fraction(1)
+
+
+@contextmanager
+def open_video(path: Path, limits: Limits) -> Iterator[Source]:
+    """Open `path` for reading from the start, on one decoder thread.
+
+    One thread, since the work is spread over videos, and since frame threads treat a damaged
+    stream differently. Raise MediaFault where the file cannot be a trailer or exceeds `limits`,
+    and the operating system's own error where it is missing or cannot be read.
+    """
+    _check_file(path)
+    with blame(path, "container", "no container that is accepted could be read from the file"):
+        container = av.open(
+            f"file:{path}",
+            metadata_errors="replace",
+            container_options={
+                "protocol_whitelist": "file",
+                "format_whitelist": ",".join(FORMATS),
+            },
+        )
+    with container:
+        yield _choose(path, container, limits)
+
+
+def _check_file(path: Path) -> None:
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise MediaFault("not-a-file", "it is not a regular file")
+    if found.st_size == 0:
+        raise MediaFault("empty", "the file is empty")
+
+
+def _choose(path: Path, container: InputContainer, limits: Limits) -> Source:
+    films = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not films:
+        raise MediaFault("no-video", "the file has no video stream")
+    video = films[0]
+    sound = cast(AudioStream | None, container.streams.best("audio"))
+    if video.codec_context is None or (sound and sound.codec_context is None):
+        raise MediaFault("no-decoder", "there is no decoder for the pictures or the sound")
+    source = Source(path, container, video, sound, limits)
+    if (source.header_seconds or 0.0) > limits.max_seconds:
+        raise too_long(limits)
+    check_size(video.width, video.height, limits)
+    video.codec_context.thread_count = 1
+    # The decoder counts aligned rows: twice the limit bounds its memory, the limit itself is ours.
+    video.codec_context.options = {"max_pixels": str(2 * limits.max_pixels)}
+    for stream in container.streams:
+        if stream not in (video, source.audio):
+            stream.discard = Discard.all
+    return source
+
+
+def too_long(limits: Limits) -> MediaFault:
+    """Return the fault of a video longer than `limits` allow."""
+    return MediaFault("too-long", f"the video is longer than {limits.max_seconds:g} seconds")
+
+
+def check_size(width: int, height: int, limits: Limits) -> None:
+    """Raise MediaFault for a picture with more pixels than `limits` allow."""
+    if width * height > limits.max_pixels:
+        raise MediaFault("too-large", f"a picture has more than {limits.max_pixels} pixels")
+
+
+@contextmanager
+def blame(path: Path, code: str, message: str) -> Iterator[None]:
+    """Turn a decoder's error into MediaFault(code, message), unless the machine is to blame.
+
+    It is where HEADROOM cannot be had for a decoder that lacked memory (a broken header may ask for
+    any amount), and where the file's bytes cannot be read to the end for one that said anything
+    else: then MemoryError and the operating system's error pass through.
+    """
+    try:
+        yield
+    except av.FFmpegError as error:
+        if isinstance(error, MemoryError):
+            bytearray(HEADROOM)
+        else:
+            _read_through(path)
+        raise MediaFault(code, message) from None
+
+
+def _read_through(path: Path) -> None:
+    with open(path, "rb", buffering=0) as file:
+        while file.read(BLOCK):
+            pass

@@ -1,0 +1,206 @@
+"""The embed step over many trailers: each row its own, each fault its own, little memory."""
+
+import sys
+import tracemalloc
+from dataclasses import replace
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+
+from mmx.experts import registry
+from mmx.experts.forward import load_embedder
+from mmx.experts.item import embed_items
+from mmx.experts.reading import read_samples
+from mmx.experts.registry import get_expert
+from mmx.items.rows import ROWS
+from mmx.media.faults import MediaFault
+from mmx.media.frames import read_frames
+
+
+def rows_of(job):
+    return (job.out / ROWS).read_bytes()
+
+
+@pytest.fixture
+def trailers(video, clips):
+    """(video, clips) of four small trailers whose samples do not fill batches evenly."""
+    lengths = ((9, 1, 14), (2, 2), (30,), (5, 6, 7, 8))
+    return [(video(sum(each), seed), clips(*each)) for seed, each in enumerate(lengths)]
+
+
+@pytest.mark.parametrize("name", ["lite_appearance", "lite_scene"])
+def test_neither_order_nor_company_nor_interruption_changes_a_byte(name, trailers, job):
+    expected = []
+    for source, cut in trailers:
+        alone = job(name, source, cut)
+        list(embed_items([alone]))
+        expected.append(rows_of(alone))
+    assert len(set(expected)) == len(trailers)
+    for order in ([0, 1, 2, 3], [3, 1, 0, 2], [2, 3], [1, 1, 0]):
+        jobs = [job(name, *trailers[number]) for number in order]
+        list(embed_items(jobs))
+        assert [rows_of(each) for each in jobs] == [expected[number] for number in order]
+
+
+def test_rows(trailers, job, embedded):
+    source, cut = trailers[0]
+    [table] = embedded(job("lite_appearance", source, cut))
+    assert table["clip"].to_pylist() == [0, 1, 2]
+    assert table["samples"].to_pylist() == [3, 1, 3]
+    assert table["padded"].to_pylist() == [0, 0, 0]
+    assert str(table.schema.field("embedding").type).endswith("[1280]")
+
+
+def test_a_row_is_the_mean_of_its_frames(trailers, job, embedded):
+    source, cut = trailers[3]
+    expert = get_expert("lite_scene")
+    every = job("lite_scene", source, cut, frames=0)
+    network = expert.build()
+    [table] = embedded(every)
+    frames = {row: [] for row in range(len(cut))}
+    for sample in read_samples(every, expert):
+        batch = torch.from_numpy(sample.data.copy())[None].movedim(-1, 1)
+        frames[sample.row].append(network(expert.preprocess.normalise(batch))[0].numpy())
+    expected = [np.mean(frames[row], axis=0) for row in frames]
+    np.testing.assert_allclose(np.stack(table["embedding"].to_pylist()), expected, atol=1e-5)
+    assert table["samples"].to_pylist() == [len(frames[row]) for row in frames]
+
+
+def test_a_broken_video_costs_only_its_own_trailer(trailers, tmp_path, job, embedded):
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(trailers[2][0].read_bytes()[:900])
+    text = tmp_path / "text.mp4"
+    text.write_text("no video")
+    (alone,) = embedded(job("lite_scene", *trailers[3]))
+    sources = [trailers[0][0], text, trailers[1][0], broken, trailers[3][0]]
+    cuts = [trailers[0][1], *[trailers[1][1]] * 2, trailers[2][1], trailers[3][1]]
+    results = embedded(*(job("lite_scene", s, c) for s, c in zip(sources, cuts, strict=True)))
+    assert [isinstance(result, MediaFault) for result in results] == [
+        False,
+        True,
+        False,
+        True,
+        False,
+    ]
+    assert results[-1].equals(alone)
+    assert "/" not in str(results[1])
+
+
+def test_a_fault_leaves_no_rows(tmp_path, job, clips):
+    text = tmp_path / "text.mp4"
+    text.write_text("no video")
+    faulty = job("lite_scene", text, clips(3))
+    [fault] = embed_items([faulty])
+    assert isinstance(fault, MediaFault)
+    assert not list(faulty.out.iterdir())
+
+
+@pytest.fixture
+def colour(monkeypatch):
+    """An expert registered for the test: the mean colour of each frame."""
+
+    class MeanColour(torch.nn.Module):
+        def forward(self, images):
+            return images.mean(dim=(2, 3))
+
+    module = ModuleType("colour")
+    module.EXPERT = replace(
+        get_expert("lite_scene"), name="colour", width=3, network=MeanColour, code=()
+    )
+    monkeypatch.setitem(sys.modules, "colour", module)
+    monkeypatch.setitem(registry.MODULES, "colour", "colour")
+    yield "colour"
+    load_embedder.cache_clear()
+
+
+def test_clips_of_1_of_9_and_of_10_000_frames(colour, video, job, clips, embedded):
+    source = video(10_010, size=(16, 32))
+    [table] = embedded(job(colour, source, clips(1, 9, 10_000), frames=0, batch=64))
+    assert table["samples"].to_pylist() == [1, 9, 10_000]
+    pictures = [frame.image for frame in read_frames(source, size=(96, 72))]
+    frames = np.mean(pictures, axis=(1, 2)) / 255
+    expected = [frames[:1].mean(axis=0), frames[1:10].mean(axis=0), frames[10:].mean(axis=0)]
+    np.testing.assert_allclose(table["embedding"].to_pylist(), expected, rtol=1e-5)
+
+
+def test_memory_does_not_grow_with_the_clip(colour, video, job, clips):
+    def peak(frames):
+        each = job(colour, video(frames, size=(64, 96)), clips(frames), frames=0, batch=8)
+        list(embed_items([each]))
+        tracemalloc.start()
+        list(embed_items([each]))
+        _, highest = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return highest
+
+    indices, pictures = 1000 * 300, 1000 * 72 * 96 * 3
+    assert peak(1200) - peak(200) < indices < pictures / 50
+
+
+def test_a_silent_trailer_has_no_rows(wav, job, clips, embedded):
+    cut = clips(30, 30)
+    silent, sounding = embedded(
+        job("lite_audio", None, cut), job("lite_audio", wav(3 * 16000), cut)
+    )
+    assert silent.num_rows == 0
+    assert silent.schema == sounding.schema
+    assert sounding.num_rows == 2
+
+
+def test_sound_is_a_sequence_and_a_short_clip_borrows(wav, job, clips, embedded):
+    [table] = embedded(job("lite_audio", wav(6 * 16000), clips(50, 5, 75, 100)))
+    assert table["clip"].to_pylist() == [0, 1, 2, 3]
+    assert table["samples"].to_pylist() == [2, 1, 3, 1]
+    assert table["padded"].to_pylist() == [0, 15_600 - 3_200, 0, 15_600 - 12_800]
+    assert [len(sequence) for sequence in table["embedding"].to_pylist()] == [2, 1, 3, 1]
+
+
+def test_clips_after_the_end_of_the_sound_have_no_row(wav, job, clips, embedded):
+    [table] = embedded(job("lite_audio", wav(2 * 16000), clips(50, 50)))
+    assert table["clip"].to_pylist() == [0]
+
+
+def test_motion_of_clips_with_and_without_flow(flow, job, clips, embedded):
+    [table] = embedded(job("lite_motion", flow({0: 4, 2: 2}), clips(5, 1, 3)))
+    assert table["samples"].to_pylist() == [4, 1, 2]
+    assert table["padded"].to_pylist() == [0, 1, 0]
+    still = np.array(table["embedding"].to_pylist()[1])
+    assert still.sum() == 10
+
+
+def test_facts(trailers, flow, clips, job):
+    [facts] = embed_items([job("lite_scene", *trailers[0])])
+    assert facts == {"rows": 3, "samples": 7, "padded_clips": 0}
+    [facts] = embed_items([job("lite_motion", flow({0: 4}), clips(5, 1))])
+    assert facts == {"rows": 2, "samples": 5, "padded_clips": 1}
+
+
+def test_experts_may_follow_each_other(trailers, job, embedded):
+    tables = embedded(
+        job("lite_scene", *trailers[0]),
+        job("lite_appearance", *trailers[0]),
+        job("lite_scene", *trailers[1]),
+    )
+    widths = [table.schema.field("embedding").type.list_size for table in tables]
+    assert widths == [894, 1280, 894]
+
+
+def test_facts_come_before_all_jobs_are_handed_in(trailers, job):
+    taken = []
+
+    def endless():
+        for number in range(10_000):
+            taken.append(number)
+            yield job("lite_scene", *trailers[number % 4])
+
+    results = embed_items(endless())
+    assert all(next(results)["rows"] for _ in range(6))
+    results.close()
+    assert len(taken) < 30
+
+
+def test_a_clip_past_the_end_is_nobodys_fault_but_the_programs(video, job, clips, embedded):
+    [error] = embedded(job("lite_scene", video(10), clips(8, 8)))
+    assert isinstance(error, IndexError)

@@ -1,0 +1,91 @@
+"""Reading ahead: nothing lost, nothing out of order, faults where they belong, no thread left."""
+
+import threading
+from itertools import count
+
+import pytest
+
+from mmx.experts.overlap import Finished, Read, read_ahead
+
+
+def collect(works, read, threads=1, capacity=4):
+    events = list(read_ahead(works, read, threads=threads, capacity=capacity))
+    parts = {work: [] for work in works}
+    for event in events:
+        if isinstance(event, Read):
+            parts[event.work].append(event.part)
+    ends = {event.work: event.fault for event in events if isinstance(event, Finished)}
+    return events, parts, ends
+
+
+def letters(word):
+    for letter in word:
+        if letter == "!":
+            raise ValueError(word)
+        yield letter
+
+
+def test_one_thread_keeps_the_order():
+    events, _, _ = collect(["ab", "", "c"], letters)
+    assert events == [
+        Read("ab", "a"),
+        Read("ab", "b"),
+        Finished("ab", None),
+        Finished("", None),
+        Read("c", "c"),
+        Finished("c", None),
+    ]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_all_parts_come_in_order_within_their_work(threads):
+    works = [f"{number:04}" * 20 for number in range(20)]
+    _, parts, ends = collect(works, letters, threads)
+    assert parts == {work: list(work) for work in works}
+    assert set(ends.values()) == {None}
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_fault_ends_its_own_work_only(threads):
+    _, parts, ends = collect(["ab", "c!d", "e"], letters, threads)
+    assert parts == {"ab": ["a", "b"], "c!d": ["c"], "e": ["e"]}
+    assert isinstance(ends["c!d"], ValueError)
+    assert ends["ab"] is ends["e"] is None
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_what_the_list_of_work_raises_reaches_the_caller(threads):
+    def works():
+        yield "ab"
+        raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        list(read_ahead(works(), letters, threads=threads, capacity=2))
+    assert threads_left() == 0
+
+
+def test_no_more_waits_than_the_capacity():
+    read = []
+
+    def numbers(_):
+        for number in count():
+            read.append(number)
+            yield number
+
+    events = read_ahead(["endless"], numbers, threads=1, capacity=3)
+    for taken in range(1, 50):
+        assert next(events).part == taken - 1
+        assert len(read) <= taken + 3 + 1
+    events.close()
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_closing_early_ends_the_threads(threads):
+    events = read_ahead(map(str, count()), lambda _: count(), threads=threads, capacity=2)
+    next(events)
+    events.close()
+    assert threads_left() == 0
+
+
+def threads_left():
+    return sum(thread.name.endswith("(_fill)") for thread in threading.enumerate())

@@ -1,0 +1,143 @@
+"""Every registered expert: what it declares against what it builds."""
+
+import ast
+import json
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmx.experts import registry
+from mmx.experts.base import Checkpoint, ExpertError
+from mmx.experts.checkpoints import Format
+from mmx.experts.preprocess import LogMel
+from mmx.experts.registry import expert_names, get_expert
+from mmx.experts.sampling import Patches, Stacks
+
+ARTEFACTS = {"appearance": {"sources.parquet"}, "scene": {"sources.parquet"}, "audio": {"audio"}}
+CHANNELS = {"flow": 2, "sources.parquet": 3}
+
+
+@pytest.fixture(params=expert_names())
+def expert(request):
+    return get_expert(request.param)
+
+
+def batch_of_two(expert):
+    """An empty batch of the declared shape."""
+    if isinstance(expert.preprocess, LogMel):
+        return torch.empty(2, 1, expert.preprocess.frames, expert.preprocess.bands)
+    depth = (expert.sampling.length,) if isinstance(expert.sampling, Stacks) else ()
+    return torch.empty(2, CHANNELS[expert.reads], *depth, *expert.preprocess.size)
+
+
+def test_it_ends_in_the_declared_width(expert):
+    with torch.device("meta"):
+        vectors = expert.build()(batch_of_two(expert))
+    assert vectors.shape == (2, expert.width)
+
+
+def test_its_declaration_agrees_with_itself(expert):
+    assert expert.reads in ARTEFACTS.get(expert.modality, {"flow", "sources.parquet"})
+    assert expert.sequence == (expert.modality == "audio")
+    assert isinstance(expert.sampling, Patches) == (expert.reads == "audio")
+    assert expert.summary.endswith(".")
+    assert json.dumps(expert.describe())
+
+
+def test_its_weights_say_where_they_come_from(expert):
+    for weights in expert.weights:
+        assert weights.licence
+        assert weights.trained_on
+        if not isinstance(weights, Checkpoint):
+            assert len(weights.sha256) == 64
+            continue
+        assert weights.sources
+        assert weights.format in Format.__args__
+        for source in weights.sources:
+            assert source.url.startswith(("http://", "https://"))
+            assert source.digest is None or set(source.digest.value) <= set("0123456789abcdef")
+
+
+def test_its_file_names_are_its_own():
+    files: dict[str, object] = {}
+    for expert in map(get_expert, expert_names()):
+        for weights in expert.weights:
+            assert files.setdefault(weights.file, weights) == weights
+
+
+def test_its_code_covers_every_module_that_it_imports(expert):
+    covered = set(expert.modules())
+    for module in covered:
+        missing = imported(module) - covered - {"mmx.experts.registry"}
+        assert not missing, f"{module} imports {missing}"
+
+
+def test_its_tools_cover_every_package_that_its_own_code_imports(expert):
+    names = {"PIL": "pillow"}
+    own = {top for module in expert.code for top in packages(module)}
+    third = {names.get(top, top) for top in own} - sys.stdlib_module_names - {"mmx", "safetensors"}
+    assert third <= set(expert.tools)
+
+
+def tree(module):
+    return ast.parse(Path(find_spec(module).origin).read_text(encoding="utf-8"))
+
+
+def imported(module):
+    """Modules of this room that `module` imports at run time, inside functions too."""
+    found = set()
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mmx.experts"):
+            found.add(node.module)
+    return found
+
+
+def packages(module):
+    """Top-level packages that `module` imports."""
+    found = set()
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module != "__future__":
+            found.add(node.module.split(".")[0])
+        if isinstance(node, ast.Import):
+            found.update(alias.name.split(".")[0] for alias in node.names)
+    return found
+
+
+def test_a_name_twice_is_refused():
+    with pytest.raises(ExpertError, match="registered twice: a"):
+        registry.index((("a", "x"), ("b", "y"), ("a", "z")))
+
+
+def test_an_unknown_name_is_refused_with_those_that_are_known():
+    with pytest.raises(ExpertError, match="no expert 'senet155'; known are lite_appearance,"):
+        get_expert("senet155")
+
+
+def test_a_module_that_declares_another_name_is_refused(monkeypatch):
+    monkeypatch.setitem(registry.MODULES, "other", "mmx.experts.lite_scene")
+    with pytest.raises(ExpertError, match="declares 'lite_scene', not 'other'"):
+        get_expert("other")
+
+
+def test_every_file_that_declares_an_expert_is_registered():
+    folder = Path(registry.__file__).parent
+    declaring = {
+        f"mmx.experts.{path.stem}"
+        for path in folder.glob("*.py")
+        if "\nEXPERT = " in path.read_text(encoding="utf-8")
+    }
+    assert declaring == set(registry.MODULES.values())
+
+
+def test_listing_and_declaring_import_no_torch():
+    program = (
+        "import sys; from mmx.experts.registry import expert_names, get_expert;"
+        "assert not [m for m in sys.modules if m.startswith('mmx.experts.lite')];"
+        "[get_expert(name).describe() for name in expert_names()];"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

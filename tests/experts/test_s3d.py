@@ -1,0 +1,47 @@
+"""S3D: the published layout loads, and the embedding is what its classifier sees."""
+
+import pytest
+import torch
+from torchvision.models.video import s3d
+
+from mmx.experts.checkpoints import CheckpointError
+from mmx.experts.s3d import CHECKPOINT, EXPERT
+
+
+@pytest.fixture
+def reference():
+    torch.manual_seed(0)
+    network = s3d(weights=None).eval()
+    for value in network.features.state_dict().values():
+        if value.ndim == 5:
+            torch.nn.init.kaiming_normal_(value)
+    return network
+
+
+@pytest.fixture
+def load(tmp_path):
+    def from_state(state):
+        path = tmp_path / CHECKPOINT.file
+        torch.save(state, path)
+        return EXPERT.build({CHECKPOINT.file: path})
+
+    return from_state
+
+
+def test_the_classifier_on_the_embedding_gives_torchvisions_logits(reference, load):
+    stack = torch.randn(1, 3, 17, 224, 224, generator=torch.Generator().manual_seed(1))
+    head = reference.classifier[1]
+    with torch.inference_mode():
+        expected = reference(stack)
+        embedding = load(reference.state_dict())(stack)
+        ours = embedding @ head.weight[:, :, 0, 0, 0].T + head.bias
+    assert embedding.shape == (1, EXPERT.width)
+    assert expected.std() > 0
+    torch.testing.assert_close(ours, expected, rtol=0, atol=1e-5 * expected.abs().max().item())
+
+
+def test_a_missing_tensor_is_refused(reference, load):
+    state = reference.state_dict()
+    del state["features.0.0.0.weight"]
+    with pytest.raises(CheckpointError, match=r"missing: features\.0\.0\.0\.weight"):
+        load(state)
