@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mmx.collection import SplitLostError
+from mmx.evaluation.faults import PredictError
 from mmx.experts.base import ExpertError
 from mmx.experts.pins import WeightsError
 from mmx.items.receipt import ReceiptError
@@ -26,6 +27,7 @@ EXPECTED: tuple[type[Exception], ...] = (
     MediaFault,
     ParamsError,
     PathFault,
+    PredictError,
     ReceiptError,
     SplitLostError,
     StepFailedError,

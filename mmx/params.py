@@ -137,6 +137,8 @@ class AblateParams(Section):
 
     seeds: Count = 3
     """Trainings per variant: mean and spread are reported."""
+    variants: tuple[str, ...] = ()
+    """Rows of tables 2 and 5, one stage each."""
 
 
 class GatingParams(Section):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from mmx.experts.base import Expert, Packaged
+from mmx.experts.base import Expert
 from mmx.experts.registry import get_expert
 from mmx.experts.weights import Place, Status, require, weights_folder
 from mmx.items.code import code_digest
@@ -226,8 +226,7 @@ def weight_of(status: Status) -> Weight:
     """Return what a receipt says of a checked file of weights."""
     assert status.hashes
     weights = status.weights
-    source = weights.package if isinstance(weights, Packaged) else weights.sources[0].url
-    return Weight(weights.file, status.hashes.sha256, source, weights.licence)
+    return Weight(weights.file, status.hashes.sha256, status.source, weights.licence)
 
 
 def spread(step: Step, project: Project) -> Spread:

@@ -30,9 +30,15 @@ def room_files(room: str) -> tuple[tuple[str, Path], ...]:
         return ((room, origin),)
     folder = origin.parent
     return tuple(
-        (".".join((room, *path.relative_to(folder).with_suffix("").parts)), path)
+        (module_name(room, path.relative_to(folder)), path)
         for path in sorted(folder.rglob("*.py"))
     )
+
+
+def module_name(room: str, path: Path) -> str:
+    """Return the dotted name of the module at `path` below the package `room`."""
+    parts = path.with_suffix("").parts
+    return ".".join((room, *(parts[:-1] if parts[-1] == "__init__" else parts)))
 
 
 @cache

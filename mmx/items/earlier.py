@@ -40,12 +40,7 @@ class Earlier:
     @cached_property
     def cache(self) -> Path | None:
         """DVC's local cache of files; None outside a DVC repository."""
-        if not (self.root / ".dvc").is_dir():
-            return None
-        # Importing DVC takes a second: only a run that misses something pays for it.
-        from dvc.repo import Repo
-
-        return Path(Repo(str(self.root)).cache.local.path)
+        return local_cache(self.root)
 
     @cached_property
     def files(self) -> dict[str, Path]:
@@ -117,6 +112,25 @@ def locked_digest(lock: Path, out: str) -> str | None:
         return None
     outs = (entry for stage in stages for entry in stage.get("outs", []))
     return next((entry.get("md5") for entry in outs if entry.get("path") == out), None)
+
+
+def local_cache(root: Path) -> Path | None:
+    """Return the folder of DVC's local cache; None outside a DVC repository."""
+    if not (root / ".dvc").is_dir():
+        return None
+    # Importing DVC takes a second: only a run that misses something pays for it.
+    from dvc.repo import Repo
+
+    return Path(Repo(str(root)).cache.local.path)
+
+
+def cached_output(root: Path, out: str) -> Path | None:
+    """Return where DVC's cache keeps an output that is one file; None where it has it not."""
+    digest, cache = locked_digest(root / "dvc.lock", out), local_cache(root)
+    if digest is None or cache is None:
+        return None
+    path = cached_path(cache, digest)
+    return path if path.exists() else None
 
 
 def cached_path(cache: Path, md5: str) -> Path:

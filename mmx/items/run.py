@@ -117,7 +117,12 @@ def complete(
 
 
 def look_up(ingredients: Ingredients, store: Store, earlier: Earlier | None) -> Receipt | None:
-    """Return the receipt of an item that the store has, or that DVC's cache gives back to it."""
+    """Return the receipt of an item that the store has, or that DVC's cache gives back to it.
+
+    None, too, for a fault that is marked to be tried again.
+    """
+    if store.retry_mark(ingredients.fingerprint).exists():
+        return None
     found = store.find(ingredients.step, ingredients.fingerprint)
     if found is None and earlier is not None:
         found = earlier.recall(ingredients.fingerprint, store)
@@ -223,8 +228,8 @@ def stream(
 ) -> Iterator[dict[str, Any] | Exception]:
     """Yield what a streaming function yields; what it raises concerns all calls still open."""
     given = 0
-    job = load(recipe.job)
     try:
+        job = load(recipe.job)
         for result in load(recipe.function)(job(**call) for call in calls):
             given += 1
             yield result

@@ -3,6 +3,7 @@
     objects/ab/abcd...        the bytes whose sha256 is abcd..., read-only
     receipts/STEP/ab/abcd...  the receipt of the item with that fingerprint
     scratch/FINGERPRINT/      what a resumable item has so far
+    retry/FINGERPRINT         marks a recorded fault that is to be tried again
     tmp/                      working folders of items in the making
     journal/STEP.jsonl        when, where, how long; never an input of anything
     lock                      held by the run in progress
@@ -103,6 +104,11 @@ class Store:
         """Write the receipt: from now on the item counts as made."""
         path = self.receipt_path(receipt.ingredients.step, receipt.fingerprint)
         write_atomic(path, canonical(receipt.to_dict()))
+        self.retry_mark(receipt.fingerprint).unlink(missing_ok=True)
+
+    def retry_mark(self, fingerprint: str) -> Path:
+        """Return the file whose presence says that the item's fault is to be tried again."""
+        return self.root / "retry" / fingerprint
 
     def forget(self, receipt: Receipt) -> None:
         """Remove the receipt, so that the item is made again; objects stay until pruned."""

@@ -1,0 +1,294 @@
+"""Embedding: what an embed step runs against the straightforward loop.
+
+    python benchmarks/embed.py [EXPERT ...] [--video FILE] [--frames 240] [--batch 8] [--rounds 3]
+                               [--workers N] [--json FILE]
+
+Every frame of a video is embedded, once per worker, by turns in three ways:
+
+- `loop`: one process decodes a frame in its full size, prepares it with Pillow, runs the network on
+  it alone, and so on; with one thread of torch, and with torch's own number. The faster of the two
+  is what the ratios refer to;
+- `overlapped`: one process, as a worker runs it: a thread reads ahead while another fills batches
+  and embeds them, and small pictures are made by the decoder where the expert says so;
+- `step`: the same in as many processes as there are cores, as the pipeline runs it.
+
+A ratio is of the turns of one round, its median over the rounds. Then decoding, preparation and
+network are timed alone, one thread each: the slower of reading (decode and prepare) and network is
+the limit of one overlapped process, and their sum divided by the cores that of all.
+
+Without --video, waves and noise in 720p are encoded first; flow and sound are always made. A
+network whose weights no package carries is random, which costs the same time.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import statistics
+import tempfile
+import time
+import wave
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+
+from mmx.experts.base import Expert, Packaged
+from mmx.experts.forward import Embedder, pick_device, reproducible
+from mmx.experts.item import EmbedJob, embed_alike
+from mmx.experts.preprocess import Pixels
+from mmx.experts.reading import read_samples
+from mmx.experts.registry import get_expert
+from mmx.experts.weights import Place, require
+from mmx.flow.store import FlowHeader, FlowPair, FlowWriter, read_flow
+from mmx.media.audio import read_wav
+from mmx.media.clip import Clip
+from mmx.media.frames import read_frames
+from mmx.media.limits import Limits
+from mmx.params import EmbedParams
+
+LITE = ("lite_appearance", "lite_scene", "lite_motion", "lite_audio")
+FPS, RATE = 25, 16000
+FLOW_SIZE = (144, 256)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What was measured for one expert. A sample is a frame, a stack or a patch of sound."""
+
+    expert: str
+    device: str
+    workers: int
+    samples: int
+    loop_per_s: float
+    overlapped_per_s: float
+    step_per_s: float
+    overlapped_ratio: float
+    step_ratio: float
+    decode_ms: float
+    """Per sample, as are the next two."""
+    prepare_ms: float
+    network_ms: float
+
+    @property
+    def limit_per_s(self) -> float:
+        """Samples per second of the slower thread of one overlapped process, alone."""
+        return 1000 / max(self.decode_ms + self.prepare_ms, self.network_ms)
+
+    def lines(self) -> str:
+        """Return the figures for people."""
+        parts = {"decode": self.decode_ms, "prepare": self.prepare_ms, "network": self.network_ms}
+        total = sum(parts.values())
+        shares = ", ".join(f"{p} {ms:.2f} ms ({ms / total:.0%})" for p, ms in parts.items())
+        return (
+            f"{self.expert} on {self.device}, {self.samples} samples; per second: "
+            f"loop {self.loop_per_s:.1f}; overlapped {self.overlapped_per_s:.1f}, "
+            f"ratio {self.overlapped_ratio:.2f}; step with {self.workers} workers "
+            f"{self.step_per_s:.1f}, ratio {self.step_ratio:.2f}\n  alone: {shares}; limits: "
+            f"one process {self.limit_per_s:.1f}, all {1000 * self.workers / total:.1f}"
+        )
+
+
+def main() -> None:
+    """Measure, print, and write JSON where asked."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("experts", nargs="*", default=LITE)
+    parser.add_argument("--video", type=Path)
+    parser.add_argument("--frames", type=int, default=240)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    figures = []
+    spawn = multiprocessing.get_context("spawn")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ProcessPoolExecutor(options.workers, spawn) as pool,
+    ):
+        for expert in map(get_expert, options.experts):
+            job = make_job(expert, options, Path(folder))
+            figures.append(measure(expert, job, pool, options))
+            print(figures[-1].lines(), flush=True)
+    if options.json:
+        options.json.write_text(json.dumps([asdict(each) for each in figures], indent=1))
+
+
+def measure(
+    expert: Expert, job: EmbedJob, pool: ProcessPoolExecutor, options: argparse.Namespace
+) -> Figures:
+    """Return the figures of one expert, each way embedding `job` once per worker."""
+    samples = [sample.data for sample in read_samples(job, expert)]
+    turns = take_turns(job, pool, options.workers, options.rounds)
+    middle = {way: statistics.median(turn[way] for turn in turns) for way in turns[0]}
+    count = len(samples) * options.workers
+    return Figures(
+        expert=expert.name,
+        device=pick_device("auto"),
+        workers=options.workers,
+        samples=len(samples),
+        loop_per_s=count / middle["loop"],
+        overlapped_per_s=count / middle["overlapped"],
+        step_per_s=count / middle["step"],
+        overlapped_ratio=statistics.median(turn["loop"] / turn["overlapped"] for turn in turns),
+        step_ratio=statistics.median(turn["loop"] / turn["step"] for turn in turns),
+        **parts_ms(expert, job, samples),
+    )
+
+
+def take_turns(
+    job: EmbedJob, pool: ProcessPoolExecutor, workers: int, rounds: int
+) -> list[dict[str, float]]:
+    """Return the seconds of every way in every round, after a turn of each that is not counted."""
+    short = replace(job, clips=(replace(job.clips[0], stop=8, stop_s=2.0),))
+    seconds = []
+    for each in (short, *[job] * rounds):
+        plain = [timed(loop, each, workers, threads) for threads in {1, torch.get_num_threads()}]
+        turn = {"loop": min(plain), "overlapped": timed(overlapped, each, workers)}
+        turn["step"] = timed(lambda each: list(pool.map(overlapped, [each] * workers)), each)
+        seconds.append(turn)
+    return seconds[1:]
+
+
+def parts_ms(expert: Expert, job: EmbedJob, samples: list[np.ndarray]) -> dict[str, float]:
+    """Return milliseconds per sample of decoding, preparation and network, each alone."""
+    embedder = network(job, job.params.batch)
+    size = embedder.batch
+    batches = (samples[begin : begin + size] for begin in range(0, len(samples), size))
+    with reproducible():
+        decode = timed(consume, decoded(expert, job))
+        read = timed(consume, read_samples(job, expert))
+        run = timed(consume, map(embedder, batches))
+    each = 1000 / len(samples)
+    return {
+        "decode_ms": decode * each,
+        "prepare_ms": max(read - decode, 0) * each,
+        "network_ms": run * each,
+    }
+
+
+def loop(job: EmbedJob, times: int, threads: int) -> None:
+    """Read one sample, embed it alone, and so on, with so many threads of torch."""
+    single, before = network(job, 1), torch.get_num_threads()
+    expert = customary(single.expert)
+    torch.set_num_threads(threads)
+    for _ in range(times):
+        for sample in read_samples(job, expert):
+            single([sample.data])
+    torch.set_num_threads(before)
+
+
+def customary(expert: Expert) -> Expert:
+    """Return the expert with pictures resized by Pillow where it leaves that to the decoder."""
+    pixels = expert.preprocess
+    if not isinstance(pixels, Pixels) or not pixels.resize or pixels.resize.method != "decoder":
+        return expert
+    resize = replace(pixels.resize, method="pillow")
+    return replace(expert, preprocess=replace(pixels, resize=resize))
+
+
+def overlapped(job: EmbedJob, times: int = 1) -> None:
+    """Embed the job as a worker does."""
+    with reproducible():
+        for result in embed_alike([job] * times, network(job, job.params.batch)):
+            if isinstance(result, Exception):
+                raise result
+
+
+def network(job: EmbedJob, batch: int) -> Embedder:
+    """Return the network of a job, kept between turns; random where no package has its weights."""
+    return built(job.expert, tuple(job.weights.items()), batch)
+
+
+@cache
+def built(name: str, weights: tuple[tuple[str, Path], ...], batch: int) -> Embedder:
+    """Build and keep a network."""
+    expert = get_expert(name)
+    network = expert.build(dict(weights) or None)
+    return Embedder(expert, network, batch=batch, device=pick_device("auto"))
+
+
+def timed(function: Callable[..., object], *arguments: object) -> float:
+    """Return the seconds that a call takes."""
+    started = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - started
+
+
+def consume(parts: Iterator[object]) -> None:
+    """Take all parts and drop them."""
+    for _ in parts:
+        pass
+
+
+def decoded(expert: Expert, job: EmbedJob) -> Iterator[object]:
+    """Yield what is read of the artefact before any preparation."""
+    assert job.source is not None
+    if expert.reads == "flow":
+        return read_flow(job.source)
+    if expert.reads == "audio":
+        return iter([read_wav(job.source)])
+    size = getattr(expert.preprocess, "decoded_size", None)
+    return read_frames(job.source, range(job.clips[0].stop), size=size, limits=job.limits)
+
+
+def make_job(expert: Expert, options: argparse.Namespace, folder: Path) -> EmbedJob:
+    """Return a job of one clip; its artefact is made in `folder` unless it is there."""
+    makers = {"sources.parquet": make_video, "flow": make_flow, "audio": make_wav}
+    source = folder / expert.reads
+    if expert.reads == "sources.parquet" and options.video:
+        source = options.video
+    elif not source.exists():
+        makers[expert.reads](source, options.frames)
+    packaged = [weights for weights in expert.weights if isinstance(weights, Packaged)]
+    found = require(packaged, Place(folder, folder / "lock"))
+    return EmbedJob(
+        expert=expert.name,
+        source=source,
+        clips=(Clip(0, 0, options.frames, 0.0, options.frames / FPS),),
+        params=EmbedParams(experts={}, frames_per_clip=0, batch=options.batch),
+        limits=Limits(),
+        out=folder,
+        weights={status.weights.file: status.path for status in found},
+    )
+
+
+def make_video(path: Path, frames: int) -> None:
+    """Encode moving waves with some noise in 1280x720, H.264."""
+    y, x = np.mgrid[:720, :1280]
+    noise = np.random.default_rng(0).normal(0, 8, (4, 720, 1280))
+    with av.open(path, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
+        for index in range(frames):
+            waves = 127 + 90 * np.sin((x + y) / 60 + index / 5) + noise[index % 4]
+            picture = np.stack([waves, 255 - waves, x % 256], axis=-1).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+def make_flow(path: Path, frames: int) -> None:
+    """Write one random flow image per frame."""
+    generator = np.random.default_rng(0)
+    with FlowWriter(path, FlowHeader(*FLOW_SIZE, bound=20.0)) as writer:
+        for index in range(frames):
+            image = generator.integers(118, 139, (*FLOW_SIZE, 2), dtype=np.uint8)
+            writer.write(FlowPair(0, index, index + 1), image)
+
+
+def make_wav(path: Path, frames: int) -> None:
+    """Write noise that lasts as long as the frames."""
+    noise = np.random.default_rng(0).normal(0, 3000, frames * RATE // FPS).astype("<i2")
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, RATE, len(noise), "NONE", ""))
+        file.writeframes(noise.tobytes())
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    main()

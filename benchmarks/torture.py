@@ -1,0 +1,257 @@
+"""Kill runs and flip bits, and see that nothing finished is lost and nothing wrong is kept.
+
+    python -m benchmarks.torture kill --runs 50 --trailers 24 --seed 0
+    python -m benchmarks.torture flip --bits 200 --trailers 24 --seed 0
+
+Both work on a simulated collection (benchmarks/simulated.py) in a temporary folder, through the
+real engine and the real DVC, and print a tally. Exit code 1 where the tally is not clean.
+"""
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.simulated import ROOT, SLOW, commit, dvc, write_project, write_video
+from mmx.audit.history import History
+from mmx.audit.repair import repair
+from mmx.audit.verify import Finding, verify
+from mmx.project import Project, open_project
+
+OUTPUTS = ("data/clips", "data/audio", "data/flow", "data/embeddings", "data/features",
+           "data/sources.parquet", "data/trailers.parquet", "data/splits.parquet")  # fmt: skip
+
+
+@dataclass
+class Tally:
+    """What happened."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        """One line per count, then the faults."""
+        lines = [f"{count:6d} {name}" for name, count in self.counts.items()]
+        return "\n".join([*lines, f"{len(self.faults):6d} faults", *self.faults])
+
+
+def outputs(root: Path) -> dict[str, bytes]:
+    """Bytes of every output by its path."""
+    found = {}
+    for name in OUTPUTS:
+        top = root / name
+        for path in [top] if top.is_file() else sorted(top.rglob("*")):
+            if path.is_file() and path.name != ".gitignore":
+                found[path.relative_to(root).as_posix()] = path.read_bytes()
+    return found
+
+
+def differences(expected: dict[str, bytes], found: dict[str, bytes]) -> list[str]:
+    """Names whose bytes differ, or that only one side has."""
+    names = sorted(expected.keys() | found.keys())
+    return [name for name in names if expected.get(name) != found.get(name)]
+
+
+def journal(project: Project) -> Counter[tuple[str, str]]:
+    """How often each (step, fingerprint) was computed."""
+    steps = sorted(path.stem for path in (project.store.root / "journal").glob("*.jsonl"))
+    entries = ((step, entry) for step in steps for entry in project.store.journal(step))
+    return Counter((step, entry["fingerprint"]) for step, entry in entries)
+
+
+def receipts(project: Project) -> set[str]:
+    """Fingerprints that have a receipt in the store."""
+    return {path.stem for path in (project.store.root / "receipts").glob("*/*/*.json")}
+
+
+def kill_runs(folder: Path, runs: int, trailers: int, seed: int, seconds: float) -> Tally:
+    """Kill `runs` runs at random moments, finish each, compare with an uninterrupted run."""
+    tally, chance = Tally(), random.Random(seed)
+    whole = folder / "whole"
+    write_project(whole, trailers)
+    started = time.monotonic()
+    dvc(whole, "repro", **{SLOW: str(seconds)})
+    duration = time.monotonic() - started
+    expected = outputs(whole)
+    for number in range(runs):
+        root = folder / f"killed{number}"
+        write_project(root, trailers)
+        delay = chance.uniform(0.05, 0.95) * duration
+        kill_one(root, delay, seconds, expected, tally)
+        shutil.rmtree(root)
+    return tally
+
+
+def kill_one(
+    root: Path, delay: float, seconds: float, expected: dict[str, bytes], tally: Tally
+) -> None:
+    """Kill one run after `delay` seconds with everything it started, then finish it."""
+    project = open_project(root)
+    paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", SLOW: str(seconds)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro"],
+        cwd=root,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        process.wait(delay)
+        tally.counts["runs that ended before they were killed"] += 1
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        tally.counts["runs killed"] += 1
+    finished, before = receipts(project), journal(project)
+    dvc(root, "repro", **{SLOW: str(seconds)})
+    tally.counts["items finished before the kill"] += len(finished)
+    again = [item for item in (journal(project) - before) if item[1] in finished]
+    tally.counts["items computed after the kill"] += (journal(project) - before).total()
+    tally.counts["finished items computed again"] += len(again)
+    tally.faults += [f"after {delay:.1f} s: {item} was computed again" for item in again]
+    different = differences(expected, outputs(root))
+    tally.counts["runs with other bytes than the uninterrupted one"] += bool(different)
+    tally.faults += [f"after {delay:.1f} s: {name} has other bytes" for name in different]
+
+
+def artefacts(project: Project) -> list[Path]:
+    """One name for each inode that holds a video, an output, a store or a DVC cache object."""
+    root = project.layout.root
+    folders = [root / name for name in OUTPUTS]
+    folders += [project.layout.videos, project.store.root / "objects"]
+    folders += [project.store.root / "receipts"]
+    cache = History(root).cache
+    folders += [cache] if cache else []
+    found: dict[tuple[int, int], Path] = {}
+    for folder in folders:
+        for path in [folder] if folder.is_file() else sorted(folder.rglob("*")):
+            if path.is_file() and path.name != ".gitignore":
+                found.setdefault((path.stat().st_dev, path.stat().st_ino), path)
+    return list(found.values())
+
+
+def flip(path: Path, chance: random.Random) -> None:
+    """Flip one bit in place, and leave length and times as they were."""
+    status = path.stat()
+    os.chmod(path, 0o644)
+    with path.open("r+b") as file:
+        file.seek(chance.randrange(status.st_size))
+        byte = file.read(1)[0]
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ 1 << chance.randrange(8)]))
+    os.chmod(path, status.st_mode)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def kind_of(path: Path, project: Project) -> str:
+    """What sort of artefact a path is, for the tally."""
+    root = project.layout.root
+    if path.is_relative_to(project.store.root):
+        return f"store {path.relative_to(project.store.root).parts[0]}"
+    if not path.is_relative_to(root / "data"):
+        return "DVC cache"
+    if path.parent.name == "_receipts":
+        return "receipts"
+    return path.relative_to(root / "data").parts[0]
+
+
+def flip_bits(folder: Path, bits: int, trailers: int, seed: int, batch: int = 20) -> Tally:
+    """Flip a bit in each of `bits` artefacts, a batch at a time; find, repair, make again."""
+    tally, chance = Tally(), random.Random(seed)
+    root = folder / "flipped"
+    write_project(root, trailers)
+    dvc(root, "repro")
+    commit(root, "whole")
+    expected = outputs(root)
+    while bits > 0:
+        flip_batch(root, min(bits, batch), chance, expected, tally)
+        bits -= batch
+    return tally
+
+
+def flip_batch(
+    root: Path, bits: int, chance: random.Random, expected: dict[str, bytes], tally: Tally
+) -> None:
+    """Damage some artefacts, verify, repair, repro, and compare with what was before."""
+    project = open_project(root)
+    chosen = chance.sample(artefacts(project), bits)
+    inodes = {(path.stat().st_dev, path.stat().st_ino): path for path in chosen}
+    for path in chosen:
+        flip(path, chance)
+        tally.counts[f"bits flipped: {kind_of(path, project)}"] += 1
+    found = verify(project)
+    named = {inode for finding in found.findings for inode in inodes_of(finding)}
+    missed = [path for inode, path in inodes.items() if inode not in named]
+    tally.counts["damaged artefacts found"] += bits - len(missed)
+    tally.faults += [f"{path} was not found" for path in missed]
+    tally.counts["healthy files blamed"] += len(named - inodes.keys())
+    tally.faults += [f"{f.name}: {f.what}" for f in found.findings if not blamed(f, inodes)]
+    computed = journal(project)
+    mended = repair(project)
+    tally.counts["sources named"] += len(mended.sources)
+    restore_sources(mended.sources, root, expected)
+    dvc(root, "repro")
+    tally.counts["items computed again"] += (journal(project) - computed).total()
+    tally.faults += [f"{name} has other bytes" for name in differences(expected, outputs(root))]
+    left = verify(project)
+    tally.faults += [f"still {f.kind}: {f.name}: {f.what}" for f in left.findings]
+
+
+def inodes_of(finding: Finding) -> Iterator[tuple[int, int]]:
+    """Inodes of a finding's files."""
+    for path in finding.paths:
+        if path.exists():
+            yield (path.stat().st_dev, path.stat().st_ino)
+
+
+def blamed(finding: Finding, inodes: dict[tuple[int, int], Path]) -> bool:
+    """Say whether a finding is about a file that was really damaged."""
+    return any(inode in inodes for inode in inodes_of(finding))
+
+
+def restore_sources(sources: tuple[Finding, ...], root: Path, expected: dict[str, bytes]) -> None:
+    """Do what the messages say: bring the originals back."""
+    for finding in sources:
+        path = finding.paths[0]
+        if path.parent == root / "data" / "videos":
+            write_video(root, path.stem)
+        else:
+            content = expected[path.relative_to(root).as_posix()]
+            for name in finding.paths:
+                name.chmod(0o644)
+                name.write_bytes(content)
+
+
+def main() -> int:
+    """Run what the command line asks for and print the tally."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("what", choices=["kill", "flip"])
+    parser.add_argument("--runs", type=int, default=50, help="runs to kill")
+    parser.add_argument("--bits", type=int, default=200, help="bits to flip")
+    parser.add_argument("--trailers", type=int, default=24)
+    parser.add_argument("--seconds", type=float, default=0.1, help="that each killed item takes")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="mmx-torture-") as name:
+        folder = Path(name)
+        if given.what == "kill":
+            tally = kill_runs(folder, given.runs, given.trailers, given.seed, given.seconds)
+        else:
+            tally = flip_bits(folder, given.bits, given.trailers, given.seed)
+    print(tally)
+    return 1 if tally.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

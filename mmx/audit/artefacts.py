@@ -1,0 +1,163 @@
+"""Every file that has a witness: what its bytes should be, and who says so.
+
+Witnesses are independent of each other: the digests that the manifest pins, receipts, the names of
+content-addressed files in the store and in DVC's cache, and dvc.lock. DVC's own database and file
+times are never asked.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mmx.audit.history import History, HistoryError, Version
+from mmx.items.receipt import Receipt
+from mmx.items.shards import RECEIPTS
+from mmx.project import Project
+from mmx.steps import EVALUATE, FINETUNE, TRAIN, Step, ablate_step, trailer_steps
+
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One witness of one file."""
+
+    path: Path
+    digest: str
+    """sha256 (64 hexadecimal digits) or md5 (32)."""
+    witness: str
+    """Who says so, in words."""
+    size: int | None = None
+    """Bytes, where the witness knows it."""
+    source: bool = False
+    """A video, or the split with its earlier decisions: nothing here can make it again."""
+
+    @property
+    def algorithm(self) -> str:
+        """How the digest is computed."""
+        return "sha256" if len(self.digest) == 64 else "md5"
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The files of a project that verification looks at."""
+
+    project: Project
+
+    @property
+    def root(self) -> Path:
+        """Top folder of the project."""
+        return self.project.layout.root
+
+    @cached_property
+    def history(self) -> History:
+        """What git and DVC remember."""
+        return History(self.root)
+
+    @cached_property
+    def version(self) -> Version | None:
+        """What dvc.lock names."""
+        return self.history.now
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        """Every step that leaves receipts, whether or not it has run."""
+        variants = sorted(path.name for path in self.project.layout.ablations.glob("*/"))
+        learning = [TRAIN, FINETUNE, EVALUATE, *map(ablate_step, variants)]
+        return [*trailer_steps(self.project.params), *learning]
+
+    def out(self, step: Step) -> Path:
+        """A step's output directory."""
+        return step.out(self.project.layout)
+
+    def name(self, path: Path) -> str:
+        """A path relative to the project, where it is below it."""
+        return (
+            path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
+        )
+
+
+def all_expected(tree: Tree, receipts: dict[str, dict[str, Receipt]]) -> Iterator[Expected]:
+    """Yield every witness of every file. receipts: those of each step, by step and item."""
+    yield from expected_videos(tree)
+    for step in tree.steps:
+        yield from expected_outputs(tree, step, receipts.get(step.name, {}))
+    yield from expected_locked(tree)
+    yield from expected_objects(tree)
+
+
+def expected_videos(tree: Tree) -> Iterator[Expected]:
+    """Yield the pinned digest of every accepted video."""
+    layout = tree.project.layout
+    try:
+        rows = pq.read_table(layout.sources).to_pylist()
+    except (FileNotFoundError, pa.ArrowException, OSError):
+        return
+    for row in rows:
+        path, size = layout.data / row["video"], row.get("size")
+        witness = f"the manifest's pin of {row['trailer_id']}"
+        yield Expected(path, row["sha256"], witness, size, source=True)
+
+
+def expected_outputs(tree: Tree, step: Step, receipts: dict[str, Receipt]) -> Iterator[Expected]:
+    """Yield what receipts say of the files of a step; rows in shards are compared elsewhere."""
+    if step.kind == "table":
+        return
+    out = tree.out(step)
+    for item, receipt in receipts.items():
+        for output in receipt.outputs:
+            name = output.name if step.kind == "tree" else f"{item}{step.affix}"
+            witness = f"the receipt of {step.name} for {item}"
+            yield Expected(out / name, output.sha256, witness, output.size)
+
+
+def expected_locked(tree: Tree) -> Iterator[Expected]:
+    """Yield what dvc.lock says of every file of every output."""
+    version = tree.version
+    if version is None:
+        return
+    for out, digest in sorted(version.outs.items()):
+        path = tree.root / out
+        if not digest.endswith(".dir"):
+            kept = path == tree.project.layout.splits
+            yield Expected(path, digest, "dvc.lock", source=kept)
+            continue
+        try:
+            listing = version.listing(out)
+        except HistoryError:
+            continue
+        for name, md5 in listing.items():
+            yield Expected(path / name, md5, "dvc.lock")
+
+
+def expected_objects(tree: Tree) -> Iterator[Expected]:
+    """Yield what the names of the store's and of DVC's objects say of their content."""
+    for path in sorted(tree.project.store.root.glob("objects/??/*")):
+        yield Expected(path, path.name, "its own name")
+    cache = tree.history.cache
+    if cache is None:
+        return
+    for path in sorted(cache.glob("??/*")):
+        digest = path.parent.name + path.name.removesuffix(".dir")
+        if len(digest) == 32:
+            yield Expected(path, digest, "its own name")
+
+
+def file_digests(path: Path, algorithms: set[str]) -> dict[str, str]:
+    """Read a file once and return the digests asked for."""
+    states = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            for state in states.values():
+                state.update(chunk)
+    return {name: state.hexdigest() for name, state in states.items()}
+
+
+def receipt_files(tree: Tree, step: Step) -> list[Path]:
+    """The files of receipts of a step's output directory, sorted."""
+    return sorted((tree.out(step) / RECEIPTS).glob("r*.jsonl"))

@@ -1,0 +1,139 @@
+"""What changed between two versions of the feature store, trailer by trailer, and why."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mmx.audit.history import Commit, History, HistoryError
+from mmx.features.receipts import receipt_of
+from mmx.features.schema import RECEIPTS
+from mmx.items.receipt import Ingredients, Receipt
+from mmx.project import Project
+from mmx.steps import VIDEO
+
+WORKTREE = "work tree"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One trailer's item of one step that is not the same in both versions."""
+
+    step: str
+    trailer: str
+    kind: str
+    """`added`, `removed` or `recomputed`."""
+    reasons: tuple[str, ...] = ()
+    """Of a recomputation: what differs among its ingredients."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Everything that differs between two versions."""
+
+    old: str
+    new: str
+    changes: tuple[Change, ...]
+    unchanged: int
+    """Items that are the same in both."""
+
+    @cached_property
+    def counts(self) -> dict[tuple[str, str, str], int]:
+        """Number of changes by step, kind and reasons, sorted."""
+        keys = [(change.step, change.kind, "; ".join(change.reasons)) for change in self.changes]
+        return dict(sorted(Counter(keys).items()))
+
+    def trailers(self, kind: str) -> list[str]:
+        """Trailers that are wholly added or removed, or that have a recomputed item."""
+        return sorted({change.trailer for change in self.changes if change.kind == kind})
+
+
+Items = dict[tuple[str, str], Receipt]
+"""Receipt by (step, trailer)."""
+
+
+def diff(project: Project, old: str, new: str | None = None) -> Difference:
+    """Compare the feature store of revision `old` with that of `new`, or with the work tree.
+
+    Raise HistoryError for a revision that git does not know, or whose store DVC does not have.
+    """
+    history = History(project.layout.root)
+    out = project.layout.features.relative_to(project.layout.root).as_posix()
+    before, old_name = items_at(history, out, old)
+    if new is None:
+        after, new_name = read_items(project.layout.features / RECEIPTS), WORKTREE
+    else:
+        after, new_name = items_at(history, out, new)
+    changes = tuple(compare(before, after))
+    same = len(before.keys() | after.keys()) - len(changes)
+    return Difference(old_name, new_name, changes, same)
+
+
+def items_at(history: History, out: str, revision: str) -> tuple[Items, str]:
+    """Return the items of the feature store at a revision, and the commit's name."""
+    version = history.at(revision)
+    digest = version.listing(out).get(RECEIPTS)
+    if digest is None:
+        raise HistoryError(f"{revision!r} has no feature store")
+    return read_items(version.object(digest)), name_of(version.commit)
+
+
+def name_of(commit: Commit | None) -> str:
+    """A commit as people read it."""
+    return str(commit) if commit else WORKTREE
+
+
+def read_items(path: Path) -> Items:
+    """Return the receipts of a receipts.parquet by step and trailer."""
+    try:
+        rows = pq.read_table(pa.BufferReader(path.read_bytes())).to_pylist()
+    except FileNotFoundError:
+        raise HistoryError(
+            "the feature store is not here: `dvc fetch --all-commits` gets earlier ones, "
+            "`dvc repro features` makes the present one"
+        ) from None
+    return {(row["step"], trailer): receipt_of(row) for row in rows for trailer in row["trailers"]}
+
+
+def compare(before: Items, after: Items) -> Iterable[Change]:
+    """Yield what is not the same, by step and trailer."""
+    for step, trailer in sorted(before.keys() | after.keys()):
+        old, new = before.get((step, trailer)), after.get((step, trailer))
+        if old is None or new is None:
+            yield Change(step, trailer, "added" if old is None else "removed")
+        elif old.fingerprint != new.fingerprint:
+            reasons = tuple(why(old.ingredients, new.ingredients))
+            yield Change(step, trailer, "recomputed", reasons)
+
+
+def why(old: Ingredients, new: Ingredients) -> Iterable[str]:
+    """Yield each ingredient that differs, in words."""
+    for role in sorted(old.inputs.keys() | new.inputs.keys()):
+        if old.inputs.get(role) != new.inputs.get(role):
+            yield "another video" if role == VIDEO else f"another result of {role}"
+    yield from differing("", old.parameters, new.parameters)
+    if old.code != new.code:
+        yield "code"
+    if {weight.sha256 for weight in old.weights} != {weight.sha256 for weight in new.weights}:
+        yield "weights"
+    yield from differing("version of ", old.tools, new.tools)
+    if old.schema != new.schema:
+        yield f"schema {old.schema} -> {new.schema}"
+
+
+def differing(label: str, old: dict[str, Any], new: dict[str, Any]) -> Iterable[str]:
+    """Yield the entries of two dictionaries that differ, with both values."""
+    for key in sorted(old.keys() | new.keys()):
+        if old.get(key) != new.get(key):
+            yield f"{label}{key} {value_text(old, key)} -> {value_text(new, key)}"
+
+
+def value_text(values: dict[str, Any], key: str) -> str:
+    """A value as it would stand in JSON; `nothing` where there is none."""
+    return json.dumps(values[key]) if key in values else "nothing"

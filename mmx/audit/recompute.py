@@ -1,0 +1,248 @@
+"""Compute published rows again from the videos and compare them.
+
+Needs the videos, a published store and the code; no item store, no DVC, no trust. The rows are made
+by the same engine in a temporary project, with the parameters that their receipts name.
+
+Tolerance. In the environment of the receipts (same code, same versions of the tools) and on the
+same kind of CPU, rows are equal bit for bit, and nothing else is right. Elsewhere sums are taken in
+another order and kernels are others: a float32 network of a hundred layers then differs by about
+1e-5 of its largest value, and a flow value that lay on the border of two of its 256 levels may take
+the other, which moves a histogram by one count in thousands. RELATIVE is ten times the larger of
+both, and far below what another frame or another preprocessing step does (0.1 and more).
+"""
+
+import random
+import shutil
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass, replace
+from itertools import islice, zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mmx.audit.diff import Items, read_items, why
+from mmx.features.read import list_experts, read_table
+from mmx.features.schema import RECEIPTS
+from mmx.items.canonical import file_digest
+from mmx.items.shards import ITEM, read_receipts, write_parquet
+from mmx.params import Params
+from mmx.pipeline import run_step
+from mmx.project import Project
+from mmx.steps import all_tools, find_step, trailer_steps
+from mmx.tools import write_tools
+
+RELATIVE = 1e-2
+"""Largest difference, as a share of the row's largest value, that another machine may make."""
+
+
+class RecomputeError(Exception):
+    """Rows cannot be computed again: the videos or the code to do it are not here."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row that was drawn."""
+
+    expert: str
+    trailer: str
+    clip: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one row compares."""
+
+    row: Row
+    verdict: str
+    """`identical`, `close`, `different`, `missing` or `no video`."""
+    difference: float | None = None
+    """Largest difference as a share of the row's largest value."""
+
+
+@dataclass(frozen=True)
+class Recomputation:
+    """What `mmx audit --recompute` found."""
+
+    outcomes: tuple[Outcome, ...]
+    environment: tuple[str, ...]
+    """What of code, tools and weights differs here from the receipts; empty where nothing does."""
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Number of rows by expert and verdict."""
+        counts: dict[str, Counter[str]] = defaultdict(Counter)
+        for outcome in self.outcomes:
+            counts[outcome.row.expert][outcome.verdict] += 1
+        return {expert: dict(sorted(found.items())) for expert, found in sorted(counts.items())}
+
+    @property
+    def ok(self) -> bool:
+        """True if every row could be computed and is identical, or close."""
+        return all(outcome.verdict in ("identical", "close") for outcome in self.outcomes)
+
+
+def recompute(
+    project: Project, count: int, seed: int = 0, *, videos: Path | None = None
+) -> Recomputation:
+    """Draw `count` rows of the feature store, compute them again, compare.
+
+    The draw is spread evenly over the experts. videos: a folder with the videos under any names,
+    told by their sha256; without it, those of the project. Computes whole trailers, since a step
+    does. Raise RecomputeError where the store has no rows.
+    """
+    store = project.layout.features
+    rows = draw(store, count, seed)
+    receipts = read_items(store / RECEIPTS)
+    found = find_videos(project, videos, store)
+    outcomes = [Outcome(row, "no video") for row in rows if row.trailer not in found]
+    here = [row for row in rows if row.trailer in found]
+    environment: set[str] = set()
+    for values, group in group_rows(here, receipts):
+        params = with_parameters(project.params, values)
+        with tempfile.TemporaryDirectory(prefix="mmx-audit-") as folder:
+            again = lay_out(project, params, Path(folder), group, found)
+            for step in needed_steps(group, params):
+                run_step(step, again)
+                environment |= surroundings(step, again, receipts)
+            outcomes += [compare_row(row, store, again) for row in group]
+    ordered = sorted(outcomes, key=lambda outcome: astuple(outcome.row))
+    return Recomputation(tuple(ordered), tuple(sorted(environment)))
+
+
+def draw(store: Path, count: int, seed: int) -> list[Row]:
+    """Draw rows of all experts in turn; RecomputeError where there are none."""
+    chance = random.Random(seed)
+    piles = []
+    for expert in sorted(list_experts(store)):
+        if any((store / expert).glob("e*.parquet")):
+            table = read_table(store / expert, columns=[ITEM, "clip"])
+            pairs = zip(table[ITEM].to_pylist(), table["clip"].to_pylist(), strict=True)
+            pile = [Row(expert, trailer, clip) for trailer, clip in pairs]
+            chance.shuffle(pile)
+            piles.append(pile)
+    turns = (row for turn in zip_longest(*piles) for row in turn if row)
+    rows = list(islice(turns, count))
+    if not rows:
+        raise RecomputeError("the feature store has no embeddings: there is nothing to draw from")
+    return rows
+
+
+def find_videos(project: Project, videos: Path | None, store: Path) -> dict[str, Path]:
+    """Return a path for each trailer whose video is here with the right bytes."""
+    table = read_table(store / "trailers", columns=[ITEM, "video_sha256"]).to_pylist()
+    wanted: dict[str, list[str]] = defaultdict(list)
+    for row in table:
+        wanted[row["video_sha256"]].append(row[ITEM])
+    folder = videos or project.layout.videos
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            found |= dict.fromkeys(wanted.get(file_digest(path), []), path)
+    return found
+
+
+def group_rows(rows: Iterable[Row], receipts: Items) -> list[tuple[dict[str, Any], list[Row]]]:
+    """Return rows that can be made in one project, with the parameters of all of them."""
+    groups: list[tuple[dict[str, Any], list[Row]]] = []
+    for row in rows:
+        own = parameters_of(row, receipts)
+        for values, group in groups:
+            if all(values.get(key, value) == value for key, value in own.items()):
+                values.update(own)
+                group.append(row)
+                break
+        else:
+            groups.append((own, [row]))
+    return groups
+
+
+def parameters_of(row: Row, receipts: Items) -> dict[str, Any]:
+    """Return every parameter that had a part in a row, by dotted key."""
+    steps = ["scenes", "audio", "flow", f"embed@{row.expert}"]
+    made = [receipts[step, row.trailer] for step in steps if (step, row.trailer) in receipts]
+    return {key: value for item in made for key, value in item.ingredients.parameters.items()}
+
+
+def with_parameters(params: Params, values: Mapping[str, Any]) -> Params:
+    """Return parameters with these dotted keys, and no experts but those that the keys name."""
+    data = params.model_dump(mode="json", by_alias=True)
+    data["embed"]["experts"] = {}
+    for key, value in values.items():
+        *parents, last = key.split(".")
+        section = data
+        for name in parents:
+            section = section[name]
+        section[last] = value
+    return Params.model_validate(data)
+
+
+def lay_out(
+    project: Project, params: Params, root: Path, group: Iterable[Row], found: Mapping[str, Path]
+) -> Project:
+    """Lay out a project in `root` that has the drawn trailers and nothing made yet."""
+    again = replace(project, params=params).at(root)
+    again.layout.videos.mkdir(parents=True)
+    rows = []
+    for trailer in sorted({row.trailer for row in group}):
+        link = again.layout.videos / f"{len(rows)}{found[trailer].suffix}"
+        link.symlink_to(found[trailer].resolve())
+        digest = file_digest(link)
+        video = link.relative_to(again.layout.data).as_posix()
+        rows.append({ITEM: trailer, "video": video, "sha256": digest})
+    write_parquet(pa.Table.from_pylist(rows), again.layout.sources)
+    write_tools(again.layout.tools, all_tools())
+    if project.layout.weights_lock.exists():
+        shutil.copyfile(project.layout.weights_lock, again.layout.weights_lock)
+    return again
+
+
+def needed_steps(group: Iterable[Row], params: Params) -> list[str]:
+    """Return the steps that the drawn rows need, each after what it needs itself."""
+    ordered = trailer_steps(params)
+    wanted = {f"embed@{row.expert}" for row in group}
+    for step in reversed(ordered):
+        if step.name in wanted:
+            wanted |= set(step.needs)
+    return [step.name for step in ordered if step.name in wanted]
+
+
+def surroundings(step: str, again: Project, receipts: Items) -> set[str]:
+    """Return what of a step's code, tools, weights and parameters is other than it was."""
+    made = read_receipts(find_step(step, again.params).out(again.layout))
+    differences: set[str] = set()
+    for trailer, receipt in made.items():
+        before = receipts.get((step, trailer))
+        if before:
+            same_inputs = replace(receipt.ingredients, inputs=before.ingredients.inputs)
+            differences |= {f"{step}: {text}" for text in why(before.ingredients, same_inputs)}
+    return differences
+
+
+def compare_row(row: Row, store: Path, again: Project) -> Outcome:
+    """Compare a published row with the one that was computed again."""
+    published = vectors(store / row.expert, row)
+    computed = vectors(again.layout.embeddings(row.expert), row)
+    if computed is None or published is None:
+        return Outcome(row, "missing")
+    if computed.shape != published.shape:
+        return Outcome(row, "different")
+    if computed.tobytes() == published.tobytes():
+        return Outcome(row, "identical", 0.0)
+    largest = float(np.abs(published).max())
+    difference = float(np.abs(computed - published).max()) / largest if largest else float("inf")
+    return Outcome(row, "close" if difference <= RELATIVE else "different", difference)
+
+
+def vectors(table: Path, row: Row) -> np.ndarray | None:
+    """Return a row's vector (width) or vectors (time x width), float32; None where it is not."""
+    try:
+        found = read_table(table, [row.trailer], [ITEM, "clip", "embedding"])
+    except FileNotFoundError:
+        return None
+    rows = found.filter(pc.equal(found["clip"], row.clip))["embedding"].to_pylist()
+    return np.array(rows[0], np.float32) if rows else None

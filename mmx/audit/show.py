@@ -1,0 +1,197 @@
+"""A trace for people, as a tree, and for programs, as PROV-JSON (W3C)."""
+
+from typing import Any
+
+from rich.text import Text
+from rich.tree import Tree
+
+from mmx.audit.trace import Made, Trace, Unknown, Video, all_made
+from mmx.items.receipt import Weight
+
+DIGITS = 12
+"""Of a digest, in a terminal: what `mmx trace --fingerprint` understands."""
+
+
+def trace_tree(trace: Trace) -> Tree:
+    """Return the trace as a tree: the row on top, the video's bytes at the ends."""
+    title = trace.trailer if trace.clip is None else f"{trace.trailer}, clip {trace.clip}"
+    tree = Tree(Text(title, "bold"))
+    clip = trace.rows.get("clips")
+    if clip:
+        tree.add(clip_text(clip))
+    seen: set[str] = set()
+    for made in trace.chains:
+        branch = made_branch(made, seen)
+        row = trace.rows.get(made.step.partition("@")[2])
+        if row:
+            text = f"made of {row['samples']} samples, {row['padded']} padded"
+            branch.children.insert(0, Tree(text))
+        tree.children.append(branch)
+    return tree
+
+
+def clip_text(row: dict[str, Any]) -> str:
+    """Which frames of the video the clip is."""
+    cut = (
+        "the start of the video" if row["cut_score"] is None else f"a cut of {row['cut_score']:.2f}"
+    )
+    times = f"{row['start_s']:.3f} to {row['stop_s']:.3f} s"
+    return f"frames {row['start']} to {row['stop'] - 1} ({times}), opened by {cut}"
+
+
+def made_branch(made: Made, seen: set[str]) -> Tree:
+    """One item and what it was made of; an item that was shown above is only named."""
+    receipt = made.receipt
+    tree = Tree(Text.assemble((made.step, "bold cyan"), " ", receipt.fingerprint[:DIGITS]))
+    if receipt.fingerprint in seen:
+        tree.add(Text("as above", "dim"))
+        return tree
+    seen.add(receipt.fingerprint)
+    for label, value in made_facts(made):
+        tree.add(Text.assemble((f"{label} ", "dim"), value))
+    for role, origin in made.inputs.items():
+        tree.children.append(input_branch(role, origin, seen))
+    return tree
+
+
+def input_branch(role: str, origin: Made | Video | Unknown, seen: set[str]) -> Tree:
+    """One input."""
+    if isinstance(origin, Made):
+        return made_branch(origin, seen)
+    if isinstance(origin, Video):
+        name = origin.path or "no file of the manifest has these bytes now"
+        return Tree(Text.assemble(("video", "bold green"), f" {name} ", (origin.sha256, "dim")))
+    return Tree(Text(f"{role} {origin.digest[:DIGITS]}: no receipt of it is known", "red"))
+
+
+def made_facts(made: Made) -> list[tuple[str, str]]:
+    """What is told of an item, line by line."""
+    receipt = made.receipt
+    ingredients = receipt.ingredients
+    stage = f"{made.step.partition('@')[0]}."
+    parameters = {key.removeprefix(stage): value for key, value in ingredients.parameters.items()}
+    facts = [("parameters", plain(parameters)), ("code", ingredients.code[:DIGITS])]
+    facts += [("weights", weight_text(weight)) for weight in ingredients.weights]
+    facts.append(("tools", plain(ingredients.tools)))
+    if receipt.fault:
+        facts.append(("fault", receipt.fault.reason))
+    if receipt.facts:
+        facts.append(("found", plain(receipt.facts)))
+    if receipt.adopted:
+        facts.append(("carried over from", receipt.adopted[:DIGITS]))
+    facts += [("computed", run_text(run)) for run in made.runs]
+    facts.append(("commit", str(made.commit) if made.commit else "none has it yet"))
+    for key, (then, now) in made.changed.items():
+        facts.append(("params.yaml", f"has {key} {now} now, this was made with {then}"))
+    return facts
+
+
+def weight_text(weight: Weight) -> str:
+    """Where weights come from, and under which licence."""
+    return f"{weight.name} {weight.sha256[:DIGITS]} from {weight.source} ({weight.licence})"
+
+
+def run_text(run: dict[str, Any]) -> str:
+    """When, where and how long."""
+    return f"{run.get('finished')} on {run.get('host')}, {run.get('seconds')} s"
+
+
+def plain(values: dict[str, Any]) -> str:
+    """Names and values on one line, without those that say nothing."""
+    told = ((name, value) for name, value in sorted(values.items()) if value is not None)
+    return ", ".join(
+        f"{name} ({plain(value)})" if isinstance(value, dict) else f"{name} {value}"
+        for name, value in told
+    )
+
+
+def prov(trace: Trace) -> dict[str, Any]:
+    """Return the trace as PROV-JSON: entities, activities, agents and how they relate."""
+    document: dict[str, Any] = {
+        "prefix": {"mmx": "urn:mmx:", "prov": "http://www.w3.org/ns/prov#"},
+        "entity": {},
+        "activity": {},
+        "agent": {},
+        "wasGeneratedBy": {},
+        "used": {},
+        "wasAssociatedWith": {},
+        "wasDerivedFrom": {},
+    }
+    for top in trace.chains:
+        for made in all_made(top):
+            add_item(document, made)
+    tables = {made.step.partition("@")[2] or "clips": made for made in made_of(trace)}
+    for table, row in trace.rows.items():
+        name = f"mmx:row/{trace.trailer}/{trace.clip}/{table}"
+        values = {f"mmx:{key}": value for key, value in row.items() if value is not None}
+        document["entity"][name] = {"prov:type": "mmx:row", **values}
+        relate(document, "wasGeneratedBy", entity=name, activity=activity(tables[table]))
+    return document
+
+
+def made_of(trace: Trace) -> list[Made]:
+    """Every item of a trace."""
+    return [made for top in trace.chains for made in all_made(top)]
+
+
+def activity(made: Made) -> str:
+    """Name of the computation of an item."""
+    return f"mmx:item/{made.receipt.fingerprint}"
+
+
+def result(made: Made) -> str:
+    """Name of what an item gave."""
+    return f"mmx:result/{made.receipt.output_digest}"
+
+
+def add_item(document: dict[str, Any], made: Made) -> None:
+    """Add an item: its activity, what it used, what it gave, who ran it."""
+    receipt, name = made.receipt, activity(made)
+    ingredients = receipt.ingredients
+    about = {
+        "prov:type": f"mmx:step/{made.step}",
+        "mmx:parameters": ingredients.parameters,
+        "mmx:code": ingredients.code,
+        "mmx:tools": ingredients.tools,
+        "mmx:schema": ingredients.schema,
+        "mmx:commit": made.commit.sha if made.commit else None,
+        "mmx:fault": receipt.fault.reason if receipt.fault else None,
+        "prov:endTime": made.runs[-1].get("finished") if made.runs else None,
+    }
+    document["activity"][name] = {key: value for key, value in about.items() if value is not None}
+    outputs = {output.name: output.sha256 for output in receipt.outputs}
+    document["entity"][result(made)] = {"mmx:facts": receipt.facts, "mmx:sha256": outputs}
+    relate(document, "wasGeneratedBy", entity=result(made), activity=name)
+    for role, origin in made.inputs.items():
+        used = input_entity(document, role, origin)
+        relate(document, "used", activity=name, entity=used)
+        relate(document, "wasDerivedFrom", generatedEntity=result(made), usedEntity=used)
+    for weight in ingredients.weights:
+        used = f"mmx:weights/{weight.sha256}"
+        told = {"prov:atLocation": weight.source, "mmx:licence": weight.licence}
+        document["entity"][used] = {"prov:label": weight.name, **told}
+        relate(document, "used", activity=name, entity=used)
+    for run in made.runs:
+        agent = f"mmx:host/{run.get('host')}"
+        document["agent"][agent] = {"prov:type": "prov:SoftwareAgent"}
+        relate(document, "wasAssociatedWith", activity=name, agent=agent)
+
+
+def input_entity(document: dict[str, Any], role: str, origin: Made | Video | Unknown) -> str:
+    """Return the name of an input, and add it where nothing else does."""
+    if isinstance(origin, Made):
+        return result(origin)
+    if isinstance(origin, Video):
+        name, told = f"mmx:video/{origin.sha256}", {"mmx:sha256": origin.sha256}
+        location = {"prov:atLocation": origin.path} if origin.path else {}
+        document["entity"][name] = {"prov:type": "mmx:video", **told, **location}
+        return name
+    name = f"mmx:result/{origin.digest}"
+    document["entity"][name] = {"prov:type": f"mmx:step/{role}"}
+    return name
+
+
+def relate(document: dict[str, Any], kind: str, **ends: str) -> None:
+    """Add a relation once; its name says what it relates."""
+    name = "_:" + "-".join((kind, *ends.values()))
+    document[kind][name] = {f"prov:{role}": end for role, end in ends.items()}

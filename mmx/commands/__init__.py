@@ -1,0 +1,1 @@
+"""The commands of `mmx`: each parses, calls one function, prints."""

@@ -1,0 +1,131 @@
+"""What the explorer shows, as compact JSON: any films, any vocabulary, one or two spaces."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from mmx.evaluation.retrieval import Neighbours
+
+GRID = 1000
+"""Places on a map are whole numbers from 0 to this."""
+
+
+@dataclass(frozen=True)
+class Film:
+    """One row of the table that is explored. Its text comes from strangers."""
+
+    id: str
+    title: str
+    year: int | None
+    genres: tuple[int, ...]
+    """Positions in the vocabulary, the primary one first (it colours the film)."""
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One space of the same films."""
+
+    name: str
+    xy: NDArray[np.floating]
+    """N x 2."""
+    near: Neighbours
+    """Each film's nearest others, N x K."""
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What is known beyond the table; whatever is empty is not shown."""
+
+    splits: Sequence[str] = ()
+    facts: Sequence[Sequence[str]] = ()
+    """Per film, short remarks such as its length."""
+    digests: Sequence[str] = ()
+    """sha256 of each video."""
+    threshold: float = 0.0
+    """Of the probabilities, 0..1."""
+    probabilities: NDArray[np.floating] | None = None
+    """N x G, 0..1."""
+    sequences: Sequence[tuple[Sequence[float], NDArray[np.floating]] | None] = ()
+    """Per film the S + 1 borders in seconds and S x G probabilities; None where there is none."""
+    frames: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    """Key frames as data URLs, by position of the film."""
+
+
+def payload(
+    films: Sequence[Film], genres: Sequence[str], planes: Sequence[Plane], extras: Extras
+) -> dict[str, Any]:
+    """Return the explorer's data: lists by position of the film, numbers small and whole."""
+    data: dict[str, Any] = {
+        "genres": list(genres),
+        "colours": colours(len(genres)),
+        "ids": [film.id for film in films],
+        "titles": [film.title for film in films],
+        "years": [film.year for film in films],
+        "labels": [list(film.genres) for film in films],
+        "k": planes[0].near.index.shape[1],
+        "spaces": [_plane(plane) for plane in planes],
+        "threshold": round(100 * extras.threshold),
+    }
+    return data | _extra(extras)
+
+
+def colours(count: int) -> list[str]:
+    """Return a colour per genre that reads on light and dark: hues around the circle."""
+    return [
+        f"oklch({(0.60, 0.72)[g % 2]} 0.15 {round(360 * g / count + 25) % 360})"
+        for g in range(count)
+    ]
+
+
+def to_script(data: object) -> Markup:
+    """Return JSON that is safe inside a script element: no text can end it or open a tag."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def _plane(plane: Plane) -> dict[str, Any]:
+    """One space: places on the grid, neighbours, similarities in thousandths."""
+    return {
+        "name": plane.name,
+        "xy": _on_grid(plane.xy).ravel().tolist(),
+        "near": plane.near.index.ravel().tolist(),
+        "similarity": np.rint(1000 * plane.near.similarity).astype(int).ravel().tolist(),
+    }
+
+
+def _on_grid(xy: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Centre a map and scale both axes alike to whole numbers within 0..GRID."""
+    low, high = xy.min(axis=0), xy.max(axis=0)
+    extent = max(float((high - low).max()), 1e-12)
+    return np.rint(((xy - (low + high) / 2) / extent + 0.5) * GRID).astype(np.int64)
+
+
+def _extra(extras: Extras) -> dict[str, Any]:
+    """The optional part, without what is empty."""
+    chances = extras.probabilities
+    found = {
+        "splits": list(extras.splits),
+        "facts": [list(entry) for entry in extras.facts],
+        "digests": [digest[:16] for digest in extras.digests],
+        "probabilities": [] if chances is None else _percent(chances),
+        "sequences": [None if entry is None else _sequence(*entry) for entry in extras.sequences],
+        "frames": {str(film): list(urls) for film, urls in extras.frames.items()},
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _sequence(borders: Sequence[float], chances: NDArray[np.floating]) -> dict[str, Any]:
+    """One film's sequences: whole seconds and percent."""
+    return {"spans": [round(second) for second in borders], "values": _percent(chances)}
+
+
+def _percent(chances: NDArray[np.floating]) -> list[list[int]]:
+    """Whole percents."""
+    return np.rint(100 * np.asarray(chances)).astype(int).tolist()

@@ -1,0 +1,157 @@
+"""Everything numeric of the report, as one item: embeddings, metrics, tables, plots.
+
+    trailer_embeddings.parquet   trailer_id, split, coarse, fine: one row per trailer of the split
+    metrics.json                 every metric, per split, beside the random rows; both spaces
+    explorer.parquet             per trailer: place in both maps, neighbours, probabilities
+    similarity.json              section 4.4: cosine similarity within each genre set
+    plots/*.csv                  what `dvc plots` draws
+
+Titles have no part in it: correcting one computes nothing.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mmx import features as store
+from mmx.evaluation import clusters, plots, retrieval, scores, tables
+from mmx.evaluation.measures import measure
+from mmx.evaluation.scores import Json
+from mmx.evaluation.subject import Subject, read_subject
+from mmx.params import EvaluateParams
+
+EMBEDDINGS, EXPLORER = "trailer_embeddings.parquet", "explorer.parquet"
+METRICS, SIMILARITY = "metrics.json", "similarity.json"
+
+FLOATS = pa.list_(pa.float32())
+
+
+def evaluate_item(
+    *,
+    features: Path,
+    trailers: Path,
+    splits: Path,
+    coarse: Path,
+    fine: Path,
+    params: EvaluateParams,
+    out: Path,
+) -> dict[str, int | float | None]:
+    """Evaluate both models on every trailer that has a split; write the files named above.
+
+    Args:
+        features: folder of the feature store.
+        trailers: trailers.parquet; its titles are not read.
+        splits: splits.parquet.
+        coarse: folder of the coarse model.
+        fine: folder of the fine-tuned model.
+        params: threshold, neighbours, map.
+        out: an empty folder.
+
+    Returns:
+        How many trailers were evaluated and tested, and the test's weighted AU(PRC).
+
+    Raises:
+        CollectionError: features and models do not fit each other.
+    """
+    subject = read_subject(
+        features=features, trailers=trailers, splits=splits, coarse=coarse, fine=fine, params=params
+    )
+    metrics = measure(subject)
+    explorer = explorer_table(subject, features)
+    (out / METRICS).write_text(tables.to_json(metrics), encoding="utf-8")
+    pq.write_table(embedding_table(subject), out / EMBEDDINGS, compression="zstd")
+    pq.write_table(explorer, out / EXPLORER, compression="zstd")
+    (out / SIMILARITY).write_text(tables.to_json(similarity_rows(subject)), encoding="utf-8")
+    write_plots(out / "plots", subject, explorer, coarse, fine)
+    tested = metrics["splits"]["test"]["coarse"]
+    return {
+        "trailers": len(subject.ids),
+        "tested": tested["trailers"],
+        "test_ap_weighted": tested["ap"]["weighted"],
+    }
+
+
+def embedding_table(subject: Subject) -> pa.Table:
+    """Return the bottleneck embedding of every trailer, coarse and fine, float32."""
+    columns = {"trailer_id": subject.ids, "split": subject.collection.split.tolist()}
+    vectors = {n: pa.array(list(e.trailer), FLOATS) for n, e in subject.embedded.items()}
+    return pa.table(columns | vectors)
+
+
+def explorer_table(subject: Subject, features: Path) -> pa.Table:
+    """Return what the explorer shows of each trailer.
+
+    Columns: trailer_id, split, genres (of the vocabulary, primary first), probabilities, and per
+    space <name>_x, <name>_y, <name>_near (row numbers), <name>_similarity; sequence_spans holds
+    the seconds between which each sequence lies, sequence_probabilities its genres (both empty
+    without a sequence head).
+    """
+    columns = {
+        "trailer_id": subject.ids,
+        "split": subject.collection.split.tolist(),
+        "genres": pa.array(subject.labels, pa.list_(pa.int32())),
+        "probabilities": pa.array(list(subject.chances), FLOATS),
+    }
+    params = subject.params
+    for name, embedded in subject.embedded.items():
+        xy = clusters.project(embedded.trailer, seed=params.seed, perplexity=params.perplexity)
+        found = retrieval.neighbours(embedded.trailer, params.neighbours)
+        columns |= {
+            f"{name}_x": xy[:, 0],
+            f"{name}_y": xy[:, 1],
+            f"{name}_near": pa.array(list(found.index), pa.list_(pa.int32())),
+            f"{name}_similarity": pa.array(list(found.similarity), FLOATS),
+        }
+    return pa.table(columns | _sequences(subject, features))
+
+
+def _sequences(subject: Subject, features: Path) -> dict[str, pa.Array]:
+    """Seconds and genres of every trailer's sequences (figure 8)."""
+    coarse = subject.coarse
+    spans, values = [[] for _ in coarse.ids], [[] for _ in coarse.ids]
+    if coarse.sequence_logits is not None:
+        begins, ends = _seconds(subject, features)
+        chances = scores.sigmoid(coarse.sequence_logits)
+        for trailer in range(len(coarse.ids)):
+            rows = np.flatnonzero(coarse.sequence_trailer == trailer)
+            spans[trailer] = [*begins[rows], ends[rows[-1]]]
+            values[trailer] = list(chances[rows])
+    return {
+        "sequence_spans": pa.array(spans, pa.list_(pa.float64())),
+        "sequence_probabilities": pa.array(values, pa.list_(FLOATS)),
+    }
+
+
+def _seconds(subject: Subject, features: Path) -> tuple[np.ndarray, np.ndarray]:
+    """First and last second of every sequence, float64 each."""
+    columns = ["trailer_id", "clip", "start_s", "stop_s"]
+    clips = store.read_table(features / "clips", subject.ids, columns)
+    first = subject.collection.offsets[subject.coarse.sequence_trailer]
+    begins = clips["start_s"].to_numpy()[first + subject.coarse.sequence_start]
+    return begins, clips["stop_s"].to_numpy()[first + subject.coarse.sequence_stop - 1]
+
+
+def similarity_rows(subject: Subject) -> list[Json]:
+    """Section 4.4: mean cosine similarity within each genre set, before and after."""
+    found = clusters.cohesion(subject.coarse.trailer, subject.fine.trailer, subject.sets).sets
+    return [scores.rounded(asdict(entry)) for entry in found]
+
+
+def write_plots(
+    folder: Path, subject: Subject, explorer: pa.Table, coarse: Path, fine: Path
+) -> None:
+    """Write curves of the test split, both trainings' histories, and both maps of figure 1."""
+    folder.mkdir()
+    members = subject.collection.members("test")
+    labels = subject.collection.labels[members]
+    curves = scores.precision_recall(labels, subject.chances[members], subject.genres)
+    plots.write_curves(folder / plots.CURVES, curves)
+    primary = [names[0] if names else "" for names in subject.names]
+    for name, model in (("coarse", coarse), ("fine", fine)):
+        plots.write_history(folder / f"{name}_training.csv", plots.read_history(model))
+        places = [scores.rounded(explorer[f"{name}_{axis}"].to_pylist()) for axis in "xy"]
+        rows = list(zip(subject.ids, *places, primary, strict=True))
+        plots.write_csv(folder / f"{name}_map.csv", ("trailer_id", "x", "y", "genre"), rows)

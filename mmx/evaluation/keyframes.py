@@ -1,0 +1,59 @@
+"""Key frames of a few trailers as small JPEG pictures (figure 3, and the explorer's films)."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mmx.media.clip import Clip
+from mmx.media.faults import MediaFault
+from mmx.media.frames import read_frames
+from mmx.media.limits import Limits
+
+QUALITY = 72
+
+
+def spread(count: int, wanted: int) -> list[int]:
+    """Return `wanted` positions spread evenly over 0..count-1, each in the middle of its share."""
+    wanted = min(count, wanted)
+    return [(2 * share + 1) * count // (2 * wanted) for share in range(wanted)]
+
+
+def key_frames(video: Path, clips: Sequence[Clip], count: int, width: int) -> list[str]:
+    """Return the middle frames of `count` clips, spread over the trailer, as JPEG data URLs.
+
+    Pictures are `width` pixels wide. A video that has become unreadable gives none: the page shows
+    the trailer without pictures.
+    """
+    chosen = [clips[position] for position in spread(len(clips), count)]
+    wanted = {(clip.start + clip.stop) // 2 for clip in chosen}
+    try:
+        frames = read_frames(video, wanted, limits=Limits())
+        return [_data_url(_shrink(frame.image, width)) for frame in frames]
+    except (MediaFault, IndexError, FileNotFoundError):
+        return []
+
+
+def key_frames_of(
+    videos: Mapping[str, Path], clips: Mapping[str, Sequence[Clip]], count: int, width: int
+) -> dict[str, list[str]]:
+    """Return the key frames of several trailers by id, those without any left out."""
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.map(lambda name: key_frames(videos[name], clips[name], count, width), videos)
+        return {name: frames for name, frames in zip(videos, found, strict=True) if frames}
+
+
+def _shrink(image: np.ndarray, width: int) -> np.ndarray:
+    """Scale an H x W x 3 picture to a width, keeping its shape."""
+    height = max(1, round(image.shape[0] * width / image.shape[1]))
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _data_url(image: np.ndarray) -> str:
+    """Encode an H x W x 3 RGB picture."""
+    options = [cv2.IMWRITE_JPEG_QUALITY, QUALITY, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
+    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode("ascii")

@@ -1,0 +1,89 @@
+"""metrics.json: both models measured on every split, and both spaces (sections 4.2 to 4.4)."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import asdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmx.evaluation import clusters, retrieval, scores
+from mmx.evaluation.scores import Json
+from mmx.evaluation.subject import Subject, mean_sequences
+from mmx.training.data import SPLITS
+from mmx.training.embed import Embedded
+
+
+def measure(subject: Subject) -> Json:
+    """Return all metrics as JSON data.
+
+    `splits`: per split the records (see `scores.score`) of the coarse model, of its sequence head
+    averaged over a trailer, of the classifier that fine-tuning left alone, and of no knowledge.
+    `spaces`: coarse and fine, over all trailers and over the held-out ones. `similarity`:
+    section 4.4's cosine similarities.
+    """
+    cohesion = clusters.cohesion(subject.coarse.trailer, subject.fine.trailer, subject.sets)
+    return {
+        "threshold": subject.params.threshold,
+        "splits": {split: measure_split(subject, split) for split in SPLITS},
+        "spaces": {name: _both(subject, space) for name, space in subject.embedded.items()},
+        "similarity": scores.rounded({k: v for k, v in asdict(cohesion).items() if k != "sets"}),
+    }
+
+
+def measure_split(subject: Subject, split: str) -> Json:
+    """Return the records of one split."""
+    members = subject.collection.members(split)
+    labels = subject.collection.labels[members]
+    logits = {"coarse": subject.coarse.logits, "fine": subject.fine.logits}
+    sequence = mean_sequences(subject.coarse)
+    logits |= {} if sequence is None else {"sequence": sequence}
+    threshold = subject.params.threshold
+    found = {
+        name: scores.score(labels, scores.sigmoid(rows[members]), subject.genres, threshold)
+        for name, rows in logits.items()
+    }
+    return found | {"random": scores.score_random(labels, subject.genres)}
+
+
+def measure_space(
+    vectors: NDArray[np.floating],
+    labels: NDArray[np.integer],
+    groups: Mapping[str, Sequence[Hashable]],
+    k: int,
+) -> Json:
+    """Return silhouettes by each grouping, and how far the `k` nearest agree, beside chance.
+
+    Args:
+        vectors: N x D.
+        labels: N x G, 0 or 1; neighbours agree in labels when they share one.
+        groups: by name of the grouping, the group of each of the N trailers.
+        k: neighbours.
+    """
+    found = retrieval.neighbours(vectors, k)
+    agreement = {"any_label": retrieval.label_agreement(found, labels)}
+    agreement |= {name: retrieval.group_agreement(found, rows) for name, rows in groups.items()}
+    return scores.rounded(
+        {
+            "trailers": len(vectors),
+            "silhouette": {n: clusters.silhouette(vectors, rows) for n, rows in groups.items()},
+            "agreement": {name: entry and asdict(entry) for name, entry in agreement.items()},
+        }
+    )
+
+
+def _both(subject: Subject, embedded: Embedded) -> Json:
+    """Measure a space over all trailers and over the held-out ones alone."""
+    collection, sets = subject.collection, subject.sets
+    chosen = {"all": np.arange(len(subject.ids)), "test": collection.members("test")}
+    return {
+        name: measure_space(
+            embedded.trailer[members],
+            collection.labels[members],
+            {
+                "primary_genre": collection.primary[members].tolist(),
+                "genre_set": [sets[member] for member in members],
+            },
+            subject.params.neighbours,
+        )
+        for name, members in chosen.items()
+    }

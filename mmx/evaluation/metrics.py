@@ -1,0 +1,165 @@
+"""The metrics of section 4.2: pure functions on arrays, scikit-learn underneath.
+
+Everywhere: `labels` is N x G of 0 and 1, `scores` is N x G with the larger the surer, G genres.
+A genre without positives has no precision, recall or area: it is None, never 0, and counts in no
+average. Average precision is the step-wise sum; the trapezoid area is given beside it, since
+papers mix the two (the trapezoid is the larger on coarse curves).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import (
+    auc,
+    average_precision_score,
+    precision_recall_curve,
+    precision_recall_fscore_support,
+)
+
+Labels = NDArray[np.integer] | NDArray[np.bool_]
+Scores = NDArray[np.floating]
+Area = Callable[[Labels, Scores], float]
+
+
+@dataclass(frozen=True)
+class Averages:
+    """One quantity per genre and its three averages; all in 0..1 or None where undefined."""
+
+    per_genre: tuple[float | None, ...]
+    """In the order of the columns."""
+    micro: float | None
+    """Over all N x G decisions at once: frequent genres weigh more."""
+    macro: float | None
+    """Mean over the genres that have positives: rare genres weigh as much."""
+    weighted: float | None
+    """Mean over genres, weighted by their number of positives."""
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """Precision, recall and F1 of labels assigned at a threshold."""
+
+    precision: Averages
+    recall: Averages
+    f1: Averages
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A precision-recall curve: points in the order of increasing recall."""
+
+    recall: tuple[float, ...]
+    precision: tuple[float, ...]
+
+
+def _checked(labels: Labels, scores: Scores) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return both as plain arrays; raise ValueError unless they are a finite N x G pair."""
+    labels, scores = np.asarray(labels), np.asarray(scores, dtype=np.float64)
+    if labels.ndim != 2 or labels.shape != scores.shape:
+        raise ValueError(f"labels and scores must be N x G: {labels.shape} and {scores.shape}")
+    if not np.isin(labels, (0, 1)).all():
+        raise ValueError("labels must be 0 or 1")
+    if not np.isfinite(scores).all():
+        raise ValueError("scores must be finite")
+    return labels.astype(np.int64), scores
+
+
+def support(labels: Labels) -> tuple[int, ...]:
+    """Return the number of positives of each genre."""
+    return tuple(int(count) for count in np.asarray(labels).sum(axis=0))
+
+
+def _mean(values: Sequence[float | None], weights: Sequence[int]) -> float | None:
+    """Return the weighted mean of the values that exist, or None without any."""
+    pairs = [(v, w) for v, w in zip(values, weights, strict=True) if v is not None and w]
+    if not pairs:
+        return None
+    return float(sum(v * w for v, w in pairs) / sum(w for _, w in pairs))
+
+
+def _averages(per_genre: Sequence[float | None], micro: float | None, labels: Labels) -> Averages:
+    """Gather the three averages of a quantity known per genre."""
+    macro = _mean(per_genre, [1] * len(per_genre))
+    return Averages(tuple(per_genre), micro, macro, _mean(per_genre, support(labels)))
+
+
+def _areas(labels: Labels, scores: Scores, area: Area) -> Averages:
+    """Apply an area under the curve to every genre and to all decisions at once."""
+    truth, values = _checked(labels, scores)
+    per_genre = [
+        float(area(truth[:, g], values[:, g])) if truth[:, g].any() else None
+        for g in range(truth.shape[1])
+    ]
+    micro = float(area(truth.ravel(), values.ravel())) if truth.any() else None
+    return _averages(per_genre, micro, truth)
+
+
+def _trapezoid(labels: Labels, scores: Scores) -> float:
+    """Return the trapezoid area under one precision-recall curve."""
+    precision, recall, _ = precision_recall_curve(labels, scores)
+    return float(auc(recall, precision))
+
+
+def average_precision(labels: Labels, scores: Scores) -> Averages:
+    """Return average precision, the step-wise AU(PRC) of section 4.2."""
+    return _areas(labels, scores, average_precision_score)
+
+
+def trapezoid_area(labels: Labels, scores: Scores) -> Averages:
+    """Return the area under the linearly interpolated precision-recall curve."""
+    return _areas(labels, scores, _trapezoid)
+
+
+def decisions(labels: Labels, scores: Scores, threshold: float) -> Decisions:
+    """Return precision, recall and F1 of the labels with a score above `threshold`.
+
+    A genre that has positives and is never predicted has precision 0, as in the paper's Table 2.
+    """
+    truth, values = _checked(labels, scores)
+    predicted = values > threshold
+    per_genre = [_decide(truth[:, g], predicted[:, g]) for g in range(truth.shape[1])]
+    micro = _decide(truth.ravel(), predicted.ravel())
+    return Decisions(
+        *(_averages([genre[q] for genre in per_genre], micro[q], truth) for q in range(len(micro)))
+    )
+
+
+def _decide(truth: Labels, predicted: Labels) -> tuple[float | None, ...]:
+    """Return precision, recall and F1 of one genre; None without positives."""
+    if not truth.any():
+        return None, None, None
+    found = precision_recall_fscore_support(truth, predicted, average="binary", zero_division=0)
+    return tuple(float(value) for value in found[:3])
+
+
+def prevalence(labels: Labels) -> Averages:
+    """Return the share of positives: the expected AU(PRC) of scores that know nothing."""
+    truth = np.asarray(labels)
+    count = len(truth)
+    per_genre = [positives / count if positives else None for positives in support(truth)]
+    return _averages(per_genre, float(truth.mean()) if truth.any() else None, truth)
+
+
+def every_genre(labels: Labels) -> Decisions:
+    """Return the random row of Table 2: every genre predicted for every trailer.
+
+    Precision is the prevalence p, recall 1 and F1 = 2p / (1 + p).
+    """
+    return decisions(labels, np.ones(np.shape(labels)), threshold=0.0)
+
+
+def curve(labels: Labels, scores: Scores, points: int = 101) -> Curve | None:
+    """Return the precision-recall curve of one genre or of raveled decisions, thinned.
+
+    Precision at `points` even recalls is the best precision at that recall or beyond, so that the
+    curve never rises; None without positives.
+    """
+    if not np.any(labels):
+        return None
+    precision, recall, _ = precision_recall_curve(np.ravel(labels), np.ravel(scores))
+    best = np.maximum.accumulate(precision)[::-1]
+    grid = np.linspace(0.0, 1.0, points)
+    at = np.searchsorted(recall[::-1], grid - 1e-12)
+    return Curve(tuple(grid.tolist()), tuple(best[at].tolist()))

@@ -1,0 +1,92 @@
+"""What is evaluated: a collection, and what the coarse and the fine model make of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmx.evaluation.scores import sigmoid
+from mmx.params import EvaluateParams
+from mmx.training.data import Collection, read_collection
+from mmx.training.embed import Embedded, embed_collection
+from mmx.training.load import load_description, load_network
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The trailers that have a split, in one order everywhere: N of them, G genres."""
+
+    collection: Collection
+    genres: list[str]
+    """The vocabulary."""
+    coarse: Embedded
+    fine: Embedded
+    params: EvaluateParams
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids of the trailers, sorted."""
+        return self.collection.ids
+
+    @property
+    def embedded(self) -> dict[str, Embedded]:
+        """Both models' answers by name."""
+        return {"coarse": self.coarse, "fine": self.fine}
+
+    @property
+    def chances(self) -> NDArray[np.float64]:
+        """Probabilities of the coarse model, N x G."""
+        return sigmoid(self.coarse.logits)
+
+    @property
+    def sets(self) -> list[tuple[str, ...]]:
+        """Each trailer's genres in the order of the vocabulary."""
+        return [
+            tuple(self.genres[g] for g in np.flatnonzero(row)) for row in self.collection.labels
+        ]
+
+    @property
+    def labels(self) -> list[list[int]]:
+        """Each trailer's genres as positions in the vocabulary, the primary one first."""
+        rows = zip(self.collection.labels, self.collection.primary, strict=True)
+        return [
+            sorted(np.flatnonzero(row).tolist(), key=lambda genre: (genre != first, genre))
+            for row, first in rows
+        ]
+
+    @property
+    def names(self) -> list[list[str]]:
+        """Each trailer's genres by name, the primary one first."""
+        return [[self.genres[genre] for genre in row] for row in self.labels]
+
+
+def read_subject(
+    *,
+    features: Path,
+    trailers: Path,
+    splits: Path,
+    coarse: Path,
+    fine: Path,
+    params: EvaluateParams,
+) -> Subject:
+    """Read the collection that the coarse model was trained on, and embed it with both models.
+
+    Raises:
+        CollectionError: features and models do not fit each other.
+    """
+    description = load_description(coarse)
+    collection = read_collection(
+        features, trailers, splits, description.experts, description.genres
+    )
+    before, after = (embed_collection(load_network(path), collection) for path in (coarse, fine))
+    return Subject(collection, description.genres, before, after, params)
+
+
+def mean_sequences(embedded: Embedded) -> NDArray[np.float64] | None:
+    """Return each trailer's mean over the logits of its sequences, N x G; None without such."""
+    if embedded.sequence_logits is None:
+        return None
+    total = np.zeros(embedded.logits.shape)
+    np.add.at(total, embedded.sequence_trailer, embedded.sequence_logits)
+    return total / np.bincount(embedded.sequence_trailer)[:, None]

@@ -1,0 +1,179 @@
+"""The paper's tables from our own numbers, and how tables are written.
+
+A table is plain: columns and rows, in reading order, as CSV for people and JSON for programs.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmx.evaluation.scores import Json
+
+Cell = str | int | float | None
+OVERALL = {
+    "f1_weighted": ("f1", "weighted"),
+    "ap_weighted": ("ap", "weighted"),
+    "precision_weighted": ("precision", "weighted"),
+    "recall_weighted": ("recall", "weighted"),
+}
+"""The last four columns of Table 2, which are Table 5's too."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A named table."""
+
+    name: str
+    """File name without its ending."""
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    def records(self) -> list[dict[str, Cell]]:
+        """Return one object per row."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+def paper() -> Json:
+    """Return what the paper prints in its tables (facts of another data set)."""
+    return read_json(Path(__file__).with_name("paper.json"))
+
+
+def defuse(cell: Cell) -> Cell:
+    """Keep a spreadsheet from taking text for a formula: an apostrophe goes before it.
+
+    A carriage return, which some readers take for the end of a row, becomes a space.
+    """
+    if not isinstance(cell, str):
+        return cell
+    risky = cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return ("'" if risky else "") + cell.replace("\r", " ")
+
+
+def to_csv(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
+    """Return CSV text with line feeds; None is an empty cell."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([defuse(name) for name in columns])
+    writer.writerows([[defuse(cell) for cell in row] for row in rows])
+    return text.getvalue()
+
+
+def write_table(folder: Path, table: Table) -> None:
+    """Write `<name>.csv` and `<name>.json` into a folder that is there."""
+    (folder / f"{table.name}.csv").write_text(to_csv(table.columns, table.rows), encoding="utf-8")
+    (folder / f"{table.name}.json").write_text(to_json(table.records()), encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def to_json(data: Any) -> str:
+    """Return JSON text that depends on the data alone; NaN is refused."""
+    return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def dataset_table(frames: int, genres: int, labels: Sequence[int]) -> Table:
+    """Table 1: this collection's row. `labels` has the number of genres of each trailer."""
+    mean = round(sum(labels) / len(labels), 3) if labels else None
+    trailers = len(labels)
+    columns = ("name", "trailers", "frames", "genres", "genres_per_trailer", "genres_on_average")
+    row = ("This collection", trailers, frames, genres, max(labels, default=None), mean)
+    return Table("table1", columns, (row,))
+
+
+def genre_table(rows: Mapping[str, Json], spreads: Mapping[str, Json | None]) -> Table:
+    """Table 2: F1 per genre at the threshold, then the four weighted figures, then spreads.
+
+    Args:
+        rows: records of `scores.score`, by the row's name; all over one vocabulary.
+        spreads: records of the same shape, for rows that several seeds were trained for.
+    """
+    genres = list(next(iter(rows.values()))["per_genre"])
+    columns = ("model", *genres, *OVERALL, *(f"{name}_spread" for name in OVERALL))
+    body = [_support_row(next(iter(rows.values())), genres)]
+    body += [
+        (
+            name,
+            *(record["per_genre"][g]["f1"] for g in genres),
+            *_overall(record, spreads.get(name)),
+        )
+        for name, record in rows.items()
+    ]
+    return Table("table2", columns, tuple(body))
+
+
+def area_table(rows: Mapping[str, Json], genres: int, labels: int | None) -> Table:
+    """Table 3: the three areas under the precision-recall curve, and the trapezoids beside."""
+    columns = ("method", "genres", "labels", "ap_macro", "ap_micro", "ap_weighted")
+    columns += ("area_macro", "area_micro", "area_weighted")
+    order = [(q, a) for q in ("ap", "area") for a in ("macro", "micro", "weighted")]
+    body = [
+        (name, genres, labels, *(record[q][a] for q, a in order)) for name, record in rows.items()
+    ]
+    return Table("table3", columns, tuple(body))
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A trailer, its labels, and the probability of every genre."""
+
+    trailer_id: str
+    title: str
+    labels: Sequence[str]
+    chances: Mapping[str, float]
+
+
+def added_table(guesses: Sequence[Guess], threshold: float) -> Table:
+    """Table 4: trailers that are given genres beyond their labels, the surest first.
+
+    A genre is given when its probability is above `threshold`.
+    """
+    columns = ("trailer_id", "title", "labels", "predicted", "added", "surest_added")
+    rows = [_added_row(guess, threshold) for guess in guesses]
+    kept = [row for row in rows if row[4]]
+    return Table("table4", columns, tuple(sorted(kept, key=lambda row: (-row[5], row[0]))))
+
+
+def length_table(rows: Mapping[int, tuple[Json, Json | None]]) -> Table:
+    """Table 5: weighted figures by sequence length; each entry is a record and its spread."""
+    columns = ("length", *OVERALL, *(f"{name}_spread" for name in OVERALL))
+    return Table("table5", columns, tuple((n, *_overall(*rows[n])) for n in sorted(rows)))
+
+
+def similarity_table(sets: Sequence[Json]) -> Table:
+    """Section 4.4: mean cosine similarity within each genre set, before and after."""
+    columns = ("genres", "trailers", "before", "after")
+    rows = (("|".join(s["genres"]), s["trailers"], s["before"], s["after"]) for s in sets)
+    return Table("similarity", columns, tuple(rows))
+
+
+def _support_row(record: Json, genres: Sequence[str]) -> tuple[Cell, ...]:
+    """The number of positives of each genre."""
+    counts = (record["per_genre"][genre]["support"] for genre in genres)
+    return ("Support", *counts, *[None] * (2 * len(OVERALL)))
+
+
+def _overall(record: Json, spread: Json | None) -> Iterator[Cell]:
+    """The four weighted figures, then their spreads (empty for a single training)."""
+    for source in (record, spread):
+        for quantity, average in OVERALL.values():
+            yield None if source is None else source[quantity][average]
+
+
+def _added_row(guess: Guess, threshold: float) -> tuple[Cell, ...]:
+    """Labels, predictions and what these add, the surest first."""
+    chances = guess.chances
+    predicted = sorted(
+        (genre for genre in chances if chances[genre] > threshold),
+        key=lambda genre: (-chances[genre], genre),
+    )
+    added = [genre for genre in predicted if genre not in guess.labels]
+    surest = round(chances[added[0]], 6) if added else None
+    lists = ("|".join(names) for names in (guess.labels, predicted, added))
+    return guess.trailer_id, guess.title, *lists, surest

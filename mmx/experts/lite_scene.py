@@ -1,0 +1,38 @@
+"""Layout and colour of frames: the scene modality without weights."""
+
+from typing import TYPE_CHECKING
+
+from mmx.experts.base import Expert
+from mmx.experts.preprocess import Pixels, Resize
+from mmx.experts.sampling import Frames
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def _network() -> "nn.Module":
+    from mmx.experts.descriptors.layout import Layout
+
+    return Layout()
+
+
+EXPERT = Expert(
+    name="lite_scene",
+    modality="scene",
+    reads="sources.parquet",
+    width=894,
+    paper_width=None,
+    sequence=False,
+    sampling=Frames(),
+    preprocess=Pixels(resize=Resize((72, 96), "decoder"), crop=None),
+    weights=(),
+    network=_network,
+    load=None,
+    code=(
+        "mmx.experts.lite_scene",
+        "mmx.experts.descriptors.binning",
+        "mmx.experts.descriptors.layout",
+    ),
+    tools=("numpy", "pillow", "torch"),
+    summary="Histograms of colour, edge orientations and a small picture; nothing is learnt.",
+)

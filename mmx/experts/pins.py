@@ -1,0 +1,95 @@
+"""Digests of files of weights, and the lock file in which those of first use are pinned."""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import yaml
+
+from mmx.experts.base import Digest
+
+LOCK_HEADER = (
+    "# The sha256 of each file of weights when it was first used here: commit this file.\n"
+    "# A file with another sha256 is refused until its entry is deleted.\n"
+)
+
+
+class WeightsError(Exception):
+    """Weights cannot be had; the message says which, from where, and what to do."""
+
+
+@dataclass(frozen=True)
+class Hashes:
+    """All digests of one file that anybody publishes."""
+
+    size: int
+    """Bytes."""
+    sha256: str
+    """Of the bytes."""
+    git_blob: str
+    """sha1 of git's header and the bytes."""
+
+    def match(self, digest: Digest) -> bool:
+        """True if `digest` is this file's, for what it is."""
+        if digest.kind == "sha256_prefix":
+            return self.sha256.startswith(digest.value)
+        return {"sha256": self.sha256, "git_blob": self.git_blob}[digest.kind] == digest.value
+
+
+@dataclass(frozen=True)
+class Pin:
+    """What a file was when it was first used."""
+
+    sha256: str
+    """Of the whole file."""
+    size: int
+    """Bytes."""
+    source: str
+    """The address that published it, as far as that is known."""
+    accepted: bool = False
+    """True: a person accepted this file in place of the published one."""
+
+
+def hash_file(path: Path) -> Hashes:
+    """Read a file once and return its digests."""
+    size = path.stat().st_size
+    whole, blob = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            whole.update(chunk)
+            blob.update(chunk)
+    return Hashes(size, whole.hexdigest(), blob.hexdigest())
+
+
+def read_pins(lock: Path) -> dict[str, Pin]:
+    """Return file name -> pin; none where there is no lock file yet."""
+    if not lock.exists():
+        return {}
+    entries = yaml.safe_load(lock.read_text(encoding="utf-8")) or {}
+    try:
+        return {file: Pin(**entry) for file, entry in entries.items()}
+    except (AttributeError, TypeError) as error:
+        raise WeightsError(f"{lock.name} is not a list of pinned weights: {error}") from None
+
+
+def write_pins(lock: Path, pins: dict[str, Pin]) -> None:
+    """Write the lock file, whole or not at all."""
+    entries = {file: asdict(pin) for file, pin in pins.items()}
+    part = lock.with_name(f".{lock.name}.{os.getpid()}")
+    part.write_text(LOCK_HEADER + yaml.safe_dump(entries), encoding="utf-8")
+    os.replace(part, lock)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold a lock on a folder against other processes that write there."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,293 @@
+"""The one door through which weights come: found, fetched, checked, pinned.
+
+A digest is checked for what its publisher says it is: a whole sha256, the first digits of one, or
+git's name of a blob. On first use the whole sha256 is pinned in a lock file, which is to be
+committed, and from then on any other file is refused.
+"""
+
+import logging
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
+from typing import Literal
+from urllib.parse import urlsplit
+
+from mmx.experts.base import Checkpoint, Digest, Packaged, Weights
+from mmx.experts.download import DownloadError, Progress, discard, download, part_path
+from mmx.experts.pins import (
+    Hashes,
+    Pin,
+    WeightsError,
+    alone_in,
+    hash_file,
+    read_pins,
+    write_pins,
+)
+
+ENVIRONMENT = "MMX_WEIGHTS"
+"""Environment variable that names the folder of weights."""
+_BEGINNINGS = {"torch": (b"PK\x03\x04", b"\x80\x02"), "torch_latin1": (b"PK\x03\x04", b"\x80\x02")}
+"""How a file of a format begins; a page that says "not found" does not."""
+
+log = logging.getLogger(__name__)
+
+
+class MissingWeights(WeightsError):
+    """Files are not there; the message has address, size and place of each."""
+
+
+class RefusedWeights(WeightsError):
+    """A file is not the one that was published or pinned."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where weights lie and where their digests are pinned."""
+
+    folder: Path
+    """Holds the files; may be read-only, and shared by projects."""
+    lock: Path
+    """`weights.lock.yaml` of the project."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """One file of weights as it is found."""
+
+    weights: Weights
+    """What was asked for."""
+    path: Path
+    """Where it is, or belongs."""
+    state: Literal["present", "ready", "missing", "refused"]
+    """`present`: there, and not looked into; `ready`: there and checked."""
+    hashes: Hashes | None = None
+    """Of the file, where it was looked into."""
+    source: str = ""
+    """The address or package that published these bytes; empty where a person accepted others."""
+    reason: str = ""
+    """Why it is refused."""
+
+
+def weights_folder(given: Path | None = None) -> Path:
+    """Return `given`, else what MMX_WEIGHTS names, else `mmx/weights` in the user's cache."""
+    if given is not None:
+        return given
+    if named := os.environ.get(ENVIRONMENT):
+        return Path(named)
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "mmx" / "weights"
+
+
+def list_weights(wanted: Iterable[Weights], place: Place) -> list[Status]:
+    """Say which files are there, without looking into them."""
+    return [_find(weights, place.folder) for weights in wanted]
+
+
+def verify(wanted: Iterable[Weights], place: Place) -> list[Status]:
+    """Hash every file and compare it with what is published and pinned; write nothing."""
+    pins = read_pins(place.lock)
+    return [_examine(status, pins) for status in list_weights(wanted, place)]
+
+
+def require(wanted: Iterable[Weights], place: Place) -> list[Status]:
+    """Return every file checked and pinned, or raise for all that are missing or refused.
+
+    Raises MissingWeights or RefusedWeights before anything is computed.
+    """
+    found = verify(wanted, place)
+    missing = [status for status in found if status.state == "missing"]
+    if missing:
+        raise MissingWeights(_how_to_get(missing))
+    refused = [status.reason for status in found if status.state == "refused"]
+    if refused:
+        raise RefusedWeights("\n".join(refused))
+    for status in found:
+        if isinstance(status.weights, Checkpoint) and status.hashes:
+            _pin(status.weights, status.hashes, place.lock)
+    return found
+
+
+def fetch(
+    checkpoint: Checkpoint,
+    place: Place,
+    *,
+    local: Path | None = None,
+    progress: Progress = lambda done, total: None,
+    pause_s: float = 1.0,
+) -> Status:
+    """Bring one file to its folder, checked and pinned; a file that is there and right stays.
+
+    It is copied from the folder `local`, or else downloaded from the first of its sources that
+    gives it, resumed and renamed when whole. Raises RefusedWeights for a wrong file, MissingWeights
+    when no source gives it.
+    """
+    place.folder.mkdir(parents=True, exist_ok=True)
+    with alone_in(place.folder):
+        [found] = verify([checkpoint], place)
+        if found.state == "refused":
+            raise RefusedWeights(f"{found.reason} Delete it to fetch it again.")
+        if found.state == "missing" and local is not None:
+            _copy(checkpoint, place, local)
+        elif found.state == "missing":
+            _download(checkpoint, place, progress, pause_s)
+    return require([checkpoint], place)[0]
+
+
+def accept(checkpoint: Checkpoint, place: Place) -> Status:
+    """Pin the file that is there although it is not the published one, and mark it as accepted.
+
+    For weights that were trained further or converted, and for tests. Raises MissingWeights.
+    """
+    found = _find(checkpoint, place.folder)
+    if found.state == "missing":
+        raise MissingWeights(_how_to_get([found]))
+    hashes = hash_file(found.path)
+    with alone_in(place.lock.parent):
+        pins = read_pins(place.lock)
+        pins[checkpoint.file] = Pin(hashes.sha256, hashes.size, source="", accepted=True)
+        write_pins(place.lock, pins)
+    return verify([checkpoint], place)[0]
+
+
+def _find(weights: Weights, folder: Path) -> Status:
+    """Look for a file under its own name, then under the names of its addresses."""
+    if isinstance(weights, Packaged):
+        return _find_packaged(weights)
+    names = [weights.file, *(PurePosixPath(urlsplit(s.url).path).name for s in weights.sources)]
+    for name in names:
+        if (folder / name).is_file():
+            return Status(weights, folder / name, "present")
+    return Status(weights, folder / weights.file, "missing")
+
+
+def _find_packaged(weights: Packaged) -> Status:
+    spec = find_spec(weights.package)
+    folders = spec.submodule_search_locations if spec else None
+    path = Path(folders[0] if folders else weights.package) / weights.path
+    return Status(weights, path, "present" if path.is_file() else "missing")
+
+
+def _examine(status: Status, pins: dict[str, Pin]) -> Status:
+    """Return a present file as ready or refused."""
+    if status.state == "missing":
+        return status
+    weights, pin, hashes = status.weights, pins.get(status.weights.file), hash_file(status.path)
+    if isinstance(weights, Packaged):
+        source = weights.package
+        reason = _refusal(weights.file, hashes, [Digest("sha256", weights.sha256)], None)
+    else:
+        source = "" if pin and pin.accepted else _published_by(weights, hashes)
+        reason = _refusal(status.path.name, hashes, [s.digest for s in weights.sources], pin)
+        reason = reason or _not_its_format(weights, status.path)
+    return Status(weights, status.path, "refused" if reason else "ready", hashes, source, reason)
+
+
+def _refusal(name: str, hashes: Hashes, expected: Sequence[Digest | None], pin: Pin | None) -> str:
+    """Return why a file is refused, or nothing. An address without a digest allows any file."""
+    accepted = pin is not None and pin.accepted
+    if not accepted and not any(d is None or hashes.match(d) for d in expected):
+        said = " or ".join(f"{digest.kind} {digest.value}" for digest in expected if digest)
+        return (
+            f"{name} is not what was published: expected {said}, "
+            f"found sha256 {hashes.sha256}, git_blob {hashes.git_blob}."
+        )
+    if pin is not None and pin.sha256 != hashes.sha256:
+        return f"{name} has changed: sha256 {pin.sha256} is pinned, found {hashes.sha256}."
+    return ""
+
+
+def _not_its_format(checkpoint: Checkpoint, path: Path) -> str:
+    beginnings = _BEGINNINGS.get(checkpoint.format)
+    with path.open("rb") as file:
+        start = file.read(4)
+    if beginnings is None or start.startswith(beginnings):
+        return ""
+    return f"{checkpoint.file} is no file of format {checkpoint.format}: it begins with {start!r}."
+
+
+def _copy(checkpoint: Checkpoint, place: Place, local: Path) -> None:
+    """Take the file from another folder; what is wrong with it is said before it is renamed."""
+    source = _find(checkpoint, local)
+    if source.state == "missing":
+        raise MissingWeights(_how_to_get([source]))
+    part = part_path(place.folder, checkpoint.file, source.path.name)
+    shutil.copyfile(source.path, part)
+    _accept(checkpoint, place, part, [s.digest for s in checkpoint.sources])
+
+
+def _download(checkpoint: Checkpoint, place: Place, progress: Progress, pause_s: float) -> None:
+    """Try the sources in their order; a file that is wrong ends it, an address that fails not."""
+    failures: list[str] = []
+    for source in checkpoint.sources:
+        part = part_path(place.folder, checkpoint.file, source.url)
+        try:
+            final = download(source.url, part, progress, pause_s=pause_s)
+        except DownloadError as error:
+            failures.append(str(error))
+            continue
+        if source.digest is None and "http" in (
+            urlsplit(source.url).scheme,
+            urlsplit(final).scheme,
+        ):
+            log.warning("%s came over plain http, and no digest is published", checkpoint.file)
+        _accept(checkpoint, place, part, [source.digest])
+        return
+    missing = Status(checkpoint, place.folder / checkpoint.file, "missing")
+    raise MissingWeights("\n".join([*failures, _how_to_get([missing])]))
+
+
+def _accept(
+    checkpoint: Checkpoint, place: Place, part: Path, expected: list[Digest | None]
+) -> None:
+    """Give a finished file its name if it is the right one, else remove it and say why."""
+    pin = read_pins(place.lock).get(checkpoint.file)
+    reason = _refusal(checkpoint.file, hash_file(part), expected, pin)
+    reason = reason or _not_its_format(checkpoint, part)
+    if reason:
+        discard(part)
+        raise RefusedWeights(reason)
+    os.replace(part, place.folder / checkpoint.file)
+    discard(part)
+
+
+def _pin(checkpoint: Checkpoint, hashes: Hashes, lock: Path) -> None:
+    """Pin a checked file, unless it is; warn where nothing but the pin vouches for it."""
+    with alone_in(lock.parent):
+        pins = read_pins(lock)
+        if checkpoint.file in pins:
+            return
+        pins[checkpoint.file] = Pin(hashes.sha256, hashes.size, _published_by(checkpoint, hashes))
+        write_pins(lock, pins)
+    if not any(s.digest and hashes.match(s.digest) for s in checkpoint.sources):
+        log.warning(
+            "nobody publishes a digest of %s: its sha256 %s is now pinned in %s, commit it",
+            checkpoint.file,
+            hashes.sha256,
+            lock.name,
+        )
+
+
+def _published_by(checkpoint: Checkpoint, hashes: Hashes) -> str:
+    """Return the address whose digest this is, else one that publishes none, else nothing."""
+    named = [s.url for s in checkpoint.sources if s.digest is not None and hashes.match(s.digest)]
+    silent = [s.url for s in checkpoint.sources if s.digest is None]
+    return next(iter([*named, *silent]), "")
+
+
+def _how_to_get(missing: list[Status]) -> str:
+    """Return for each missing file its addresses, its size and where to put it."""
+    lines = [
+        f"{len(missing)} file(s) of weights missing; `mmx weights fetch` gets them, or by hand:"
+    ]
+    for status in missing:
+        if isinstance(status.weights, Packaged):
+            lines.append(f"- {status.path.name}: install the package {status.weights.package}")
+            continue
+        lines.append(f"- put at {status.path}")
+        for source in status.weights.sources:
+            size = f"{source.size / 1e6:.1f} MB" if source.size else "size unknown"
+            lines.append(f"  from {source.url} ({size})")
+    return "\n".join(lines)

@@ -1,0 +1,149 @@
+"""One digest over all rows of a store, whatever encoding their Parquet files have.
+
+Anybody can recompute it from the published files alone:
+
+1. A *value* is the byte 0 where it is null, else the byte 1 and: eight bytes, little-endian, for an
+   integer or a boolean; the four or eight little-endian bytes of a float; the length in bytes
+   (eight bytes, little-endian) and the UTF-8 text of a string; the number of elements (eight bytes,
+   little-endian) and the elements of a list, which carry no byte 1 of their own.
+2. A *row* is sha256 over its values in the order of the columns.
+3. A *shard* is sha256 over its rows' digests (32 bytes each) in the order of the file.
+4. A *table* is sha256 over its column names, joined by commas and closed by a line feed, and its
+   shards' digests (32 bytes each) in the order of their names. A table in one file is one shard.
+5. digest.txt has one line per table, sorted by name: name, number of rows, table digest in
+   hexadecimal, separated by one space. The *root* is sha256 over these lines, and is the last line:
+   `head -n -1 digest.txt | sha256sum` prints it again.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mmx.features.schema import Table
+
+BATCH_ROWS = 4096
+
+Encoder = Callable[[int], bytes]
+"""Gives the canonical bytes of the i-th value of a column, without the byte for null or not."""
+
+
+@dataclass(frozen=True)
+class TableDigest:
+    """One line of digest.txt."""
+
+    name: str
+    rows: int
+    digest: str
+    """Hexadecimal."""
+
+    def __str__(self) -> str:
+        """The line without its line feed."""
+        return f"{self.name} {self.rows} {self.digest}"
+
+
+def _size(count: int) -> bytes:
+    """A count as eight bytes, little-endian."""
+    return int(count).to_bytes(8, "little")
+
+
+def _fixed(column: pa.Array, dtype: str) -> Encoder:
+    """Encoder of a column of numbers; `dtype` is numpy's name of the canonical form."""
+    values = column.fill_null(False if pa.types.is_boolean(column.type) else 0)
+    raw = memoryview(values.to_numpy(zero_copy_only=False).astype(dtype).tobytes())
+    step = np.dtype(dtype).itemsize
+    return lambda i: bytes(raw[i * step : (i + 1) * step])
+
+
+def _text(column: pa.Array) -> Encoder:
+    """Encoder of a column of strings."""
+    values = [(value or "").encode() for value in column.to_pylist()]
+    return lambda i: _size(len(values[i])) + values[i]
+
+
+def _vectors(column: pa.FixedSizeListArray) -> Encoder:
+    """Encoder of a column of float32 vectors of one width: the count and their raw bytes."""
+    width = column.type.list_size
+    flat = column.values.slice(column.offset * width, len(column) * width)
+    raw = memoryview(np.ascontiguousarray(flat.to_numpy(zero_copy_only=False), "<f4")).cast("B")
+    head, step = _size(width), width * 4
+    return lambda i: head + raw[i * step : (i + 1) * step]
+
+
+def _lists(column: pa.ListArray) -> Encoder:
+    """Encoder of a column of lists: the count and each element."""
+    offsets = column.offsets.to_numpy()
+    element = encoder(column.values)
+
+    def encode(i: int) -> bytes:
+        start, stop = int(offsets[i]), int(offsets[i + 1])
+        return _size(stop - start) + b"".join(element(k) for k in range(start, stop))
+
+    return encode
+
+
+def encoder(column: pa.Array) -> Encoder:
+    """Return the encoder of `column`; TypeError for a type that no table of the store has."""
+    kind = column.type
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
+        return _fixed(column, "<i8")
+    if pa.types.is_floating(kind):
+        return _fixed(column, f"<f{kind.bit_width // 8}")
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _text(column)
+    if pa.types.is_fixed_size_list(kind) and kind.value_type == pa.float32():
+        return _vectors(column)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _lists(column)
+    raise TypeError(f"no canonical bytes are defined for a column of type {kind}")
+
+
+def row_digests(batch: pa.RecordBatch) -> list[bytes]:
+    """Return the sha256 of every row of `batch` (32 bytes each)."""
+    encoders = [encoder(column) for column in batch.columns]
+    nulls = [column.is_null().to_numpy(zero_copy_only=False) for column in batch.columns]
+
+    def row(i: int) -> bytes:
+        state = hashlib.sha256()
+        for encode, null in zip(encoders, nulls, strict=True):
+            state.update(b"\0" if null[i] else b"\1" + encode(i))
+        return state.digest()
+
+    return [row(i) for i in range(batch.num_rows)]
+
+
+def table_digest(table: Table, store: Path) -> TableDigest:
+    """Digest the rows of `table` below `store`, a few thousand rows in memory at a time."""
+    names: list[str] = []
+    shards: list[bytes] = []
+    rows = 0
+    for path in table.paths(store):
+        state = hashlib.sha256()
+        with pq.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            rows += file.metadata.num_rows
+            for batch in file.iter_batches(BATCH_ROWS):
+                state.update(b"".join(row_digests(batch)))
+        shards.append(state.digest())
+    whole = hashlib.sha256((",".join(names) + "\n").encode() + b"".join(shards))
+    return TableDigest(table.name, rows, whole.hexdigest())
+
+
+def root_digest(digests: Iterable[TableDigest]) -> str:
+    """Return the root digest (hexadecimal) over the tables' digests."""
+    return hashlib.sha256(_lines(digests).encode()).hexdigest()
+
+
+def digest_text(digests: Iterable[TableDigest]) -> str:
+    """Return the content of digest.txt."""
+    digests = list(digests)
+    return _lines(digests) + root_digest(digests) + "\n"
+
+
+def _lines(digests: Iterable[TableDigest]) -> str:
+    """One line per table, sorted by name."""
+    return "".join(f"{line}\n" for line in sorted(digests, key=lambda digest: digest.name))

@@ -1,0 +1,39 @@
+"""A publication: the store and the labels in one folder, described together."""
+
+from pathlib import Path
+
+from mmx.features.describe import Description, describe
+from mmx.features.schema import LABELS, SPLITS
+from mmx.features.validate import validate
+from mmx.items.atomic import link_or_copy
+
+
+class PublishError(Exception):
+    """The folder is not empty, or what would be published is not sound."""
+
+
+def publish(out: Path, *, store: Path, trailers: Path, splits: Path) -> str:
+    """Build a publication in the new or empty folder `out` and return its root digest.
+
+    It holds every table of `store`, trailers.parquet and splits.parquet, and digests, card and
+    Croissant file that cover them all. Raise PublishError for a store that is not sound.
+    """
+    if out.exists() and any(out.iterdir()):
+        raise PublishError(f"{out} is not empty: name a new folder")
+    refuse_findings(store)
+    for table in Description(store).tables:
+        for path in table.paths(store):
+            link_or_copy(path, out / path.relative_to(store))
+    link_or_copy(trailers, out / LABELS)
+    link_or_copy(splits, out / SPLITS)
+    root = describe(out)
+    refuse_findings(out)
+    return root
+
+
+def refuse_findings(store: Path) -> None:
+    """Raise PublishError with the first finding of an unsound store."""
+    findings = validate(store)
+    if findings:
+        more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+        raise PublishError(f"the feature store is not sound: {findings[0]}{more}")

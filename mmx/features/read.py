@@ -1,0 +1,212 @@
+"""Reading: tables as Arrow, embeddings as arrays aligned with the clips, ready for training."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from mmx.features.schema import EXPERTS
+from mmx.items.shards import shard_of
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """One expert's rows as arrays, sorted by (trailer_id, clip)."""
+
+    trailer_id: np.ndarray
+    """str [rows]."""
+    clip: np.ndarray
+    """int32 [rows]."""
+    values: np.ndarray
+    """float32 [rows, width]; [vectors, width] for a sequence expert."""
+    offsets: np.ndarray | None
+    """int64 [rows + 1]: row i of a sequence expert has values[offsets[i]:offsets[i + 1]]."""
+    fingerprint: np.ndarray
+    """str [rows]."""
+
+
+@dataclass(frozen=True)
+class ExpertView:
+    """One expert's embeddings aligned with the clips of a `Features`."""
+
+    name: str
+    modality: str
+    values: np.ndarray
+    """float32 [clips, width], zero where absent; [vectors, width] for a sequence expert."""
+    present: np.ndarray
+    """bool [clips]."""
+    offsets: np.ndarray | None
+    """int64 [clips + 1] into `values` for a sequence expert, else None."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """A training-ready view: trailers, their clips, and every expert aligned with them."""
+
+    trailer_ids: list[str]
+    """Sorted."""
+    clip_offsets: np.ndarray
+    """int64 [trailers + 1]: trailer i has the clips clip_offsets[i]:clip_offsets[i + 1]."""
+    start_s: np.ndarray
+    """float64 [clips], seconds."""
+    stop_s: np.ndarray
+    """float64 [clips], seconds."""
+    experts: dict[str, ExpertView]
+
+
+def read_table(
+    directory: Path,
+    trailer_ids: Collection[str] | None = None,
+    columns: Sequence[str] | None = None,
+) -> pa.Table:
+    """Read a sharded table, sorted by trailer_id and clip.
+
+    With `trailer_ids` only the shards that can hold them are opened, and only their rows kept.
+    """
+    if trailer_ids is None:
+        return _sorted(read_columns(directory, columns))
+    shards = {shard_of(name) for name in trailer_ids}
+    paths = [path for path in shard_paths(directory) if path.stem[1:] in shards]
+    if not paths:
+        empty = pq.read_schema(shard_paths(directory)[0]).empty_table()
+        return empty if columns is None else empty.select(columns)
+    wanted = pa.array(sorted(trailer_ids), pa.string())
+    keep = pc.is_in(pc.field("trailer_id"), wanted)
+    return _sorted(pa.concat_tables(pq.read_table(p, columns=columns, filters=keep) for p in paths))
+
+
+def shard_paths(directory: Path) -> list[Path]:
+    """Every shard of a table, sorted; FileNotFoundError where there is none."""
+    paths = sorted(directory.glob("[a-z][0-9a-f][0-9a-f].parquet"))
+    if not paths:
+        raise FileNotFoundError(f"{directory} holds no shards: make it with `dvc repro features`")
+    return paths
+
+
+def read_columns(directory: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read columns of a sharded table, in the order of the shards."""
+    return pa.concat_tables(pq.read_table(path, columns=columns) for path in shard_paths(directory))
+
+
+def _sorted(table: pa.Table) -> pa.Table:
+    """Rows by trailer_id, then clip, as far as the table has these columns."""
+    keys = [name for name in ("trailer_id", "clip") if name in table.column_names]
+    return table.sort_by([(name, "ascending") for name in keys]) if keys else table
+
+
+def expert_rows(store: Path) -> list[dict[str, Any]]:
+    """Return the rows of experts.parquet, by name."""
+    return pq.read_table(store / EXPERTS).to_pylist()
+
+
+def list_experts(store: Path) -> dict[str, str]:
+    """Return the modality of every expert of the store, by name."""
+    return {row["expert"]: row["modality"] for row in expert_rows(store)}
+
+
+def read_embeddings(
+    store: Path, expert: str, trailer_ids: Collection[str] | None = None
+) -> Embeddings:
+    """Read one expert's embeddings as arrays; KeyError for an expert that the store lacks."""
+    about = next((row for row in expert_rows(store) if row["expert"] == expert), None)
+    if about is None:
+        raise KeyError(f"the store has no expert {expert!r}")
+    if about["rows"] == 0:
+        return _no_embeddings(about["width"] or 0, about["sequence"])
+    table = read_table(store / expert, trailer_ids).combine_chunks()
+    values, offsets = _arrays(table["embedding"])
+    return Embeddings(
+        trailer_id=_strings(table["trailer_id"]),
+        clip=table["clip"].to_numpy(),
+        values=values,
+        offsets=offsets,
+        fingerprint=_strings(table["fingerprint"]),
+    )
+
+
+def _no_embeddings(width: int, sequence: bool) -> Embeddings:
+    """What is read of an expert that could embed nothing."""
+    return Embeddings(
+        trailer_id=np.empty(0, np.str_),
+        clip=np.empty(0, np.int32),
+        values=np.empty((0, width), np.float32),
+        offsets=np.zeros(1, np.int64) if sequence else None,
+        fingerprint=np.empty(0, np.str_),
+    )
+
+
+def _strings(column: pa.ChunkedArray) -> np.ndarray:
+    """A column of strings as numpy's own strings."""
+    return np.array(column.to_pylist(), dtype=np.str_)
+
+
+def _arrays(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Vectors as a matrix, and the offsets of a column of sequences of vectors."""
+    if pa.types.is_fixed_size_list(column.type):
+        return _matrix(column.combine_chunks()), None
+    lengths = pc.list_value_length(column).to_numpy()
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return _matrix(pc.list_flatten(column).combine_chunks()), offsets
+
+
+def _matrix(column: pa.FixedSizeListArray | pa.ChunkedArray) -> np.ndarray:
+    """A column of vectors as float32 [rows, width]."""
+    flat = pc.list_flatten(column).to_numpy(zero_copy_only=False)
+    return np.asarray(flat, np.float32).reshape(-1, column.type.list_size)
+
+
+def load(
+    store: Path,
+    trailer_ids: Collection[str] | None = None,
+    experts: Sequence[str] | None = None,
+) -> Features:
+    """Load clips and embeddings of some or all trailers, aligned, for training.
+
+    Trailers without a single clip are left out. A clip that an expert could not embed has
+    `present` False, and zeros (or, for a sequence expert, no vectors).
+    """
+    clips = read_table(store / "clips", trailer_ids, ["trailer_id", "clip", "start_s", "stop_s"])
+    names, counts = np.unique(_strings(clips["trailer_id"]), return_counts=True)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    modalities = list_experts(store)
+    chosen = list(modalities) if experts is None else list(experts)
+    keys = _keys(_strings(clips["trailer_id"]), clips["clip"].to_numpy(), names)
+    return Features(
+        trailer_ids=names.tolist(),
+        clip_offsets=offsets,
+        start_s=clips["start_s"].to_numpy(),
+        stop_s=clips["stop_s"].to_numpy(),
+        experts={
+            name: _align(
+                name, modalities[name], read_embeddings(store, name, trailer_ids), names, keys
+            )
+            for name in chosen
+        },
+    )
+
+
+def _keys(trailer_id: np.ndarray, clip: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """One increasing integer per (trailer, clip)."""
+    return np.searchsorted(names, trailer_id).astype(np.int64) << 32 | clip.astype(np.int64)
+
+
+def _align(
+    name: str, modality: str, found: Embeddings, names: np.ndarray, keys: np.ndarray
+) -> ExpertView:
+    """Spread an expert's rows over all clips."""
+    rows = np.searchsorted(keys, _keys(found.trailer_id, found.clip, names))
+    present = np.zeros(len(keys), bool)
+    present[rows] = True
+    if found.offsets is None:
+        values = np.zeros((len(keys), found.values.shape[1]), np.float32)
+        values[rows] = found.values
+        return ExpertView(name, modality, values, present, None)
+    lengths = np.zeros(len(keys), np.int64)
+    lengths[rows] = np.diff(found.offsets)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return ExpertView(name, modality, found.values, present, offsets)

@@ -1,0 +1,347 @@
+"""Is this a sound store? A list of findings; none means that it is.
+
+Needs the store alone. Whether its rows are what the videos give is another question, and
+`mmx audit --recompute` answers it.
+"""
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from mmx.features.describe import Description
+from mmx.features.digest import digest_text
+from mmx.features.receipts import receipt_of
+from mmx.features.schema import (
+    CARD,
+    CLIPS_SCHEMA,
+    CROISSANT,
+    DIGEST,
+    EXPERTS,
+    EXPERTS_SCHEMA,
+    LABELS,
+    MANIFEST,
+    RECEIPTS,
+    RECEIPTS_SCHEMA,
+    SPLITS,
+    TRAILERS_SCHEMA,
+    Table,
+)
+from mmx.items.canonical import file_digest
+from mmx.items.receipt import ReceiptError
+from mmx.items.shards import shard_of
+
+REQUIRED = (CARD, CROISSANT, DIGEST, EXPERTS, MANIFEST, RECEIPTS)
+SCHEMAS = {
+    "clips": CLIPS_SCHEMA,
+    "experts": EXPERTS_SCHEMA,
+    "receipts": RECEIPTS_SCHEMA,
+    "trailers": TRAILERS_SCHEMA,
+}
+EMBEDDING_COLUMNS = ("trailer_id", "clip", "embedding", "samples", "padded", "fingerprint")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as it should be."""
+
+    file: str
+    """Path below the store."""
+    what: str
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return f"{self.file}: {self.what}: expected {self.expected}, found {self.found}"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A store whose files are known to be there and readable."""
+
+    store: Path
+
+    @cached_property
+    def facts(self) -> Description:
+        """What its card should say."""
+        return Description(self.store)
+
+    @property
+    def sharded(self) -> list[Table]:
+        """The tables that are cut into shards."""
+        return [table for table in self.facts.tables if table.letter]
+
+    @cached_property
+    def clips(self) -> set[tuple[str, int]]:
+        """Every (trailer, clip) of the clip table."""
+        return {pair for path in self._paths("clips") for pair in _pairs(pq.read_table(path))}
+
+    @cached_property
+    def receipts(self) -> list[dict[str, object]]:
+        """Rows of receipts.parquet."""
+        return pq.read_table(self.store / RECEIPTS).to_pylist()
+
+    @cached_property
+    def made(self) -> dict[tuple[str, str], str]:
+        """Fingerprint by (step, trailer)."""
+        return {
+            (str(row["step"]), trailer): str(row["fingerprint"])
+            for row in self.receipts
+            for trailer in row["trailers"]  # type: ignore[attr-defined]
+        }
+
+    def trailers(self) -> Iterator[dict[str, object]]:
+        """Rows of the trailers table."""
+        for path in self._paths("trailers"):
+            yield from pq.read_table(path).to_pylist()
+
+    def name(self, path: Path) -> str:
+        """A file's path below the store."""
+        return path.relative_to(self.store).as_posix()
+
+    def _paths(self, name: str) -> list[Path]:
+        """Files of a table by its name."""
+        return next((t.paths(self.store) for t in self.facts.tables if t.name == name), [])
+
+
+def validate(store: Path) -> list[Finding]:
+    """Return what is wrong with a store or a publication; an empty list where nothing is.
+
+    Four depths, each only where the one before found nothing: every store's files are there; the
+    Parquet files are those of the manifest, byte for byte; every table has its columns; rows,
+    references, digests and descriptions agree.
+    """
+    opened = Opened(store)
+    for depth in DEPTHS:
+        findings = [finding for check in depth for finding in check(opened)]
+        if findings:
+            return findings
+    return []
+
+
+def required_files(opened: Opened) -> Iterator[Finding]:
+    """Find files that every store has, and that this one lacks."""
+    for name in REQUIRED:
+        if not (opened.store / name).is_file():
+            yield Finding(name, "file", "present", "missing")
+    if not any(opened.store.glob("trailers/t*.parquet")):
+        yield Finding("trailers", "shards", "at least one", "none")
+
+
+def listed_files(opened: Opened) -> Iterator[Finding]:
+    """Find Parquet files whose bytes are not those of the manifest, that it lacks, or that lack."""
+    lines = (opened.store / MANIFEST).read_text(encoding="utf-8").splitlines()
+    listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    present = {opened.name(path): path for path in sorted(opened.store.rglob("*.parquet"))}
+    for name in sorted(listed.keys() - present.keys()):
+        yield Finding(name, "file", f"present, as {MANIFEST} lists it", "missing")
+    for name, path in present.items():
+        found = file_digest(path)
+        if name not in listed:
+            yield Finding(name, "file", f"listed in {MANIFEST}", "not listed")
+        elif found != listed[name]:
+            yield Finding(name, "sha256", listed[name], found)
+
+
+def readable_files(opened: Opened) -> Iterator[Finding]:
+    """Find files that are what the manifest says, and are not Parquet."""
+    for path in sorted(opened.store.rglob("*.parquet")):
+        try:
+            pq.read_metadata(path)
+        except (pa.ArrowException, OSError) as error:
+            yield Finding(opened.name(path), "Parquet", "readable", type(error).__name__)
+
+
+def known_files(opened: Opened) -> Iterator[Finding]:
+    """Find files that belong to no table."""
+    tables = {path for table in opened.facts.tables for path in table.paths(opened.store)}
+    known = tables | {opened.store / name for name in REQUIRED}
+    for path in sorted(opened.store.rglob("*")):
+        if path.is_file() and path not in known:
+            yield Finding(opened.name(path), "file", "nothing", "a file that no table has")
+
+
+def expert_tables(opened: Opened) -> Iterator[Finding]:
+    """Find experts whose table is not there, or does not have the rows it is said to have."""
+    for row in opened.facts.experts:
+        paths = sorted((opened.store / row["expert"]).glob("e*.parquet"))
+        rows = sum(pq.read_metadata(path).num_rows for path in paths)
+        if rows != row["rows"]:
+            yield Finding(row["expert"], "rows", str(row["rows"]), str(rows))
+
+
+def columns(opened: Opened) -> Iterator[Finding]:
+    """Find tables that do not have the columns of the schema."""
+    experts = {row["expert"]: row for row in opened.facts.experts}
+    for table in opened.facts.tables:
+        for path in table.paths(opened.store):
+            schema = pq.read_schema(path).remove_metadata()
+            if table.name in SCHEMAS:
+                yield from _same_schema(opened.name(path), SCHEMAS[table.name], schema)
+            elif table.name in experts:
+                yield from _embedding_schema(opened.name(path), experts[table.name], schema)
+
+
+def _same_schema(name: str, expected: pa.Schema, found: pa.Schema) -> Iterator[Finding]:
+    """Compare names and types, whatever list elements are called and whether null is allowed."""
+    for left, right in zip(expected, found, strict=False):
+        if (left.name, left.type) != (right.name, right.type):
+            yield Finding(name, "column", f"{left.name} {left.type}", f"{right.name} {right.type}")
+    if len(expected) != len(found):
+        yield Finding(name, "columns", str(len(expected)), str(len(found)))
+
+
+def _embedding_schema(name: str, row: dict[str, object], found: pa.Schema) -> Iterator[Finding]:
+    """Check the columns of an expert's table against its row in experts.parquet."""
+    vector = pa.list_(pa.float32(), row["width"])
+    expected = pa.list_(vector) if row["sequence"] else vector
+    if tuple(found.names) != EMBEDDING_COLUMNS:
+        yield Finding(name, "columns", ", ".join(EMBEDDING_COLUMNS), ", ".join(found.names))
+    elif found.field("embedding").type != expected:
+        yield Finding(name, "embedding", str(expected), str(found.field("embedding").type))
+
+
+def order(opened: Opened) -> Iterator[Finding]:
+    """Find rows that are in the wrong shard, out of order or there twice."""
+    for table in opened.sharded:
+        for path in table.paths(opened.store):
+            rows = pq.read_table(path, columns=_keys(path))
+            keys = list(zip(*(rows[name].to_pylist() for name in rows.column_names), strict=True))
+            strays = sorted({key[0] for key in keys if shard_of(key[0]) != path.stem[1:]})
+            if strays:
+                yield Finding(opened.name(path), "shard", path.stem[1:], ", ".join(strays))
+            if any(a >= b for a, b in itertools.pairwise(keys)):
+                yield Finding(opened.name(path), "rows", "sorted, each once", "another order")
+            if not keys:
+                yield Finding(opened.name(path), "rows", "at least one", "none")
+
+
+def _keys(path: Path) -> list[str]:
+    """The columns that a table is sorted by."""
+    return [name for name in ("trailer_id", "clip") if name in pq.read_schema(path).names]
+
+
+def references(opened: Opened) -> Iterator[Finding]:
+    """Find rows whose fingerprint, trailer or clip leads nowhere."""
+    for table in opened.sharded:
+        step = {"clips": "scenes", "trailers": "scenes"}.get(table.name, f"embed@{table.name}")
+        for path in table.paths(opened.store):
+            rows = pq.read_table(path, columns=[*_keys(path), "fingerprint"])
+            yield from _fingerprints(opened, opened.name(path), step, rows)
+            if table.name != "trailers":
+                lost = sorted(set(_pairs(rows)) - opened.clips)
+                if lost:
+                    yield Finding(opened.name(path), "clip", "in the table of clips", str(lost[0]))
+
+
+def _fingerprints(opened: Opened, name: str, step: str, rows: pa.Table) -> Iterator[Finding]:
+    """Compare each trailer's fingerprint with the receipt of the step for that trailer."""
+    pairs = zip(rows["trailer_id"].to_pylist(), rows["fingerprint"].to_pylist(), strict=True)
+    for trailer, fingerprint in sorted(set(pairs)):
+        expected = opened.made.get((step, trailer))
+        if fingerprint != expected:
+            what = f"fingerprint of {trailer}"
+            yield Finding(name, what, expected or f"a receipt of {step}", str(fingerprint))
+
+
+def counts(opened: Opened) -> Iterator[Finding]:
+    """Find trailers with another number of clips than they are said to have."""
+    found = Counter(trailer for trailer, _ in opened.clips)
+    known = set()
+    for row in opened.trailers():
+        name = str(row["trailer_id"])
+        known.add(name)
+        if row["n_clips"] != found[name]:
+            yield Finding("clips", f"clips of {name}", str(row["n_clips"]), str(found[name]))
+    for name in sorted(found.keys() - known):
+        yield Finding("trailers", f"row of {name}", "present", "missing")
+
+
+def values(opened: Opened) -> Iterator[Finding]:
+    """Find embeddings that are null or not finite."""
+    experts = {row["expert"] for row in opened.facts.experts}
+    for table in opened.sharded:
+        for path in table.paths(opened.store) if table.name in experts else []:
+            column = pq.read_table(path, columns=["embedding"])["embedding"]
+            while pa.types.is_nested(column.type):
+                nulls, column = column.null_count, pc.list_flatten(column)
+                if nulls:
+                    yield Finding(opened.name(path), "embedding", "a vector", "null")
+            if not pc.all(pc.is_finite(column), min_count=0).as_py():
+                yield Finding(opened.name(path), "embedding", "finite numbers", "NaN or infinity")
+
+
+def sound_receipts(opened: Opened) -> Iterator[Finding]:
+    """Find receipts whose fingerprint or output digest is not that of their content."""
+    for row in opened.receipts:
+        try:
+            digest = receipt_of(row).output_digest
+        except (ReceiptError, ValueError) as error:
+            yield Finding(RECEIPTS, f"receipt {row['fingerprint']}", "sound", str(error))
+            continue
+        if digest != row["output_digest"]:
+            what = f"output digest of {row['fingerprint']}"
+            yield Finding(RECEIPTS, what, digest, str(row["output_digest"]))
+
+
+def descriptions(opened: Opened) -> Iterator[Finding]:
+    """Find digests and descriptions that are not those of the tables."""
+    facts = opened.facts
+    yield from _same_lines(opened, DIGEST, digest_text(facts.digests.values()))
+    for name in (CARD, CROISSANT):
+        if facts.root not in (opened.store / name).read_text(encoding="utf-8"):
+            yield Finding(name, "root digest", facts.root, "another or none")
+    listed = json.loads((opened.store / CROISSANT).read_text(encoding="utf-8"))["distribution"]
+    expected = {table.name for table in facts.tables} | {MANIFEST}
+    if expected != {entry["@id"] for entry in listed}:
+        found = ", ".join(sorted(entry["@id"] for entry in listed))
+        yield Finding(CROISSANT, "distribution", ", ".join(sorted(expected)), found)
+
+
+def _same_lines(opened: Opened, name: str, expected: str) -> Iterator[Finding]:
+    """Compare a text file line by line."""
+    wanted = set(expected.splitlines())
+    found = set((opened.store / name).read_text(encoding="utf-8").splitlines())
+    for line in sorted(wanted - found):
+        yield Finding(name, "line", line, "missing")
+    for line in sorted(found - wanted):
+        yield Finding(name, "line", "nothing", line)
+
+
+def labels(opened: Opened) -> Iterator[Finding]:
+    """Find trailers of a publication without labels, and a split of unknown trailers."""
+    paths = [opened.store / LABELS, opened.store / SPLITS]
+    if not any(path.exists() for path in paths):
+        return
+    for path in paths:
+        if not path.exists():
+            yield Finding(path.name, "file", "present beside the other table of labels", "missing")
+            return
+    labelled, split = (set(pq.read_table(path)["trailer_id"].to_pylist()) for path in paths)
+    for row in opened.trailers():
+        if row["trailer_id"] not in labelled:
+            yield Finding(LABELS, f"row of {row['trailer_id']}", "present", "missing")
+    for name in sorted(split - labelled):
+        yield Finding(SPLITS, f"row of {name}", "nothing", "a trailer without labels")
+
+
+def _pairs(table: pa.Table) -> list[tuple[str, int]]:
+    """(trailer, clip) of every row."""
+    return list(zip(table["trailer_id"].to_pylist(), table["clip"].to_pylist(), strict=True))
+
+
+Check = Callable[[Opened], Iterator[Finding]]
+DEPTHS: tuple[tuple[Check, ...], ...] = (
+    (required_files,),
+    (listed_files, readable_files),
+    (known_files, expert_tables, columns),
+    (order, references, counts, values, sound_receipts, labels, descriptions),
+)

@@ -1,0 +1,138 @@
+"""Building the store from what the earlier steps left, and everything that describes it."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from mmx.features.describe import describe
+from mmx.features.read import read_columns
+from mmx.features.receipts import receipts_table
+from mmx.features.schema import (
+    CLIPS_TABLE,
+    EXPERTS,
+    EXPERTS_SCHEMA,
+    RECEIPTS,
+    RESERVED,
+    TRAILERS_SCHEMA,
+    TRAILERS_TABLE,
+    Table,
+    expert_table,
+)
+from mmx.items.atomic import link_or_copy
+from mmx.items.receipt import Receipt
+from mmx.items.shards import read_receipts, shard_of, write_parquet
+
+
+@dataclass(frozen=True)
+class ExpertSource:
+    """Where an expert's embeddings are, and what is said about it."""
+
+    name: str
+    modality: str
+    directory: Path
+    """Shards eXX.parquet and `_receipts`, as the embed step leaves them."""
+    claimed_width: int | None = None
+    """Width that the paper gives; the actual one is read from the shards."""
+
+
+def build_store(
+    out: Path,
+    *,
+    sources: Path,
+    clips: Path,
+    experts: Sequence[ExpertSource],
+    upstream: Iterable[Path] = (),
+) -> str:
+    """Build the feature store in the empty directory `out` and return its root digest.
+
+    sources: data/sources.parquet. clips: the scenes step's directory. upstream: directories whose
+    `_receipts` lie between a video and an embedding (audio, flow). Only the experts given are
+    taken, whatever else lies beside them. Shards are hardlinked where the file system allows it.
+    Equal input gives equal bytes. Raise ValueError for an expert named like one of the tables.
+    """
+    for expert in experts:
+        if expert.name in RESERVED:
+            raise ValueError(f"an expert cannot be called {expert.name!r}: a table has that name")
+    link_table(CLIPS_TABLE, clips, out)
+    for expert in experts:
+        link_table(expert_table(expert.name), expert.directory, out)
+    scenes = read_receipts(clips)
+    made = {expert.name: read_receipts(expert.directory) for expert in experts}
+    write_trailers(out, sources, scenes)
+    steps = [scenes, *made.values(), *map(read_receipts, upstream)]
+    write_parquet(receipts_table(chain.from_iterable(map(dict.items, steps))), out / RECEIPTS)
+    rows = [expert_row(expert, made[expert.name].values()) for expert in experts]
+    rows.sort(key=lambda row: row["expert"])
+    write_parquet(pa.Table.from_pylist(rows, EXPERTS_SCHEMA), out / EXPERTS)
+    return describe(out)
+
+
+def link_table(table: Table, directory: Path, out: Path) -> None:
+    """Give every shard of `table` in `directory` that has rows a second name below `out`.
+
+    A shard without rows (all its trailers are silent) is one that some readers refuse to open.
+    """
+    for source in shards_of(table, directory):
+        if pq.read_metadata(source).num_rows:
+            link_or_copy(source, out / table.name / source.name)
+
+
+def shards_of(table: Table, directory: Path) -> list[Path]:
+    """Return the shards that a step left in its directory, sorted."""
+    return sorted(directory.glob(f"{table.letter}[0-9a-f][0-9a-f].parquet"))
+
+
+def write_trailers(out: Path, sources: Path, receipts: Mapping[str, Receipt]) -> None:
+    """Write trailers/tXX.parquet: what is known of each accepted video, and its number of clips."""
+    counts: Counter[str] = Counter()
+    if CLIPS_TABLE.paths(out):
+        counts.update(read_columns(out / "clips", ["trailer_id"])["trailer_id"].to_pylist())
+    table = pq.read_table(sources).rename_columns({"sha256": "video_sha256"})
+    ids = table["trailer_id"].to_pylist()
+    made = [receipts[name].fingerprint if name in receipts else None for name in ids]
+    table = table.append_column("n_clips", pa.array([counts[name] for name in ids], pa.int32()))
+    table = table.append_column("fingerprint", pa.array(made, pa.string()))
+    table = table.select(TRAILERS_SCHEMA.names).cast(TRAILERS_SCHEMA).sort_by("trailer_id")
+    shards = pa.array([shard_of(name) for name in table["trailer_id"].to_pylist()], pa.string())
+    for shard in sorted(pc.unique(shards).to_pylist()):
+        path = out / TRAILERS_TABLE.name / f"{TRAILERS_TABLE.letter}{shard}.parquet"
+        write_parquet(table.filter(pc.equal(shards, shard)), path)
+
+
+def expert_row(expert: ExpertSource, made: Iterable[Receipt]) -> dict[str, Any]:
+    """Return the row of experts.parquet; an expert that failed on every trailer has no width."""
+    weights = {weight.sha256: weight for item in made for weight in item.ingredients.weights}
+    ordered = [weights[sha256] for sha256 in sorted(weights)]
+    return {
+        "expert": expert.name,
+        "modality": expert.modality,
+        "claimed_width": expert.claimed_width,
+        **shape(shards_of(expert_table(expert.name), expert.directory)),
+        "weights_sha256": [weight.sha256 for weight in ordered],
+        "weights_source": [weight.source for weight in ordered],
+        "weights_licence": [weight.licence for weight in ordered],
+    }
+
+
+def shape(paths: list[Path]) -> dict[str, Any]:
+    """Return width, kind and counts of a table of embeddings, from all its shards."""
+    if not paths:
+        return {"width": None, "sequence": False, "trailers": 0, "rows": 0}
+    kind = pq.read_schema(paths[0]).field("embedding").type
+    sequence = not pa.types.is_fixed_size_list(kind)
+    width = (kind.value_type if sequence else kind).list_size
+    names = [pq.read_table(path, columns=["trailer_id"])["trailer_id"] for path in paths]
+    trailers = sum(len(pc.unique(column)) for column in names)
+    return {
+        "width": width,
+        "sequence": sequence,
+        "trailers": trailers,
+        "rows": sum(map(len, names)),
+    }

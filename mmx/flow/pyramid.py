@@ -1,0 +1,51 @@
+"""Coarse to fine: the levels of two frames, and the flow handed from each level to the next finer.
+
+It knows neither the solver nor the kind of array: both are given.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from mmx.flow.parameters import TVL1Params
+
+Array = TypeVar("Array")
+SMALLEST = 16
+"""Shortest side of a level below the frame itself, in pixels."""
+
+
+@dataclass(frozen=True)
+class Backend(Generic[Array]):
+    """What coarse_to_fine needs to know of a kind of array; its last two axes are the image's."""
+
+    resize: Callable[[Array, tuple[int, int], float | None], Array]
+    """Bilinear, to (rows, width); by the ratio of the sizes, or else by the step that is given."""
+    solve: Callable[[Array, Array, Array | None], Array]
+    """From two frames and the flow to start with, or none, to the flow (..., channels, rows,
+    width) of that scale: u1, u2 and perhaps more that is not a length."""
+
+
+def level_sizes(rows: int, width: int, params: TVL1Params) -> list[tuple[int, int]]:
+    """Return (rows, width) of the levels, the frame's own first; halves are rounded to even."""
+    sizes = [(rows, width)]
+    while len(sizes) < params.scales:
+        rows, width = round(rows * params.scale_step), round(width * params.scale_step)
+        if min(rows, width) < SMALLEST:
+            break
+        sizes.append((rows, width))
+    return sizes
+
+
+def coarse_to_fine(prev: Array, next_: Array, params: TVL1Params, backend: Backend[Array]) -> Array:
+    """Return the flow from `prev` to `next_` (..., rows, width), in pixels."""
+    sizes = level_sizes(*prev.shape[-2:], params)
+    levels = [(prev, next_)]
+    for size in sizes[1:]:
+        levels.append(tuple(backend.resize(x, size, params.scale_step) for x in levels[-1]))
+    flow = None
+    for size, (first, second) in zip(reversed(sizes), reversed(levels), strict=True):
+        if flow is not None:
+            flow = backend.resize(flow, size, None)
+            flow[..., :2, :, :] *= 1.0 / params.scale_step
+        flow = backend.solve(first, second, flow)
+    return flow

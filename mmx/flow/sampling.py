@@ -1,0 +1,47 @@
+"""Which pairs of frames of a clip get flow: index arithmetic, without pixels."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import pairwise
+
+from mmx.media.clip import Clip
+
+Pair = tuple[int, int]
+"""Indices of two frames of the video, the earlier first."""
+
+
+def nearest_frames(times: Sequence[Fraction], rate: float) -> list[int]:
+    """Return the positions in `times` (rising, seconds) nearest to `rate` instants per second.
+
+    The instants begin at the first frame. Of two frames equally near, the earlier is taken; a
+    frame that is nearest to several instants is taken once, so a rate above the frames' own takes
+    each of them.
+    """
+    step, start = 1 / Fraction(rate), times[0]
+    instants = int((times[-1] - start) / step) + 1
+    chosen = (_nearest(times, start + k * step) for k in range(instants))
+    return list(dict.fromkeys(chosen))
+
+
+def _nearest(times: Sequence[Fraction], instant: Fraction) -> int:
+    after = min(bisect_left(times, instant), len(times) - 1)
+    before = max(after - 1, 0)
+    return before if instant - times[before] <= times[after] - instant else after
+
+
+def spread(count: int, wanted: int) -> list[int]:
+    """Return `wanted` of the positions 0 to count - 1, evenly spread; all when there are fewer."""
+    if wanted >= count:
+        return list(range(count))
+    return [(2 * k + 1) * count // (2 * wanted) for k in range(wanted)]
+
+
+def clip_pairs(clip: Clip, pairs_per_clip: int, frames: Sequence[int] | None = None) -> list[Pair]:
+    """Return the pairs of successive frames of a clip, or `pairs_per_clip` of them.
+
+    `frames`: the sampled frames of the clip, rising; None means all. `pairs_per_clip` 0 takes every
+    pair. A clip with fewer than two frames has none.
+    """
+    pairs = list(pairwise(range(clip.start, clip.stop) if frames is None else frames))
+    return [pairs[k] for k in spread(len(pairs), pairs_per_clip)] if pairs_per_clip else pairs

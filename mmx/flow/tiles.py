@@ -1,0 +1,86 @@
+"""How the compiled solver lays images out: tiles of 16 pixels of a row, plane after plane.
+
+A tile holds its planes one after the other, so that a pass over an image reads memory as one
+stream. The flow's tile holds u, px, py of u1, then of u2; the field's tile holds I1wx, I1wy,
+1 / |grad|^2 and rho_c; the shade's tile (the illumination term) holds u, px, py of u3. Flow and
+shade have a row of zeros above the image, whose dual variables are those outside it, and one below.
+Pixels of the last tile that lie beyond the image are zero in every plane and stay it.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mmx.flow.simd import LANES
+
+FLOW_TILE = 6 * LANES
+FIELD_TILE = 4 * LANES
+U1 = 0
+U2 = 3 * LANES
+
+
+ONES, INSIDE, INNER = 0, LANES, 2 * LANES
+"""Offsets of the three masks that `edge_masks` returns."""
+
+
+class Grid(NamedTuple):
+    """The size of an image."""
+
+    rows: int
+    width: int
+    """Pixels."""
+    tiles: int
+    """Tiles per row."""
+
+
+def make_grid(rows: int, width: int) -> Grid:
+    """Return the grid of an image."""
+    return Grid(rows, width, -(-width // LANES))
+
+
+def edge_masks(grid: Grid) -> np.ndarray:
+    """Return three masks of 16 lanes: all ones; and for the last tile of a row, ones where a column
+    is in the image, and where its right neighbour is."""
+    columns = np.arange(LANES) + (grid.tiles - 1) * LANES
+    masks = [columns >= 0, columns < grid.width, columns < grid.width - 1]
+    return np.concatenate(masks).astype(np.float32)
+
+
+def aligned_zeros(size: int) -> np.ndarray:
+    """Return float32 zeros that begin at a multiple of 64 bytes, so that no vector is split."""
+    zeros = np.zeros(size + LANES, np.float32)
+    first = -zeros.ctypes.data // zeros.itemsize % LANES
+    return zeros[first : first + size]
+
+
+def tile_image(image: np.ndarray, tiled: np.ndarray, grid: Grid) -> None:
+    """Write an image (rows, width) into `tiled`, one plane per tile; what lies beyond stays."""
+    tiled.reshape(grid.rows, -1)[:, : grid.width] = image
+
+
+def dual_array(grid: Grid, channels: int) -> np.ndarray:
+    """Return zeros for the u, px, py of some channels, with the rows above and below the image."""
+    return aligned_zeros((grid.rows + 2) * grid.tiles * 3 * channels * LANES)
+
+
+def begin_dual(tiled: np.ndarray, values: np.ndarray | None, grid: Grid) -> None:
+    """Write the u of each channel (C, rows, width), or zeros, and dual variables of zero."""
+    tiled.fill(0.0)
+    if values is not None:
+        planes = _planes(tiled, len(values), grid)
+        for column in range(grid.tiles):
+            first = column * LANES
+            part = values[:, :, first : first + LANES]
+            planes[:, :, column, : part.shape[2]] = part
+
+
+def read_dual(tiled: np.ndarray, channels: int, grid: Grid) -> np.ndarray:
+    """Return the u of each channel (C, rows, width)."""
+    rows = _planes(tiled, channels, grid).reshape(channels, grid.rows, -1)
+    return rows[:, :, : grid.width]
+
+
+def _planes(tiled: np.ndarray, channels: int, grid: Grid) -> np.ndarray:
+    """A view (C, rows, tiles, 16) of u."""
+    shape = (grid.rows + 2, grid.tiles, channels, 3, LANES)
+    return np.moveaxis(tiled.reshape(shape)[1:-1, :, :, 0], 2, 0)

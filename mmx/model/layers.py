@@ -1,0 +1,38 @@
+"""Small pieces that several modules share."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+
+def mlp(*widths: int, last: bool) -> nn.Sequential:
+    """Linear layers of these widths with ReLU between them, and after the last if `last`."""
+    layers: list[nn.Module] = []
+    for inner, outer in pairwise(widths):
+        layers += [nn.Linear(inner, outer), nn.ReLU()]
+    return nn.Sequential(*(layers if last else layers[:-1]))
+
+
+def gather_or_zero(rows: Tensor, index: Tensor) -> Tensor:
+    """Pick rows by number, zeros where the number is one past the last.
+
+    Args:
+        rows: [n, width].
+        index: int64 of any shape, 0 to n.
+
+    Returns:
+        [*index.shape, width].
+    """
+    return torch.cat([rows, rows.new_zeros(1, rows.shape[1])])[index]
+
+
+def starts_of(counts: Tensor) -> Tensor:
+    """First position of each of several runs that lie end to end; counts and result int64 [n]."""
+    return counts.cumsum(0) - counts
+
+
+def places_in_runs(counts: Tensor) -> tuple[Tensor, Tensor]:
+    """Number every element of several runs: its run, and its place in it; int64 [sum(counts)]."""
+    run = torch.repeat_interleave(torch.arange(len(counts)), counts)
+    return run, torch.arange(len(run)) - starts_of(counts)[run]

@@ -1,0 +1,237 @@
+"""The network: clips to sequences to a trailer, with its heads (sections 3 and 7)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear, normalize
+
+from mmx.model.batch import Batch, Feature
+from mmx.model.config import Modality, NetworkConfig
+from mmx.model.gating import CollaborativeGating, GatedEmbedding
+from mmx.model.layers import gather_or_zero, mlp
+from mmx.model.netvlad import NetVLAD
+from mmx.model.sequences import Spans, clip_index, cut_spans, slot_index
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What the network makes of a batch before any head."""
+
+    clips: Tensor
+    """[clips, config.clip], rows of length 1."""
+    sequences: Tensor
+    """[sequences, config.sequence]."""
+    trailer: Tensor
+    """[trailers, config.bottleneck], none negative."""
+    spans: Spans
+    """Which clips each sequence has."""
+
+
+@dataclass(frozen=True)
+class Output(Encoded):
+    """Encoded, and the genres."""
+
+    logits: Tensor
+    """[trailers, config.classes]."""
+    sequence_logits: Tensor | None
+    """[sequences, config.classes]; None without a sequence head."""
+
+
+class ModalityInput(nn.Module):
+    """One modality to the common width: standardised, pooled if a sequence, projected."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, modality: Modality, config: NetworkConfig) -> None:
+        super().__init__()
+        original = config.gating.form == "original"
+        self.register_buffer("mean", torch.zeros(modality.width))
+        self.register_buffer("scale", torch.ones(modality.width))
+        self.pool = (
+            NetVLAD(modality.width, config.clusters, config.ghosts, batch_norm=original)
+            if modality.sequence
+            else None
+        )
+        width = modality.width if self.pool is None else self.pool.out_features
+        self.project = nn.Linear(width, config.dim)
+        self.normalise = original
+
+    def forward(self, feature: Feature, clips: int) -> Tensor:
+        """Return [clips, dim], zero where the modality is missing."""
+        values = (feature.values - self.mean) / self.scale
+        if self.pool is not None and len(values):
+            values = self.pool(values, feature.counts)
+        elif self.pool is not None:
+            values = values.new_zeros(0, self.project.in_features)
+        projected = self.project(values)
+        if self.normalise:
+            projected = normalize(projected)
+        if len(feature.clips) == clips:
+            return projected
+        return projected.new_zeros(clips, projected.shape[1]).index_copy(
+            0, feature.clips, projected
+        )
+
+
+class Fusion(nn.Module):
+    """The modalities of a clip to its vector: gated, embedded, joined, projected, scaled."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        count = len(config.modalities)
+        gated = config.fusion == "gated"
+        self.gating = CollaborativeGating(config.dim, count, config.gating) if gated else None
+        embedded = gated and config.gating.form == "paper"
+        self.embed = nn.ModuleList(
+            GatedEmbedding(config.dim) if embedded else nn.Identity() for _ in range(count)
+        )
+        self.project = nn.Linear(count * (config.dim + 1), config.clip)
+
+    def forward(self, experts: list[Tensor], present: Tensor) -> Tensor:
+        """Fuse [clips, dim] per modality, `present` bool [clips, modalities], to [clips, clip]."""
+        if self.gating is not None:
+            experts = self.gating(experts, present)
+        embedded = [
+            embed(expert) * present[:, e, None]
+            for e, (embed, expert) in enumerate(zip(self.embed, experts, strict=True))
+        ]
+        joined = torch.cat([*embedded, present.to(embedded[0].dtype)], dim=1)
+        return normalize(self.project(joined).to(self.project.weight.dtype))
+
+
+def sum_per_trailer(sequences: Tensor, spans: Spans) -> Tensor:
+    """Sum [sequences, width] over each trailer: [trailers, width]."""
+    total = sequences.new_zeros(len(spans.counts), sequences.shape[1])
+    return total.index_add(0, spans.trailer.to(sequences.device), sequences)
+
+
+class TrailerEncoder(nn.Module):
+    """Sequences to a trailer: concatenated into slots or summed, then the bottleneck k."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.slots = config.slots if config.aggregate == "concat" else 0
+        width = config.sequence * max(self.slots, 1)
+        self.first = nn.Linear(width, config.bottleneck)
+        self.second = nn.Linear(config.bottleneck, config.bottleneck)
+
+    def forward(self, sequences: Tensor, spans: Spans) -> Tensor:
+        """[sequences, width] to [trailers, bottleneck]."""
+        joined = self._join(sequences, spans)
+        # Slots that no trailer of the batch fills hold zeros: their columns change nothing.
+        hidden = linear(joined, self.first.weight[:, : joined.shape[1]], self.first.bias)
+        return self.second(hidden.relu()).relu()
+
+    def _join(self, sequences: Tensor, spans: Spans) -> Tensor:
+        """[trailers, filled slots * width], or [trailers, width] summed."""
+        if self.slots == 0:
+            return sum_per_trailer(sequences, spans)
+        index = slot_index(spans.counts, self.slots).to(sequences.device)
+        return gather_or_zero(sequences, index).flatten(1)
+
+
+class SequenceHead(nn.Module):
+    """Genres per sequence: k adjusted so that it ends in logits (section 3.2)."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.hidden = mlp(config.sequence, config.bottleneck, last=True)
+        self.out = nn.Linear(config.bottleneck, config.classes)
+
+    def forward(self, sequences: Tensor) -> Tensor:
+        """[sequences, sequence] to logits [sequences, classes]."""
+        return self.out(self.hidden(sequences))
+
+    def mean(self, sequences: Tensor, spans: Spans) -> Tensor:
+        """Mean hidden vector of each trailer, [trailers, bottleneck].
+
+        As `out` is linear, its logits for this mean are the mean of its sequences' logits.
+        """
+        total = sum_per_trailer(self.hidden(sequences), spans)
+        return total / spans.counts[:, None].to(total.device)
+
+
+class Network(nn.Module):
+    """The whole model. Gradients reach everything but what feeds a `probe` sequence head."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.inputs = nn.ModuleDict({m.name: ModalityInput(m, config) for m in config.modalities})
+        self.fusion = Fusion(config)
+        sequence, trailer, view = config.sequence, config.bottleneck, config.projection
+        whole = config.sequence_head != "only"
+        self.j = mlp(config.sequence_length * config.clip, sequence, sequence, last=True)
+        self.k = TrailerEncoder(config) if whole else None
+        self.l = mlp(trailer, config.classifier, config.classes, last=False) if whole else None
+        self.m = mlp(trailer, view, view, last=False)
+        self.n = mlp(view, view, view, last=False)
+        self.sequence_head = None if config.sequence_head == "none" else SequenceHead(config)
+
+    def standardise(self, statistics: dict[str, tuple[Tensor, Tensor]]) -> None:
+        """Set what inputs are standardised by: (mean, scale), each [width], by modality."""
+        for name, (mean, scale) in statistics.items():
+            self.inputs[name].mean.copy_(mean)
+            self.inputs[name].scale.copy_(scale)
+
+    @property
+    def scales(self) -> dict[str, Tensor]:
+        """What inputs are divided by, [width] by modality."""
+        return {name: module.scale for name, module in self.inputs.items()}
+
+    def encode(self, batch: Batch) -> Encoded:
+        """Embed clips, sequences and trailers."""
+        clips = self._clips(batch)
+        length = self.config.sequence_length
+        spans = cut_spans(batch.lengths, length, self.config.sequence_stride)
+        index = clip_index(spans, batch.lengths, length).to(clips.device)
+        sequences = self.j(gather_or_zero(clips, index).flatten(1))
+        return Encoded(clips, sequences, self._embedder(sequences, spans), spans)
+
+    def forward(self, batch: Batch) -> Output:
+        """Embed and classify."""
+        encoded = self.encode(batch)
+        return Output(
+            **vars(encoded),
+            logits=self._classifier(encoded.trailer),
+            sequence_logits=self._sequence_logits(encoded.sequences),
+        )
+
+    def project(self, trailer: Tensor) -> Tensor:
+        """The contrastive projection n(m(x)): [trailers, bottleneck] to [trailers, projection]."""
+        return self.n(self.m(trailer))
+
+    @property
+    def _embedder(self) -> Callable[[Tensor, Spans], Tensor]:
+        """What makes trailers of sequences."""
+        return self.sequence_head.mean if self.k is None else self.k
+
+    @property
+    def _classifier(self) -> Callable[[Tensor], Tensor]:
+        """What makes logits of trailers."""
+        return self.sequence_head.out if self.l is None else self.l
+
+    def _sequence_logits(self, sequences: Tensor) -> Tensor | None:
+        """Genres of each sequence; a probe sends no gradient back."""
+        if self.sequence_head is None:
+            return None
+        probe = self.config.sequence_head == "probe"
+        return self.sequence_head(sequences.detach() if probe else sequences)
+
+    def _clips(self, batch: Batch) -> Tensor:
+        """Vectors of all clips, [clips, clip]."""
+        total = batch.clips
+        names = [modality.name for modality in self.config.modalities]
+        experts = [self.inputs[name](batch.features[name], total) for name in names]
+        present = torch.stack(
+            [_presence(batch.features[name].clips, total) for name in names], dim=1
+        )
+        return self.fusion(experts, present)
+
+
+def _presence(clips: Tensor, total: int) -> Tensor:
+    """Bool [total], true at the positions `clips`."""
+    return torch.zeros(total, dtype=torch.bool, device=clips.device).index_fill(0, clips, True)

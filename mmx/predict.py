@@ -1,0 +1,240 @@
+"""Genres and nearest films of videos outside the collection, through exactly the same steps."""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mmx.evaluation.faults import PredictError
+from mmx.evaluation.retrieval import nearest
+from mmx.evaluation.scores import sigmoid
+from mmx.experts.registry import get_expert
+from mmx.features import ExpertSource, build_store, load
+from mmx.items.shards import write_parquet
+from mmx.pipeline import run_step
+from mmx.project import Project
+from mmx.steps import VIDEO, find_step
+from mmx.trailers.inspection import inspect_file
+from mmx.trailers.intake import SOURCES_SCHEMA
+from mmx.training.data import collect
+from mmx.training.embed import Embedded, embed_collection
+from mmx.training.load import Description, load_description, load_network
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A trailer of the collection and how near it is."""
+
+    trailer_id: str
+    title: str
+    year: int | None
+    genres: tuple[str, ...]
+    similarity: float
+    """Cosine, -1..1."""
+
+
+@dataclass(frozen=True)
+class SequencePrediction:
+    """Genres of one sequence of clips (section 3.2)."""
+
+    start_s: float
+    stop_s: float
+    genres: dict[str, float]
+    """Probability by genre."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the models say of one video."""
+
+    video: str
+    """File name."""
+    genres: dict[str, float]
+    """Probability by genre, the most probable first."""
+    predicted: tuple[str, ...]
+    """Genres above evaluate.threshold."""
+    sequences: tuple[SequencePrediction, ...]
+    neighbours: tuple[Neighbour, ...]
+    """By the fine-tuned embedding, nearest first."""
+    embedding: tuple[float, ...]
+    """The fine-tuned bottleneck."""
+
+
+def predict(project: Project, videos: Sequence[Path]) -> list[Prediction]:
+    """Run `videos` through the steps of the pipeline in a folder of their own, then the models.
+
+    Raise PredictError for a video that cannot be read or has no clip.
+    """
+    description = load_description(project.layout.coarse)
+    with tempfile.TemporaryDirectory(prefix="mmx-predict-") as folder:
+        aside = project.at(Path(folder))
+        names = bring_in(aside, videos)
+        shutil.copy(project.layout.tools, aside.layout.tools)
+        if project.layout.weights_lock.exists():
+            shutil.copy(project.layout.weights_lock, aside.layout.weights_lock)
+        embed(aside, description, names)
+        view = load(aside.layout.features, list(names), used_experts(description))
+        absent = [names[name] for name in names if name not in view.trailer_ids]
+        if absent:
+            raise PredictError(f"{absent[0]} has no clip between two cuts")
+        made = collect(view, description.experts)
+        coarse = embed_collection(load_network(project.layout.coarse), made)
+        fine = embed_collection(load_network(project.layout.fine), made)
+        spans = sequence_spans(coarse, view.clip_offsets, view.start_s, view.stop_s)
+    near = neighbours_of(fine.trailer, project)
+    return [
+        Prediction(
+            video=names[name],
+            genres=genres,
+            predicted=tuple(g for g in genres if genres[g] > project.params.evaluate.threshold),
+            sequences=sequences_of(number, coarse, spans, description.genres),
+            neighbours=near[number],
+            embedding=tuple(map(float, fine.trailer[number])),
+        )
+        for number, name in enumerate(coarse.ids)
+        for genres in [by_genre(description.genres, coarse.logits[number])]
+    ]
+
+
+def bring_in(aside: Project, videos: Sequence[Path]) -> dict[str, str]:
+    """Link the videos into a folder as its only trailers; return file name by trailer."""
+    folder = aside.layout.videos
+    folder.mkdir(parents=True)
+    rows, names = [], {}
+    for number, video in enumerate(videos):
+        if not video.is_file():
+            raise PredictError(f"there is no video {video.name!r}")
+        found = inspect_file(video, aside.limits)
+        if found.fault:
+            raise PredictError(f"{video.name}: {found.fault}")
+        name = f"video-{number:04d}"
+        link = folder / f"{name}{video.suffix}"
+        link.symlink_to(video.resolve())
+        own = {"trailer_id": name, "video": f"videos/{link.name}"}
+        rows.append({**own, "sha256": found.sha256, "size": found.size, **(found.facts or {})})
+        names[name] = video.name
+    write_parquet(pa.Table.from_pylist(rows, SOURCES_SCHEMA), aside.layout.sources)
+    return names
+
+
+def used_experts(description: Description) -> list[str]:
+    """Return the experts that the model takes."""
+    return sorted({name for members in description.experts.values() for name in members})
+
+
+def embed(aside: Project, description: Description, names: dict[str, str]) -> None:
+    """Run every step that the model's experts need, and build a feature store of the result."""
+    experts = used_experts(description)
+    for step in steps_before(experts, aside):
+        outcome = run_step(step, aside)
+        for name, fault in outcome.faults.items():
+            raise PredictError(f"{names[name]}: {fault.reason}")
+    layout = aside.layout
+    sources = [
+        ExpertSource(name, get_expert(name).modality, layout.embeddings(name)) for name in experts
+    ]
+    layout.features.mkdir(parents=True)
+    build_store(layout.features, sources=layout.sources, clips=layout.clips, experts=sources)
+
+
+def steps_before(experts: Sequence[str], project: Project) -> list[str]:
+    """Return the steps that these experts need, themselves last, each after what it needs."""
+    ordered: list[str] = []
+
+    def visit(name: str) -> None:
+        for need in find_step(name, project.params).needs:
+            if need != VIDEO:
+                visit(need)
+        if name not in ordered:
+            ordered.append(name)
+
+    for expert in experts:
+        visit(f"embed@{expert}")
+    return ordered
+
+
+def sequence_spans(
+    embedded: Embedded, offsets: np.ndarray, start_s: np.ndarray, stop_s: np.ndarray
+) -> list[tuple[float, float]]:
+    """Return (first second, last second) of every sequence."""
+    first = offsets[embedded.sequence_trailer]
+    begins = start_s[first + embedded.sequence_start]
+    ends = stop_s[first + embedded.sequence_stop - 1]
+    return [(float(begin), float(end)) for begin, end in zip(begins, ends, strict=True)]
+
+
+def sequences_of(
+    number: int,
+    coarse: Embedded,
+    spans: Sequence[tuple[float, float]],
+    genres: Sequence[str],
+) -> tuple[SequencePrediction, ...]:
+    """Return the genres of each sequence of video `number`; none without a sequence head."""
+    logits = coarse.sequence_logits
+    if logits is None:
+        return ()
+    return tuple(
+        SequencePrediction(*spans[place], by_genre(genres, logits[place]))
+        for place in np.flatnonzero(coarse.sequence_trailer == number)
+    )
+
+
+def by_genre(genres: Sequence[str], logits: np.ndarray) -> dict[str, float]:
+    """Return probability by genre, the most probable first."""
+    chances = zip(genres, sigmoid(logits).tolist(), strict=True)
+    return dict(sorted(chances, key=lambda pair: -pair[1]))
+
+
+def neighbours_of(queries: np.ndarray, project: Project) -> list[tuple[Neighbour, ...]]:
+    """Return the nearest trailers of the collection for each query, by the fine embedding."""
+    names, vectors = read_space(project, "fine")
+    return rank(queries, names, vectors, project)
+
+
+def read_space(project: Project, space: str) -> tuple[list[str], np.ndarray]:
+    """Return the trailers that have an embedding, and the embeddings, N x D."""
+    table = pq.read_table(project.layout.trailer_embeddings, columns=["trailer_id", space])
+    return table["trailer_id"].to_pylist(), np.array(table[space].to_pylist(), np.float32)
+
+
+def rank(
+    queries: np.ndarray, names: Sequence[str], vectors: np.ndarray, project: Project
+) -> list[tuple[Neighbour, ...]]:
+    """Return the trailers `names` nearest to each of Q x D queries, with what is known of them."""
+    known = labels(project)
+    found = nearest(queries, vectors, project.params.evaluate.neighbours)
+    return [
+        tuple(
+            Neighbour(names[place], **known[names[place]], similarity=float(similarity))
+            for place, similarity in zip(places, similarities, strict=True)
+        )
+        for places, similarities in zip(found.index, found.similarity, strict=True)
+    ]
+
+
+def labels(project: Project) -> dict[str, dict[str, Any]]:
+    """Return title, year and genres by trailer."""
+    columns = ["trailer_id", "title", "year", "genres"]
+    rows = pq.read_table(project.layout.trailers, columns=columns).to_pylist()
+    return {row.pop("trailer_id"): {**row, "genres": tuple(row["genres"] or ())} for row in rows}
+
+
+def similar(project: Project, trailer: str, *, space: str = "fine") -> tuple[Neighbour, ...]:
+    """Return the trailers nearest to one of the collection, itself left out.
+
+    space: `fine` or `coarse`. Raise PredictError for a trailer without an embedding.
+    """
+    names, vectors = read_space(project, space)
+    if trailer not in names:
+        raise PredictError(
+            f"{trailer} has no embedding: it is not in the collection, or has too few clips"
+        )
+    place = names.index(trailer)
+    others = [name for name in names if name != trailer]
+    return rank(vectors[[place]], others, np.delete(vectors, place, axis=0), project)[0]

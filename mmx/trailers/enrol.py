@@ -1,0 +1,238 @@
+"""Take trailers into the collection: `init` writes the manifest, `accept` pins a video anew."""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from mmx.items.canonical import file_digest
+from mmx.items.progress import ItemProgress
+from mmx.layout import Layout
+from mmx.params import CollectionParams
+from mmx.trailers.csvfile import Record, Table, TableError, read_csv
+from mmx.trailers.ids import derive_ids, is_trailer_id
+from mmx.trailers.manifest import (
+    OPTIONAL,
+    REQUIRED,
+    genre_faults,
+    parse_row,
+    read_manifest,
+    read_records,
+    write_records,
+)
+from mmx.trailers.paths import PathFault, link, locate, path_fault, video_file
+
+LABELS = ("title", "year", "genres", "video")
+"""Columns that a table of labels must have; trailer_id and the manifest's optional ones may be."""
+READERS = 4
+"""Threads that hash: hashing lets go of the interpreter's lock."""
+
+
+@dataclass(frozen=True)
+class RowReport:
+    """What became of one row of the table of labels."""
+
+    row: int
+    """Number in a spreadsheet: the header is row 1."""
+    trailer_id: str
+    """Empty where the row is not in the manifest."""
+    title: str
+    status: Literal["added", "kept", "rejected"]
+    """`kept`: the manifest has it already, and stays as it is."""
+    reason: str = ""
+    """Why it is rejected."""
+
+
+@dataclass(frozen=True)
+class InitReport:
+    """What became of every row, in the table's order."""
+
+    rows: tuple[RowReport, ...]
+    ignored: tuple[str, ...] = ()
+    """Columns that mmx does not know."""
+
+    @property
+    def accepted(self) -> tuple[RowReport, ...]:
+        """Rows without a fault."""
+        return tuple(row for row in self.rows if row.status != "rejected")
+
+    @property
+    def rejected(self) -> tuple[RowReport, ...]:
+        """Rows with a fault."""
+        return tuple(row for row in self.rows if row.status == "rejected")
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A row on its way into the manifest."""
+
+    record: Record
+    status: Literal["added", "kept"] = "added"
+    reason: str = ""
+
+    @property
+    def video(self) -> str:
+        return self.record.values["video"]
+
+    def put(self, **values: str) -> "_Entry":
+        """Return the entry with cells replaced."""
+        changed = replace(self.record, values={**self.record.values, **values})
+        return replace(self, record=changed)
+
+
+def init(
+    layout: Layout,
+    videos: Path,
+    labels: Path,
+    force: bool = False,
+    params: CollectionParams | None = None,
+) -> InitReport:
+    """Write the manifest from a table of labels and link its videos into data/videos.
+
+    Videos are named relative to the folder `videos`, which is only read; links keep those paths.
+    A row whose path cannot be trusted, or that is there twice, stays out of the manifest; one with
+    another fault is in it, unpinned where its video is missing, so that the report can name it.
+    Rows that the manifest has already, found by their video, keep id, pin and text; with `force`
+    the manifest is written anew. With `params`, genres are checked too.
+
+    Raises:
+        TableError: the table of labels or the manifest cannot be read.
+    """
+    table = read_csv(labels, LABELS)
+    known = Table(REQUIRED, ()) if force else _known(layout.manifest)
+    refused, entries = _sort_out(table, known)
+    if force:
+        _drop_links(layout.videos, entries)
+    entries = _enrol_all(layout, videos, entries)
+    _save(layout.manifest, known, entries)
+    reports = [*refused, *(_report(entry, params) for entry in entries)]
+    ignored = [name for name in table.columns if name not in (*REQUIRED, *OPTIONAL)]
+    return InitReport(tuple(sorted(reports, key=lambda report: report.row)), tuple(ignored))
+
+
+def _known(manifest: Path) -> Table:
+    if not manifest.exists():
+        return Table(REQUIRED, ())
+    read_manifest(manifest)
+    return read_records(manifest)
+
+
+def _sort_out(table: Table, known: Table) -> tuple[list[RowReport], list[_Entry]]:
+    """Return the rows that stay out, with reasons, and the others with their ids."""
+    earlier = {_nfc(record.values["video"]): record for record in known.records}
+    taken = {record.values["trailer_id"] for record in known.records}
+    refused: list[RowReport] = []
+    entries: dict[str, _Entry] = {}
+    for record in table.records:
+        video = _nfc(record.values["video"])
+        fault = record.fault or path_fault(video) or _double(entries.get(video))
+        given = "" if fault or video in earlier else record.values.get("trailer_id", "")
+        fault = fault or _id_fault(given, taken)
+        if fault:
+            refused.append(_refusal(record, fault))
+            continue
+        taken |= {given} - {""}
+        entries[video] = _entry(record, video, earlier.get(video))
+    return refused, _named(entries, taken)
+
+
+def _nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _double(entry: _Entry | None) -> str:
+    return f"video {entry.video!r} is in row {entry.record.row} already" if entry else ""
+
+
+def _id_fault(given: str, taken: Iterable[str]) -> str:
+    if given in taken:
+        return f"trailer_id {given!r} belongs to another row"
+    if given and not is_trailer_id(given):
+        return f"trailer_id {given!r} is not made of a-z, 0-9, _ and - (at most 64)"
+    return ""
+
+
+def _refusal(record: Record, fault: str) -> RowReport:
+    return RowReport(record.row, "", record.values["title"], "rejected", fault)
+
+
+def _entry(record: Record, video: str, earlier: Record | None) -> _Entry:
+    if earlier:
+        return _Entry(replace(earlier, row=record.row), "kept")
+    own = {name: record.values.get(name, "") for name in (*REQUIRED, *OPTIONAL)}
+    return _Entry(replace(record, values={**own, "video": video, "sha256": ""}))
+
+
+def _named(entries: dict[str, _Entry], taken: set[str]) -> list[_Entry]:
+    """Return the entries, those without an id given one."""
+    nameless = [video for video, entry in entries.items() if not entry.record.values["trailer_id"]]
+    ids = derive_ids(nameless, taken)
+    return [
+        entry.put(trailer_id=ids[video]) if video in ids else entry
+        for video, entry in entries.items()
+    ]
+
+
+def _enrolled(layout: Layout, videos: Path, entry: _Entry) -> _Entry:
+    """Link the entry's video and pin it, if it has no pin yet; or say why that cannot be."""
+    try:
+        source = locate(videos, entry.video)
+        link(source, layout.videos, entry.video)
+    except PathFault as fault:
+        return replace(entry, reason=str(fault))
+    return entry if entry.record.values["sha256"] else entry.put(sha256=file_digest(source))
+
+
+def _enrol_all(layout: Layout, videos: Path, entries: Sequence[_Entry]) -> list[_Entry]:
+    done: list[_Entry] = []
+    with ItemProgress("init", len(entries)) as progress, ThreadPoolExecutor(READERS) as pool:
+        for entry in pool.map(partial(_enrolled, layout, videos), entries):
+            done.append(entry)
+            failed, kept = bool(entry.reason), entry.status == "kept"
+            progress.count(reused=kept and not failed, computed=not (kept or failed), failed=failed)
+    return done
+
+
+def _save(manifest: Path, known: Table, entries: Sequence[_Entry]) -> None:
+    """Write known rows in their order, with the pins that they got, then the new ones."""
+    rows = {record.values["trailer_id"]: record.values for record in known.records}
+    rows |= {entry.record.values["trailer_id"]: entry.record.values for entry in entries}
+    write_records(manifest, known.columns, rows.values())
+
+
+def _drop_links(folder: Path, entries: Sequence[_Entry]) -> None:
+    """Remove links that no entry names; files are left alone."""
+    named = {folder / entry.video for entry in entries}
+    for path in folder.rglob("*"):
+        if path.is_symlink() and path not in named:
+            path.unlink()
+
+
+def _report(entry: _Entry, params: CollectionParams | None) -> RowReport:
+    row = parse_row(entry.record)
+    genres = genre_faults(row.genres, params) if params else []
+    reason = "; ".join([*row.faults, *genres, *filter(None, [entry.reason])])
+    status = "rejected" if reason else entry.status
+    return RowReport(row.row, row.trailer_id, row.title, status, reason)
+
+
+def accept(layout: Layout, trailer_id: str) -> str:
+    """Pin the bytes that a trailer's video has now, and return their sha256.
+
+    Raises:
+        TableError: the manifest cannot be read or has no such trailer.
+        PathFault: the video is missing or its path is refused.
+    """
+    table = read_records(layout.manifest)
+    chosen = [record for record in table.records if record.values["trailer_id"] == trailer_id]
+    if len(chosen) != 1:
+        raise TableError(
+            f"{layout.manifest.name} has {len(chosen)} rows of {trailer_id!r}, not one"
+        )
+    digest = file_digest(video_file(layout.videos, chosen[0].values["video"]))
+    chosen[0].values["sha256"] = digest
+    write_records(layout.manifest, table.columns, [record.values for record in table.records])
+    return digest

@@ -1,0 +1,120 @@
+"""What the file of a trailer is: its bytes' digest and its technical facts, or what is wrong."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from functools import partial
+from importlib.metadata import version
+from json import JSONDecodeError, loads
+from pathlib import Path
+from typing import Any
+
+from mmx.items.atomic import write_atomic
+from mmx.items.canonical import canonical, data_digest, file_digest
+from mmx.items.code import code_digest
+from mmx.items.pool import Lost, map_items
+from mmx.items.progress import ItemProgress
+from mmx.media.faults import MediaFault
+from mmx.media.limits import Limits
+from mmx.media.probe import Probe, probe
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What reading a file found."""
+
+    sha256: str
+    size: int
+    """Bytes."""
+    facts: dict[str, Any] | None
+    """Columns of sources.parquet that come from the probe; None where the file cannot serve."""
+    fault: str = ""
+    """Why it cannot, in one sentence."""
+
+
+def inspect_files(
+    paths: Sequence[Path], limits: Limits, cache: Path, workers: int
+) -> dict[Path, Inspection]:
+    """Read each file, in worker processes, unless `cache` has what an earlier run found in it.
+
+    The cache knows a file by device, inode, size and times; it is forgotten as a whole when the
+    limits or the code that reads videos change. A path is left out of the result if reading it
+    killed its worker twice.
+    """
+    stamp = _stamp(limits)
+    known = _load(cache, stamp)
+    keys = {path: _stat_key(path) for path in paths}
+    found = {path: known[key] for path, key in keys.items() if key in known}
+    missing = [path for path in paths if path not in found]
+    with ItemProgress("ingest", len(paths)) as progress:
+        progress.count(reused=len(found))
+        read = partial(_inspect_chunk, limits=limits)
+        for jobs, results in map_items(read, missing, workers=workers):
+            if isinstance(results, Lost):
+                progress.count(failed=1)
+                continue
+            found.update(zip(jobs, results, strict=True))
+            progress.count(computed=len(jobs))
+    _save(cache, stamp, {keys[path]: inspection for path, inspection in found.items()})
+    return found
+
+
+def _inspect_chunk(paths: Sequence[Path], limits: Limits) -> list[Inspection]:
+    return [inspect_file(path, limits) for path in paths]
+
+
+def inspect_file(path: Path, limits: Limits) -> Inspection:
+    """Hash and probe one file."""
+    digest, size = file_digest(path), path.stat().st_size
+    try:
+        return Inspection(digest, size, probe_facts(probe(path, limits)))
+    except MediaFault as fault:
+        return Inspection(digest, size, None, str(fault))
+
+
+def probe_facts(found: Probe) -> dict[str, Any]:
+    """Return a probe as the columns of sources.parquet: durations, counts and rate as counted."""
+    facts = {
+        name: str(value) if isinstance(value, Fraction) else value
+        for name, value in asdict(found).items()
+    }
+    seconds, frames = found.duration_from_content, found.frames_from_content
+    average = frames / seconds if seconds else 0.0
+    return {
+        **facts,
+        "start_s": float(found.start_s),
+        "duration_s": seconds,
+        "frames": frames,
+        "fps": float(found.rate) if found.rate else average,
+        "has_audio": found.audio_codec is not None,
+    }
+
+
+def _stat_key(path: Path) -> str:
+    """Return what tells this file, unchanged, from any other and from itself before a change."""
+    status = os.stat(path)
+    fields = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return ":".join(map(str, fields))
+
+
+def _stamp(limits: Limits) -> str:
+    """Return the digest of everything but the file that an inspection depends on."""
+    code = code_digest(["mmx.media", "mmx.trailers.inspection"])
+    return data_digest({"limits": asdict(limits), "code": code, "av": version("av")})
+
+
+def _load(cache: Path, stamp: str) -> dict[str, Inspection]:
+    """Return what the cache holds, by the key of the file; nothing, if it is no cache of ours."""
+    try:
+        content = loads(cache.read_bytes())
+        if content["stamp"] != stamp:
+            return {}
+        return {key: Inspection(**fields) for key, fields in content["files"].items()}
+    except (FileNotFoundError, JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+        return {}
+
+
+def _save(cache: Path, stamp: str, files: Mapping[str, Inspection]) -> None:
+    inspections = {key: asdict(inspection) for key, inspection in files.items()}
+    write_atomic(cache, canonical({"stamp": stamp, "files": inspections}))

@@ -1,0 +1,155 @@
+"""Ingest: hold the manifest against the files; say of every trailer that it is in, or why not."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from mmx.layout import Layout
+from mmx.media.limits import Limits
+from mmx.params import CollectionParams
+from mmx.trailers.inspection import Inspection, inspect_files
+from mmx.trailers.manifest import ManifestRow, genre_faults, read_manifest
+from mmx.trailers.paths import PathFault, video_file
+
+TRAILERS_SCHEMA = pa.schema(
+    [
+        pa.field("trailer_id", pa.string(), nullable=False),
+        pa.field("title", pa.string(), nullable=False),
+        pa.field("year", pa.int32()),
+        pa.field("genres", pa.list_(pa.string()), nullable=False),
+        pa.field("group_id", pa.string(), nullable=False),
+        pa.field("video", pa.string(), nullable=False),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("imdb_id", pa.string(), nullable=False),
+        pa.field("url", pa.string(), nullable=False),
+        pa.field("license", pa.string(), nullable=False),
+    ]
+)
+"""Every row of the manifest; `reason` is empty where `status` is accepted."""
+
+SOURCES_SCHEMA = pa.schema(
+    [
+        pa.field("trailer_id", pa.string(), nullable=False),
+        pa.field("video", pa.string(), nullable=False),
+        pa.field("sha256", pa.string(), nullable=False),
+        pa.field("size", pa.int64(), nullable=False),
+        pa.field("duration_s", pa.float64(), nullable=False),
+        pa.field("width", pa.int32(), nullable=False),
+        pa.field("height", pa.int32(), nullable=False),
+        pa.field("fps", pa.float64(), nullable=False),
+        pa.field("frames", pa.int64(), nullable=False),
+        pa.field("has_audio", pa.bool_(), nullable=False),
+        pa.field("container", pa.string(), nullable=False),
+        pa.field("video_codec", pa.string(), nullable=False),
+        pa.field("pixel_format", pa.string(), nullable=False),
+        pa.field("rotation", pa.int32(), nullable=False),
+        pa.field("sample_aspect", pa.string(), nullable=False),
+        pa.field("interlaced", pa.bool_(), nullable=False),
+        pa.field("rate", pa.string()),
+        pa.field("start_s", pa.float64(), nullable=False),
+        pa.field("duration_from_header", pa.float64()),
+        pa.field("frames_from_header", pa.int64()),
+        pa.field("audio_codec", pa.string()),
+        pa.field("audio_rate", pa.int32()),
+        pa.field("audio_channels", pa.int32()),
+    ]
+)
+"""Accepted trailers: their file and its technical facts, and nothing that people say of them."""
+
+
+class IngestError(Exception):
+    """The collection cannot be taken as it is; what was read is in the cache."""
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """The two tables, each sorted by trailer_id."""
+
+    trailers: pa.Table
+    """TRAILERS_SCHEMA."""
+    sources: pa.Table
+    """SOURCES_SCHEMA."""
+
+
+def ingest(layout: Layout, params: CollectionParams, *, cache: Path, workers: int) -> Ingested:
+    """Check every row of the manifest and every video that a sound row names.
+
+    A row with a fault, or whose video cannot serve, is rejected with its reason and concerns no
+    other. `cache` is a file of ours, written anew: unchanged videos are not read again.
+
+    Raises:
+        TableError: the manifest cannot be read.
+        IngestError: a video has other bytes than were pinned, or killed its readers.
+    """
+    rows = read_manifest(layout.manifest)
+    reasons = {row.row: "; ".join(row_faults(row, layout, params)) for row in rows}
+    sound = [row for row in rows if not reasons[row.row]]
+    limits = Limits(params.max_seconds, params.max_pixels)
+    files = {row.trailer_id: video_file(layout.videos, row.video) for row in sound}
+    found = inspect_files(list(dict.fromkeys(files.values())), limits, cache, workers)
+    inspections = {name: found[file] for name, file in files.items() if file in found}
+    _require_read(sound, inspections)
+    _require_pinned(sound, inspections)
+    reasons |= {row.row: inspections[row.trailer_id].fault for row in sound}
+    return Ingested(_trailers(rows, reasons), _sources(sound, inspections))
+
+
+def row_faults(row: ManifestRow, layout: Layout, params: CollectionParams) -> list[str]:
+    """Return everything that is wrong with a row, its video unread."""
+    faults = [*row.faults, *genre_faults(row.genres, params)]
+    if faults:
+        return faults
+    try:
+        video_file(layout.videos, row.video)
+    except PathFault as fault:
+        return [str(fault)]
+    return [] if row.sha256 else [f"no sha256 is pinned: run `mmx accept {row.trailer_id}`"]
+
+
+def _require_read(rows: Iterable[ManifestRow], inspections: Mapping[str, Inspection]) -> None:
+    lost = [row.trailer_id for row in rows if row.trailer_id not in inspections]
+    if lost:
+        raise IngestError(
+            f"reading the video of {_names(lost)} killed its process twice: run the stage again "
+            "with more memory, or take the row out of the manifest"
+        )
+
+
+def _require_pinned(rows: Iterable[ManifestRow], inspections: Mapping[str, Inspection]) -> None:
+    changed = [row.trailer_id for row in rows if inspections[row.trailer_id].sha256 != row.sha256]
+    if changed:
+        raise IngestError(
+            f"the video of {_names(changed)} has other bytes than were pinned: put the old file "
+            f"back, or run `mmx accept {' '.join(changed[:3])}` if it replaces it"
+        )
+
+
+def _names(trailer_ids: Sequence[str]) -> str:
+    """Return the first three ids and how many more there are."""
+    more = f" and {len(trailer_ids) - 3} more" if len(trailer_ids) > 3 else ""
+    return ", ".join(trailer_ids[:3]) + more
+
+
+def _trailers(rows: Iterable[ManifestRow], reasons: Mapping[int, str]) -> pa.Table:
+    def columns(row: ManifestRow) -> dict[str, object]:
+        reason = reasons[row.row]
+        status = "rejected" if reason else "accepted"
+        return {**vars(row), "video": f"videos/{row.video}", "status": status, "reason": reason}
+
+    ordered = sorted(rows, key=lambda row: (row.trailer_id, row.row))
+    return pa.Table.from_pylist([columns(row) for row in ordered], TRAILERS_SCHEMA)
+
+
+def _sources(rows: Iterable[ManifestRow], inspections: Mapping[str, Inspection]) -> pa.Table:
+    def columns(row: ManifestRow, found: Inspection) -> dict[str, object]:
+        own = {"trailer_id": row.trailer_id, "video": f"videos/{row.video}"}
+        return {**own, "sha256": found.sha256, "size": found.size, **(found.facts or {})}
+
+    pairs = [(row, inspections[row.trailer_id]) for row in rows]
+    accepted = sorted(
+        (pair for pair in pairs if pair[1].facts), key=lambda pair: pair[0].trailer_id
+    )
+    return pa.Table.from_pylist([columns(*pair) for pair in accepted], SOURCES_SCHEMA)

@@ -1,0 +1,1 @@
+"""Training: the collection as arrays, coarse and fine, one visible loop each."""

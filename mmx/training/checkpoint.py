@@ -1,0 +1,56 @@
+"""A training that can be killed: its whole state in one file, replaced atomically."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from mmx.items.atomic import atomic_path
+
+FILE = "checkpoint.pt"
+
+
+class Checkpoint:
+    """The state of one training in a scratch folder; without a folder it keeps nothing."""
+
+    def __init__(self, folder: Path | None, identity: object, every_s: float) -> None:
+        """State what is trained.
+
+        Args:
+            folder: where the file lies, or None.
+            identity: JSON data that determines the training; another training's file is not used.
+            every_s: seconds that pass between two files at least; changes no result.
+        """
+        self.path = None if folder is None else folder / FILE
+        canonical = json.dumps(identity, sort_keys=True)
+        self.identity = hashlib.sha256(canonical.encode()).hexdigest()
+        self.every_s = every_s
+        self.saved = time.monotonic()
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the state that was saved last, or None."""
+        if self.path is None or not self.path.exists():
+            return None
+        state = torch.load(self.path, map_location="cpu", weights_only=True)
+        return state["state"] if state["identity"] == self.identity else None
+
+    def save(self, state: Callable[[], dict[str, Any]]) -> None:
+        """Ask for the state and save it, if it is time; a file is the old or the new, whole."""
+        if self.path is None or time.monotonic() - self.saved < self.every_s:
+            return
+        with atomic_path(self.path) as temporary:
+            torch.save({"identity": self.identity, "state": state()}, temporary)
+        self.saved = time.monotonic()
+
+
+def digest(network: nn.Module) -> str:
+    """sha256 of all weights and buffers of a network, as hexadecimal digits."""
+    total = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        total.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return total.hexdigest()

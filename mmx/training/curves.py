@@ -1,0 +1,36 @@
+"""Curves for people and `dvc plots`, written by dvclive as the training goes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dvclive import Live
+
+Row = dict[str, float | int | None]
+"""What is recorded of an epoch."""
+
+
+class Curves:
+    """The history of a training as dvclive's files; nothing without a folder."""
+
+    def __init__(self, folder: Path | None, history: Sequence[Row]) -> None:
+        """Begin with what a resumed training has recorded already."""
+        self.live = None
+        if folder is not None:
+            self.live = Live(str(folder), save_dvc_exp=False, dvcyaml=None)
+        for row in history:
+            self.add(row)
+
+    def add(self, row: Row) -> None:
+        """Add an epoch."""
+        if self.live is None:
+            return
+        self.live.step = int(row["epoch"] or 0)
+        for name, value in row.items():
+            if name != "epoch" and value is not None:
+                self.live.log_metric(name, value)
+        self.live.make_summary()
+
+    def close(self) -> None:
+        """Write what is left."""
+        if self.live is not None:
+            self.live.end()

@@ -1,0 +1,225 @@
+"""The collection as arrays, and batches of it in which nothing is padded."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import torch
+
+from mmx.features.read import ExpertView, Features, list_experts, load
+from mmx.model.batch import Batch, Feature
+from mmx.model.config import Modality
+from mmx.training.faults import CollectionError
+
+SPLITS = ("train", "validation", "test")
+
+Experts = Mapping[str, Sequence[str]]
+"""Which experts a modality is made of, by name of modality."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One modality of every clip."""
+
+    values: np.ndarray
+    """float32 [clips, width]; [vectors, width] for a sequence."""
+    present: np.ndarray
+    """bool [clips]."""
+    offsets: np.ndarray | None
+    """int64 [clips + 1]: the vectors of clip i are values[offsets[i]:offsets[i + 1]]; or None."""
+
+    def pick(self, clips: np.ndarray) -> Feature:
+        """Return the clips numbered `clips` (int64 [n]) as one modality of a batch."""
+        kept = np.flatnonzero(self.present[clips])
+        rows = clips[kept]
+        counts = np.ones(len(rows), np.int64)
+        if self.offsets is not None:
+            counts = self.offsets[rows + 1] - self.offsets[rows]
+            first = np.repeat(self.offsets[rows] - (np.cumsum(counts) - counts), counts)
+            rows = first + np.arange(len(first))
+        values = torch.from_numpy(self.values[rows])
+        return Feature(values, torch.from_numpy(kept), torch.from_numpy(counts))
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Trailers, their clips, every modality, and what is known of the trailers."""
+
+    ids: list[str]
+    """Sorted."""
+    offsets: np.ndarray
+    """int64 [trailers + 1]: trailer i has the clips offsets[i]:offsets[i + 1]."""
+    columns: dict[str, Column]
+    """By modality."""
+    labels: np.ndarray
+    """uint8 [trailers, genres]."""
+    primary: np.ndarray
+    """int64 [trailers]: the genre that the manifest names first; -1 where unknown."""
+    split: np.ndarray
+    """str [trailers]: train, validation or test; empty where unknown."""
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Clips per trailer, int64 [trailers]."""
+        return np.diff(self.offsets)
+
+    @property
+    def identity(self) -> list[object]:
+        """What a training sees of the trailers beside their embeddings, as JSON data."""
+        return [self.ids, self.lengths.tolist(), self.labels.tolist(), self.split.tolist()]
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """What a network for this collection takes, in order."""
+        return tuple(
+            Modality(name, column.values.shape[1], column.offsets is not None)
+            for name, column in self.columns.items()
+        )
+
+    def members(self, split: str) -> np.ndarray:
+        """Positions of the trailers of a split, int64, ascending."""
+        return np.flatnonzero(self.split == split)
+
+    def clips_of(self, trailer: int) -> np.ndarray:
+        """Numbers of a trailer's clips, int64, ascending."""
+        return np.arange(self.offsets[trailer], self.offsets[trailer + 1])
+
+    def batch(self, views: Sequence[np.ndarray]) -> Batch:
+        """Collate runs of clips, each int64 and not empty, as the trailers of a batch."""
+        clips = np.concatenate(views)
+        features = {name: column.pick(clips) for name, column in self.columns.items()}
+        return Batch(features, torch.tensor([len(view) for view in views]))
+
+    def trailers(self, members: Sequence[int] | np.ndarray) -> Batch:
+        """Collate whole trailers."""
+        return self.batch([self.clips_of(trailer) for trailer in members])
+
+    def select(self, modalities: Sequence[str]) -> "Collection":
+        """Return the collection with only these modalities."""
+        return replace(self, columns={name: self.columns[name] for name in modalities})
+
+
+def collect(view: Features, experts: Experts) -> Collection:
+    """Make an unlabelled collection of a view of the feature store.
+
+    Raises:
+        CollectionError: an embedding is not finite, or vectors cannot be joined.
+    """
+    columns = {
+        name: _join(name, [view.experts[expert] for expert in members])
+        for name, members in experts.items()
+    }
+    count = len(view.trailer_ids)
+    return Collection(
+        ids=list(view.trailer_ids),
+        offsets=view.clip_offsets,
+        columns=columns,
+        labels=np.zeros((count, 0), np.uint8),
+        primary=np.full(count, -1),
+        split=np.full(count, "", dtype="U10"),
+    )
+
+
+def read_collection(
+    features: Path, trailers: Path, splits: Path, experts: Experts, genres: Sequence[str]
+) -> Collection:
+    """Read the trailers that have a split: embeddings, labels, splits.
+
+    Args:
+        features: folder of the feature store.
+        trailers: trailers.parquet.
+        splits: splits.parquet.
+        experts: which experts each modality is made of.
+        genres: the vocabulary, in the order of the logits.
+
+    Raises:
+        CollectionError: the store lacks an expert or a trailer, a trailer has a genre outside
+            the vocabulary, or an embedding is not finite.
+    """
+    placed = dict(_pairs(splits, "split"))
+    known = list_experts(features)
+    missing = [name for members in experts.values() for name in members if name not in known]
+    if missing:
+        raise CollectionError(f"the feature store has no expert {', '.join(missing)}")
+    if not placed:
+        raise CollectionError("no trailer has a split: the collection is too small")
+    names = [name for members in experts.values() for name in members]
+    collection = collect(load(features, sorted(placed), names), experts)
+    absent = sorted(set(placed) - set(collection.ids))
+    if absent:
+        raise CollectionError(f"the feature store has no clips of {', '.join(absent[:5])}")
+    given = dict(_pairs(trailers, "genres"))
+    labels, primary = encode_labels([given[name] for name in collection.ids], genres)
+    split = np.array([placed[name] for name in collection.ids], dtype="U10")
+    return replace(collection, labels=labels, primary=primary, split=split)
+
+
+def encode_labels(
+    given: Sequence[Sequence[str]], genres: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Turn lists of genres into uint8 [trailers, genres] and the first one's number, int64.
+
+    Raises:
+        CollectionError: a genre is not in the vocabulary.
+    """
+    number = {genre: position for position, genre in enumerate(genres)}
+    unknown = sorted({genre for row in given for genre in row} - set(number))
+    if unknown:
+        raise CollectionError(f"genres outside the vocabulary: {', '.join(unknown)}")
+    labels = np.zeros((len(given), len(genres)), np.uint8)
+    for row, names in enumerate(given):
+        labels[row, [number[genre] for genre in names]] = 1
+    return labels, np.array([number[names[0]] if names else -1 for names in given])
+
+
+def standards(collection: Collection, members: np.ndarray) -> dict[str, tuple]:
+    """Mean and scale of each modality over some trailers, as the network's inputs take them.
+
+    The scale is the standard deviation, and 1 for a feature that never varies (or a modality that
+    these trailers lack).
+
+    Returns:
+        By modality, two float32 tensors [width].
+    """
+    clips = np.concatenate([collection.clips_of(trailer) for trailer in members])
+    return {name: _standard(column.pick(clips)) for name, column in collection.columns.items()}
+
+
+def _standard(feature: Feature) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and scale of one modality."""
+    values = feature.values.numpy()
+    if not len(values):
+        return torch.zeros(values.shape[1]), torch.ones(values.shape[1])
+    mean = values.mean(0, dtype=np.float64)
+    scale = values.std(0, dtype=np.float64)
+    # Rounding alone gives a constant feature a deviation of some 1e-8 of its size.
+    scale[scale <= 1e-6 * np.abs(mean) + 1e-12] = 1.0
+    return torch.from_numpy(mean.astype(np.float32)), torch.from_numpy(scale.astype(np.float32))
+
+
+def _join(name: str, experts: Sequence[ExpertView]) -> Column:
+    """One modality of one or several experts side by side; a missing one of several is zero."""
+    for expert in experts:
+        if not np.isfinite(expert.values).all():
+            raise CollectionError(f"expert {expert.name} has embeddings that are not finite")
+    if len(experts) == 1:
+        only = experts[0]
+        # A clip for which a sequence expert has no vector at all lacks it.
+        heard = only.present if only.offsets is None else np.diff(only.offsets) > 0
+        return Column(only.values, heard, only.offsets)
+    if any(expert.offsets is not None for expert in experts):
+        raise CollectionError(f"{name}: only experts with one vector per clip can be joined")
+    values = np.concatenate([expert.values for expert in experts], axis=1)
+    return Column(values, np.logical_or.reduce([expert.present for expert in experts]), None)
+
+
+def _pairs(path: Path, column: str) -> list[tuple[str, Any]]:
+    """trailer_id and another column of a table, accepted rows only where it says so."""
+    table = pq.read_table(path)
+    if "status" in table.column_names:
+        table = table.filter(pc.equal(table["status"], "accepted"))
+    return list(zip(table["trailer_id"].to_pylist(), table[column].to_pylist(), strict=True))

@@ -1,0 +1,106 @@
+"""A network's answer for every trailer of a collection."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from mmx.model.network import Network, Output
+from mmx.training.data import Collection
+from mmx.training.faults import CollectionError
+from mmx.training.machine import reproducible
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Embeddings and logits of some trailers, in their order. All float32."""
+
+    ids: list[str]
+    trailer: np.ndarray
+    """[trailers, bottleneck]."""
+    logits: np.ndarray
+    """[trailers, genres]."""
+    sequences: np.ndarray
+    """[sequences, width]."""
+    sequence_logits: np.ndarray | None
+    """[sequences, genres]; None where the network has no sequence head."""
+    sequence_trailer: np.ndarray
+    """int64 [sequences]: position of the trailer."""
+    sequence_start: np.ndarray
+    """int64 [sequences]: first clip, counted within the trailer."""
+    sequence_stop: np.ndarray
+    """int64 [sequences]: one past the last clip."""
+    clips: np.ndarray
+    """[clips, width], all trailers end to end."""
+    clip_trailer: np.ndarray
+    """int64 [clips]: position of the trailer."""
+
+
+def embed_collection(
+    network: Network,
+    collection: Collection,
+    members: Sequence[int] | np.ndarray | None = None,
+    *,
+    device: torch.device | str = "cpu",
+) -> Embedded:
+    """Embed trailers one at a time, so that none depends on which others are there.
+
+    Args:
+        network: any network for the collection's modalities; moved to `device`.
+        collection: where the trailers are.
+        members: their positions; all by default.
+        device: where to compute; on the CPU always with one thread.
+
+    Raises:
+        CollectionError: the collection does not have what the network takes.
+    """
+    check_fit(network, collection)
+    chosen = range(len(collection.ids)) if members is None else [int(one) for one in members]
+    with reproducible(threads=1):
+        outputs = list(_outputs(network, collection, chosen, torch.device(device)))
+    return _join([collection.ids[member] for member in chosen], outputs)
+
+
+def check_fit(network: Network, collection: Collection) -> None:
+    """Raise CollectionError unless the collection has the modalities that the network takes."""
+    found = {modality.name: modality for modality in collection.modalities}
+    for wanted in network.config.modalities:
+        if found.get(wanted.name) != wanted:
+            raise CollectionError(
+                f"the model takes {wanted.name} of width {wanted.width}"
+                f"{' over time' if wanted.sequence else ''}, the features do not have it"
+            )
+
+
+@torch.inference_mode()
+def _outputs(
+    network: Network, collection: Collection, members: Sequence[int], device: torch.device
+) -> Iterator[Output]:
+    """Run the network in evaluation mode on one trailer after the other."""
+    network.to(device).eval()
+    for member in members:
+        yield network(collection.trailers([member]).to(device))
+
+
+def _join(ids: list[str], outputs: list[Output]) -> Embedded:
+    """Put the trailers end to end."""
+    heads = [one.sequence_logits for one in outputs if one.sequence_logits is not None]
+    positions = np.arange(len(ids))
+    return Embedded(
+        ids=ids,
+        trailer=_stack([one.trailer for one in outputs]),
+        logits=_stack([one.logits for one in outputs]),
+        sequences=_stack([one.sequences for one in outputs]),
+        sequence_logits=_stack(heads) if heads else None,
+        sequence_trailer=np.repeat(positions, [len(one.sequences) for one in outputs]),
+        sequence_start=_stack([one.spans.start for one in outputs]),
+        sequence_stop=_stack([one.spans.stop for one in outputs]),
+        clips=_stack([one.clips for one in outputs]),
+        clip_trailer=np.repeat(positions, [len(one.clips) for one in outputs]),
+    )
+
+
+def _stack(tensors: list[torch.Tensor]) -> np.ndarray:
+    """Rows of all tensors, end to end, as an array."""
+    return torch.cat(tensors).cpu().numpy()

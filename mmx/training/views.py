@@ -1,0 +1,109 @@
+"""Which clips of a trailer a training step sees: whole, thinned, or as two views of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from mmx.model.batch import Batch
+from mmx.params import FinetuneParams, OptimisationParams
+from mmx.training.data import Collection
+
+Pair = tuple[np.ndarray, np.ndarray]
+
+
+def thin(clips: np.ndarray, dropout: float, generator: torch.Generator) -> np.ndarray:
+    """Leave out each clip with probability `dropout`, but never all; the order stays."""
+    if dropout == 0.0:
+        return clips
+    kept = torch.rand(len(clips), generator=generator) >= dropout
+    kept[torch.randint(len(clips), (), generator=generator)] = True
+    return clips[kept.numpy()]
+
+
+def halves(clips: np.ndarray) -> Pair:
+    """Cut a trailer's clips (int64 [n], n at least 2) in two; the second has the odd one."""
+    middle = len(clips) // 2
+    return clips[:middle], clips[middle:]
+
+
+def random_sequences(clips: np.ndarray, length: int, generator: torch.Generator) -> Pair:
+    """Two runs of `length` consecutive clips that do not overlap, in random order.
+
+    A trailer with fewer than two times `length` clips gives two runs of half its clips.
+    """
+    length = min(length, len(clips) // 2)
+    spare = len(clips) - 2 * length
+    first, second = torch.randint(spare + 1, (2,), generator=generator).sort().values.tolist()
+    runs = clips[first : first + length], clips[second + length : second + 2 * length]
+    return runs if _coin(generator) else runs[::-1]
+
+
+def shuffled_halves(clips: np.ndarray, generator: torch.Generator) -> Pair:
+    """Deal a trailer's clips at random to two views of equal size; the order stays in each."""
+    order = torch.randperm(len(clips), generator=generator).numpy()
+    first, second = halves(order)
+    return clips[np.sort(first)], clips[np.sort(second)]
+
+
+def make_pair(
+    clips: np.ndarray, length: int, params: FinetuneParams, generator: torch.Generator
+) -> Pair:
+    """Two views of a trailer with at least 2 clips, as `params.pairs` says.
+
+    Args:
+        clips: int64 [n].
+        length: clips of a sequence.
+        params: how to pair.
+        generator: where chance comes from.
+    """
+    if params.pairs == "halves":
+        return halves(clips)
+    if params.pairs == "random":
+        return random_sequences(clips, length, generator)
+    return shuffled_halves(clips, generator)
+
+
+def side_by_side(pairs: Sequence[Pair]) -> list[np.ndarray]:
+    """All first views, then all second ones."""
+    return [first for first, _ in pairs] + [second for _, second in pairs]
+
+
+def augment(
+    collection: Collection,
+    views: Sequence[np.ndarray],
+    scales: Mapping[str, torch.Tensor],
+    params: OptimisationParams,
+    generator: torch.Generator,
+) -> Batch:
+    """Collate views of trailers, thinned and with noise where `params` say so.
+
+    Args:
+        collection: where the clips are.
+        views: numbers of clips, int64, one array per trailer.
+        scales: standard deviation of each feature, [width], by modality.
+        params: clip_dropout, feature_noise.
+        generator: where chance comes from.
+    """
+    thinned = [thin(view, params.clip_dropout, generator) for view in views]
+    return add_noise(collection.batch(thinned), scales, params.feature_noise, generator)
+
+
+def add_noise(
+    batch: Batch, scales: Mapping[str, torch.Tensor], amount: float, generator: torch.Generator
+) -> Batch:
+    """Add normal noise of `amount` times each feature's scale ([width], by modality)."""
+    if amount == 0.0:
+        return batch
+    features = {}
+    for name, feature in batch.features.items():
+        noise = torch.randn(feature.values.shape, generator=generator)
+        values = feature.values + amount * scales[name].cpu() * noise
+        features[name] = replace(feature, values=values)
+    return replace(batch, features=features)
+
+
+def _coin(generator: torch.Generator) -> bool:
+    """True half of the time."""
+    return bool(torch.randint(2, (), generator=generator))

@@ -1,0 +1,232 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mmx.audit.verify import Kind, Verification, verify
+from mmx.items.shards import shard_of, write_parquet
+from mmx.project import Project, open_project
+
+TRAILER = "t00002"
+SHARD = shard_of(TRAILER)
+Flip = Callable[[Path], None]
+ReplaceFile = Callable[[Path, bytes], None]
+
+
+def found(verification: Verification) -> list[tuple[str, str]]:
+    """Kind and name of every finding."""
+    return [(finding.kind.value, finding.name) for finding in verification.findings]
+
+
+def named(project: Project, kind: Kind, name: str, *, quick: bool = False) -> bool:
+    """Say whether exactly one artefact is found, of this kind and name."""
+    return found(verify(project, quick=quick)) == [(kind.value, name)]
+
+
+def first(folder: Path, pattern: str) -> Path:
+    """The first file of a pattern."""
+    return sorted(folder.glob(pattern))[0]
+
+
+def test_an_untouched_project_is_sound(project: Project) -> None:
+    verification = verify(project)
+    assert verification.ok
+    assert verification.checked["rows"] == 5 * sum(
+        pq.read_metadata(path).num_rows for path in project.layout.clips.glob("*.parquet")
+    )
+    assert verification.checked["references"] > 0
+    assert verify(project, quick=True).ok
+
+
+def test_progress_ends_at_all_bytes(project: Project) -> None:
+    told: list[tuple[int, int]] = []
+    verify(project, tell=lambda done, total: told.append((done, total)))
+    assert told[-1][0] == told[-1][1] == verify(project).checked["bytes"]
+    assert told == sorted(told)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"data/videos/{TRAILER}.mp4",
+        f"data/audio/{TRAILER}.wav",
+        f"data/flow/{TRAILER}.flow",
+        f"data/clips/c{SHARD}.parquet",
+        f"data/embeddings/lite_motion/e{SHARD}.parquet",
+        f"data/flow/_receipts/r{SHARD}.jsonl",
+        "data/features/README.md",
+        "data/features/receipts.parquet",
+        "data/sources.parquet",
+        "data/trailers.parquet",
+        "data/splits.parquet",
+    ],
+)
+def test_a_flipped_bit_is_found_and_named_once(project: Project, flip: Flip, name: str) -> None:
+    flip(project.layout.root / name)
+    verification = verify(project)
+    assert found(verification) == [("changed", name)]
+    source = name.startswith("data/videos") or name == "data/splits.parquet"
+    assert verification.findings[0].source == source
+
+
+@pytest.mark.parametrize("pattern", ["objects/*/*", "receipts/scenes/*/*.json"])
+def test_a_flipped_bit_in_the_store(project: Project, flip: Flip, pattern: str) -> None:
+    path = next(p for p in sorted(project.store.root.glob(pattern)) if p.stat().st_nlink == 1)
+    flip(path)
+    assert named(project, Kind.CHANGED, path.relative_to(project.layout.root).as_posix())
+
+
+def test_a_flipped_bit_in_a_listing_of_dvc(project: Project, flip: Flip) -> None:
+    path = first(project.layout.root / ".dvc/cache/files/md5", "*/*.dir")
+    flip(path)
+    name = path.relative_to(project.layout.root).as_posix()
+    assert ("changed", name) in found(verify(project))
+
+
+def test_a_damaged_inode_is_named_with_all_its_links(project: Project, flip: Flip) -> None:
+    flip(project.layout.flow / f"{TRAILER}.flow")
+    (finding,) = verify(project).findings
+    store, cache = finding.links
+    assert store.startswith(".mmx/objects/")
+    assert cache.startswith(".dvc/cache/files/md5/")
+    assert all(project.layout.root.joinpath(name).exists() for name in finding.links)
+
+
+def test_a_shard_shared_with_the_feature_store_is_one_artefact(
+    project: Project, flip: Flip
+) -> None:
+    flip(project.layout.clips / f"c{SHARD}.parquet")
+    (finding,) = verify(project).findings
+    assert finding.name == f"data/clips/c{SHARD}.parquet"
+    assert f"data/features/clips/c{SHARD}.parquet" in finding.links
+
+
+def test_a_copy_does_not_accuse_the_original(project: Project, replace_file: ReplaceFile) -> None:
+    replace_file(project.layout.flow / f"{TRAILER}.flow", b"something else")
+    (finding,) = verify(project).findings
+    assert (finding.name, finding.links) == (f"data/flow/{TRAILER}.flow", ())
+
+
+def test_the_facts_of_a_receipt_are_covered(project: Project) -> None:
+    path = first(project.store.root, "receipts/flow/*/*.json")
+    data = json.loads(path.read_bytes())
+    data["facts"]["pairs"] += 1
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    path.write_text(text)
+    assert named(project, Kind.CHANGED, path.relative_to(project.layout.root).as_posix())
+
+
+@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"data/videos/{TRAILER}.mp4",
+        f"data/audio/{TRAILER}.wav",
+        f"data/clips/c{SHARD}.parquet",
+        "data/trailers.parquet",
+    ],
+)
+def test_a_missing_file_is_named_once(project: Project, name: str, quick: bool) -> None:
+    (project.layout.root / name).unlink()
+    assert named(project, Kind.MISSING, name, quick=quick)
+
+
+def test_a_missing_directory_is_one_finding(project: Project) -> None:
+    shutil.rmtree(project.layout.flow)
+    findings = verify(project, quick=True).findings
+    missing = [finding.name for finding in findings if finding.kind == Kind.MISSING]
+    assert missing == ["data/flow"]
+
+
+def test_a_missing_object_of_the_store(project: Project) -> None:
+    path = next(p for p in sorted(project.store.root.glob("objects/*/*")) if p.stat().st_nlink == 1)
+    path.unlink()
+    assert named(project, Kind.MISSING, path.relative_to(project.layout.root).as_posix())
+
+
+def test_a_shorter_file_is_found_without_reading(project: Project) -> None:
+    path = project.layout.flow / f"{TRAILER}.flow"
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert named(project, Kind.CHANGED, f"data/flow/{TRAILER}.flow", quick=True)
+
+
+def test_quick_does_not_claim_to_see_a_flipped_bit(project: Project, flip: Flip) -> None:
+    flip(project.layout.flow / f"{TRAILER}.flow")
+    assert verify(project, quick=True).ok
+    assert not verify(project).ok
+
+
+def test_a_file_without_a_receipt(project: Project) -> None:
+    (project.layout.flow / "stranger.flow").write_bytes(b"?")
+    assert named(project, Kind.WITHOUT_RECEIPT, "data/flow/stranger.flow")
+
+
+def test_rows_without_a_receipt(project: Project) -> None:
+    path = project.layout.clips / f"c{SHARD}.parquet"
+    table = pq.read_table(path)
+    names = pa.array(["stranger"] * len(table))
+    strangers = table.set_column(0, "trailer_id", names)
+    path.unlink()
+    write_parquet(pa.concat_tables([table, strangers]), path)
+    shutil.rmtree(project.layout.root / ".dvc")
+    shutil.rmtree(project.layout.features)
+    assert ("without receipt", f"data/clips/c{SHARD}.parquet") in found(verify(project))
+
+
+def test_rows_are_compared_where_dvc_is_not(project: Project, replace_file: ReplaceFile) -> None:
+    shutil.rmtree(project.layout.root / ".dvc")
+    shutil.rmtree(project.layout.features)
+    path = project.layout.embeddings("lite_scene") / f"e{SHARD}.parquet"
+    rows = pq.read_table(path).to_pylist()
+    rows[0]["samples"] += 1
+    schema = pq.read_schema(path)
+    path.unlink()
+    write_parquet(pa.Table.from_pylist(rows, schema), path)
+    name = f"data/embeddings/lite_scene/e{SHARD}.parquet"
+    assert ("changed", name) in found(verify(project))
+
+
+def test_without_dvc_the_tables_without_receipts_are_unverifiable(project: Project) -> None:
+    shutil.rmtree(project.layout.root / ".dvc")
+    tables = ["data/sources.parquet", "data/splits.parquet", "data/trailers.parquet"]
+    assert found(verify(project)) == [("unverifiable", name) for name in tables]
+
+
+def test_without_a_store_everything_else_is_verified(project: Project, flip: Flip) -> None:
+    shutil.rmtree(project.store.root)
+    assert verify(project).ok
+    flip(project.layout.audio / f"{TRAILER}.wav")
+    assert named(project, Kind.CHANGED, f"data/audio/{TRAILER}.wav")
+
+
+def test_an_item_of_another_input_is_unverifiable(project: Project) -> None:
+    rows = pq.read_table(project.layout.sources).to_pylist()
+    (project.layout.videos / f"{TRAILER}.mp4").write_bytes(b"a new film")
+    for row in rows:
+        if row["trailer_id"] == TRAILER:
+            digest = "b1f9bd2e8e5d5d9d7d0c6f5d8d3a3cf3ad2f9f0b6e7a4f0a0c9d4a1b2c3d4e5f"
+            row["sha256"] = digest
+    project.layout.sources.unlink()
+    write_parquet(pa.Table.from_pylist(rows), project.layout.sources)
+    names = [name for kind, name in found(verify(project, quick=True)) if kind == "unverifiable"]
+    made_of_video = [
+        "audio",
+        "clips",
+        "embeddings/lite_appearance",
+        "embeddings/lite_scene",
+        "flow",
+    ]
+    assert names == [f"data/{out}/_receipts/r{SHARD}.jsonl#{TRAILER}" for out in made_of_video]
+
+
+def test_findings_come_sorted(project: Project, flip: Flip) -> None:
+    (project.layout.audio / f"{TRAILER}.wav").unlink()
+    flip(project.layout.flow / f"{TRAILER}.flow")
+    flip(project.layout.flow / "t00000.flow")
+    kinds = [finding.kind for finding in verify(open_project(project.layout.root)).findings]
+    assert kinds == [Kind.CHANGED, Kind.CHANGED, Kind.MISSING]

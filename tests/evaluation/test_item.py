@@ -1,0 +1,101 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from small_world import GENRES, PARAMS, World
+
+from mmx.evaluation import metrics as reference
+from mmx.evaluation import retrieval
+from mmx.evaluation.item import evaluate_item
+from mmx.evaluation.scores import sigmoid
+from mmx.training.data import read_collection
+from mmx.training.embed import Embedded, embed_collection
+from mmx.training.load import load_description, load_network
+
+
+@pytest.fixture(scope="module")
+def coarse(world: World) -> Embedded:
+    """The coarse model's own answer."""
+    inputs = world.inputs
+    described = load_description(inputs["coarse"])
+    data = [inputs[name] for name in ("features", "trailers", "splits")]
+    collection = read_collection(*data, described.experts, described.genres)
+    return embed_collection(load_network(inputs["coarse"]), collection)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_equal_inputs_give_equal_bytes(world: World, tmp_path: Path) -> None:
+    facts = evaluate_item(**world.inputs, params=PARAMS, out=tmp_path)
+    assert contents(tmp_path) == contents(world.layout.evaluation)
+    assert (facts["trailers"], facts["tested"]) == (48, 12)
+
+
+def test_a_title_changes_nothing(world: World, tmp_path: Path) -> None:
+    table = pq.read_table(world.inputs["trailers"])
+    at = table.column_names.index("title")
+    renamed = table.set_column(at, "title", pa.array(["New"] * len(table)))
+    pq.write_table(renamed, tmp_path / "trailers.parquet")
+    (tmp_path / "out").mkdir()
+    inputs = {**world.inputs, "trailers": tmp_path / "trailers.parquet"}
+    evaluate_item(**inputs, params=PARAMS, out=tmp_path / "out")
+    assert contents(tmp_path / "out") == contents(world.layout.evaluation)
+
+
+def test_embeddings_are_the_models_own(world: World, coarse: Embedded) -> None:
+    table = pq.read_table(world.layout.evaluation / "trailer_embeddings.parquet")
+    assert table.column_names == ["trailer_id", "split", "coarse", "fine"]
+    assert table["trailer_id"].to_pylist() == world.ids
+    found = np.array(table["coarse"].to_pylist(), dtype=np.float32)
+    assert found.tobytes() == coarse.trailer.tobytes()
+    assert not np.array_equal(found, np.array(table["fine"].to_pylist(), dtype=np.float32))
+
+
+def test_metrics_are_those_of_the_test_split(world: World, coarse: Embedded, metrics: dict) -> None:
+    splits = pq.read_table(world.inputs["splits"]).to_pydict()
+    rows = [i for i, split in enumerate(splits["split"]) if split == "test"]
+    labels = np.array([[g in world.genres[i] for g in GENRES] for i in rows]).astype(int)
+    area = reference.average_precision(labels, sigmoid(coarse.logits)[rows])
+    test = metrics["splits"]["test"]
+    assert test["coarse"]["ap"]["weighted"] == pytest.approx(area.weighted, abs=1e-6)
+    assert test["coarse"]["trailers"] == len(rows)
+    assert test["coarse"]["per_genre"]["War"]["f1"] is None
+    assert test["random"]["ap"]["macro"] == pytest.approx(labels[:, :3].mean(), abs=1e-6)
+    assert set(test) == {"coarse", "fine", "sequence", "random"}
+
+
+def test_the_trained_model_beats_chance(metrics: dict) -> None:
+    test = metrics["splits"]["test"]
+    assert test["coarse"]["ap"]["weighted"] > test["random"]["ap"]["weighted"] + 0.1
+    agreement = metrics["spaces"]["coarse"]["all"]["agreement"]["primary_genre"]
+    assert agreement["observed"] > agreement["chance"] + 0.1
+
+
+def test_the_explorer_has_neighbours_and_time(world: World, coarse: Embedded) -> None:
+    table = pq.read_table(world.layout.evaluation / "explorer.parquet")
+    found = retrieval.neighbours(coarse.trailer, PARAMS.neighbours)
+    assert table["coarse_near"].to_pylist() == found.index.tolist()
+    assert table["genres"][1].as_py() == [1, 2]
+    for row in range(len(table)):
+        spans = table["sequence_spans"][row].as_py()
+        values = table["sequence_probabilities"][row].as_py()
+        assert len(spans) == len(values) + 1
+        assert spans == sorted(spans)
+        lengths = np.bincount(coarse.sequence_trailer)
+        assert len(values) == lengths[row]
+    clips = pq.read_table(world.layout.features / "clips")
+    last = {r["trailer_id"]: r["stop_s"] for r in clips.sort_by("clip").to_pylist()}
+    assert [s[-1] for s in table["sequence_spans"].to_pylist()] == [last[i] for i in world.ids]
+
+
+def test_maps_and_histories_can_be_plotted(world: World) -> None:
+    folder = world.layout.evaluation / "plots"
+    header, *rows = (folder / "fine_map.csv").read_text().splitlines()
+    assert header == "trailer_id,x,y,genre"
+    assert len(rows) == 48 and rows[0].startswith("t000,") and rows[0].endswith(",Action")
+    assert len((folder / "coarse_training.csv").read_text().splitlines()) == 16
+    assert (folder / "fine_training.csv").read_text().splitlines()[0].startswith("epoch")

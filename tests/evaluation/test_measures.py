@@ -1,0 +1,43 @@
+import numpy as np
+from small_world import GENRES, PARAMS, World
+
+from mmx.evaluation import clusters, measures, retrieval
+from mmx.evaluation.subject import mean_sequences, read_subject
+
+
+def test_a_space_is_measured_by_every_grouping() -> None:
+    rng = np.random.default_rng(1)
+    vectors, labels = rng.normal(size=(20, 5)), (rng.random((20, 3)) < 0.5).astype(int)
+    groups = {"style": [i % 4 for i in range(20)], "one": [0] * 20}
+    found = measures.measure_space(vectors, labels, groups, 3)
+    near = retrieval.neighbours(vectors, 3)
+    assert found["trailers"] == 20
+    expected = clusters.silhouette(vectors, groups["style"])
+    assert found["silhouette"] == {"style": round(expected, 6), "one": None}
+    agreement = retrieval.group_agreement(near, groups["style"])
+    assert found["agreement"]["style"]["observed"] == round(agreement.observed, 6)
+    assert found["agreement"]["one"] == {"observed": 1.0, "chance": 1.0}
+    assert set(found["agreement"]) == {"any_label", "style", "one"}
+
+
+def test_a_lone_trailer_has_no_agreement() -> None:
+    found = measures.measure_space(np.ones((1, 2)), np.ones((1, 1), int), {"g": ["a"]}, 3)
+    assert found["silhouette"] == {"g": None}
+    assert found["agreement"] == {"any_label": None, "g": None}
+
+
+def test_the_subject_knows_labels_and_sequences(world: World) -> None:
+    subject = read_subject(**world.inputs, params=PARAMS)
+    assert subject.names == world.genres
+    assert subject.sets[5] == ("Action", "Drama") and subject.names[5] == ["Drama", "Action"]
+    assert subject.labels[5] == [GENRES.index("Drama"), GENRES.index("Action")]
+    mean = mean_sequences(subject.coarse)
+    own = subject.coarse.sequence_trailer == 7
+    expected = subject.coarse.sequence_logits[own].mean(axis=0)
+    np.testing.assert_allclose(mean[7], expected, rtol=1e-6)
+
+
+def test_both_spaces_are_measured_on_all_and_on_held_out(metrics: dict) -> None:
+    for space in metrics["spaces"].values():
+        assert (space["all"]["trailers"], space["test"]["trailers"]) == (48, 12)
+    assert -1 <= metrics["similarity"]["before"] <= 1

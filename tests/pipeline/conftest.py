@@ -1,0 +1,151 @@
+"""A small collection taken through the real DAG once; each test works on a copy of it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+TOP = Path(__file__).parents[2]
+TRAILERS = 9
+SMALL = {
+    "collection.max_seconds": 600,
+    "embed.frames_per_clip": 1,
+    "embed.batch": 8,
+    "evaluate.pictured": 2,
+    "finetune.constant_epochs": 1,
+    "finetune.epochs": 2,
+    "flow.pairs_per_clip": 1,
+    "flow.short_side": 48,
+    "model.bottleneck": 16,
+    "model.dim": 16,
+    "split.test": 0.25,
+    "split.train": 0.5,
+    "split.validation": 0.25,
+    "train.epochs": 2,
+}
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project folder and the commands that a user types in it."""
+
+    root: Path
+
+    def run(self, *command: str, fails: bool = False) -> str:
+        """Run a command; return what it prints. It must succeed, or fail if that is expected."""
+        done = subprocess.run(
+            command, cwd=self.root, env=environment(), capture_output=True, text=True, check=False
+        )
+        assert (done.returncode != 0) == fails, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+    def repro(self, *targets: str) -> Counter[str]:
+        """Run `dvc repro`; return how many items each step computed."""
+        before = self.computed()
+        self.run("dvc", "repro", *targets)
+        return self.computed() - before
+
+    def computed(self) -> Counter[str]:
+        """Return how many items each step has ever computed here, by its journal."""
+        journals = (self.root / ".mmx" / "journal").glob("*.jsonl")
+        return Counter({path.stem: len(path.read_bytes().splitlines()) for path in journals})
+
+    def commit(self) -> None:
+        """Commit everything."""
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--allow-empty", "--message", "work")
+
+    def edit(self, values: dict[str, object]) -> None:
+        """Set dotted keys of params.yaml."""
+        path = self.root / "params.yaml"
+        data = yaml.safe_load(path.read_text())
+        for key, value in values.items():
+            *sections, leaf = key.split(".")
+            section = data
+            for part in sections:
+                section = section[part]
+            section[leaf] = value
+        path.write_text(yaml.safe_dump(data, sort_keys=False))
+
+    def manifest(self, edit: Callable[[str], str]) -> None:
+        """Rewrite the text of the manifest."""
+        path = self.root / "data" / "trailers.csv"
+        path.write_text(edit(path.read_text()))
+
+    def status(self) -> dict:
+        """Return `mmx status` as data."""
+        return json.loads(self.run("mmx", "status", "--json"))
+
+    def artefacts(self, *folders: str) -> dict[str, bytes]:
+        """Return every file below the folders, by relative name."""
+        found = {}
+        for folder in folders:
+            top = self.root / folder
+            paths = [top] if top.is_file() else sorted(top.rglob("*"))
+            for path in paths:
+                if path.is_file() and path.name != ".gitignore":
+                    found[str(path.relative_to(self.root))] = path.read_bytes()
+        return found
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a user who has activated the project's environment."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "1"}
+
+
+def clone_tree(target: Path) -> Project:
+    """Make a repository of the working tree's files, as a clone would be."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=TOP,
+        capture_output=True,
+        check=True,
+    ).stdout.split(b"\0")
+    for name in map(os.fsdecode, filter(None, listed)):
+        if (TOP / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(TOP / name, target / name)
+    project = Project(target)
+    project.run("git", "init", "--quiet")
+    project.run("git", "config", "user.name", "test")
+    project.run("git", "config", "user.email", "test@example.org")
+    return project
+
+
+@pytest.fixture(scope="session")
+def sample_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A generated collection."""
+    from mmx.sample.generate import generate
+
+    folder = tmp_path_factory.mktemp("sample") / "sample"
+    generate(folder, TRAILERS)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory, sample_folder: Path) -> Project:
+    """A project after its first `dvc repro`, committed. Read it; to change it, take `project`."""
+    project = clone_tree(tmp_path_factory.mktemp("built") / "project")
+    project.edit(SMALL)
+    videos, labels = sample_folder / "videos", sample_folder / "labels.csv"
+    project.run("mmx", "init", "--videos", str(videos), "--labels", str(labels))
+    project.run("dvc", "repro")
+    project.commit()
+    return project
+
+
+@pytest.fixture
+def project(built: Project, tmp_path: Path) -> Project:
+    """A copy of the built project: same bytes, same links within it, its own inodes."""
+    target = tmp_path / "project"
+    subprocess.run(["cp", "--archive", built.root, target], check=True)
+    return Project(target)

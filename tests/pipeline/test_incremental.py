@@ -1,0 +1,161 @@
+"""How much is computed again after each kind of change. Counted in items, by the journals."""
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+TRAILER_STEPS = (
+    "scenes",
+    "audio",
+    "flow",
+    "embed@lite_appearance",
+    "embed@lite_audio",
+    "embed@lite_motion",
+    "embed@lite_scene",
+)
+LEARNING = Counter({"train": 1, "finetune": 1, "evaluate": 1})
+ONE_EACH = Counter(dict.fromkeys(TRAILER_STEPS, 1))
+NEW = "a-new-one"
+
+
+def add_trailer(project, sample_folder: Path, name: str = NEW) -> None:
+    """Add a trailer that is like none other: another one's bytes and one more at the end."""
+    source = sample_folder / "videos" / "0000-amber-harbour.mp4"
+    folder = project.root / "new"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.mp4").write_bytes(source.read_bytes() + free_box())
+    labels = folder / "labels.csv"
+    labels.write_text(f"title,year,genres,video\nA New One,1999,Drama|War,{name}.mp4\n")
+    project.run("mmx", "init", "--videos", "new", "--labels", "new/labels.csv")
+
+
+def free_box() -> bytes:
+    """An empty box of the MP4 format: other bytes, the same film."""
+    return (16).to_bytes(4, "big") + b"free" + bytes(8)
+
+
+def test_a_second_run_does_nothing(built):
+    before = built.computed()
+    assert "up to date" in built.run("dvc", "repro")
+    assert built.computed() == before
+
+
+def test_the_report_names_what_was_rejected_and_why(built):
+    page = (built.root / "reports" / "index.html").read_text()
+    for reason in ("no container that is accepted", "there is no video", "Telenovela"):
+        assert reason in page
+
+
+def test_one_trailer_more_is_one_item_per_step(project, sample_folder: Path):
+    splits = project.artefacts("data/splits.parquet")
+    add_trailer(project, sample_folder)
+    assert project.repro() == ONE_EACH + LEARNING
+    assert project.artefacts("data/splits.parquet") != splits
+
+
+def test_a_replaced_video_is_refused_until_accepted_and_then_one_item_per_step(project):
+    video = project.root / "data" / "videos" / "0001-hollow-canyon.mp4"
+    content = video.read_bytes() + free_box()
+    video.unlink()
+    video.write_bytes(content)
+    said = project.run("dvc", "repro", fails=True)
+    assert "mmx accept 0001-hollow-canyon" in said
+    project.run("mmx", "accept", "0001-hollow-canyon")
+    computed = project.repro()
+    # The same film in other bytes: what is cut, heard and seen is computed once more, and found to
+    # be what it was, so that nothing is learnt again.
+    assert computed["scenes"] == computed["audio"] == computed["flow"] == 1
+    assert computed["embed@lite_appearance"] == computed["embed@lite_scene"] == 1
+    assert max(computed.values()) == 1
+
+
+def test_an_experts_parameter_concerns_that_expert_and_turns_back(project):
+    before = project.artefacts("data/features", "models")
+    project.edit(
+        {
+            "embed.experts.lite_scene": {
+                "modality": "scene",
+                "reads": "sources.parquet",
+                "frames_per_clip": 2,
+            }
+        }
+    )
+    computed = project.repro()
+    trailers = len(list((project.root / "data" / "flow").glob("*.flow")))
+    assert computed == Counter({"embed@lite_scene": trailers}) + LEARNING
+    project.run("git", "checkout", "--quiet", "params.yaml")
+    assert project.repro() == Counter()
+    assert project.artefacts("data/features", "models") == before
+
+
+def test_a_title_computes_nothing_and_a_label_trains_again(project):
+    features = project.artefacts("data/features")
+    project.manifest(lambda text: text.replace("Hollow Canyon", "Hollow Cañon"))
+    assert project.repro() == Counter()
+    assert "Hollow Cañon" in (project.root / "reports" / "index.html").read_text()
+    lines = (project.root / "data" / "trailers.csv").read_text().splitlines()
+    column = lines[0].split(",").index("genres")
+    trailer = next(line for line in lines if line.startswith("0001-"))
+    genres = trailer.split(",")[column]
+    other = "War" if genres != "War" else "Western"
+    project.manifest(lambda text: text.replace(trailer, trailer.replace(genres, other, 1)))
+    assert project.repro() == LEARNING
+    assert project.artefacts("data/features") == features
+
+
+def test_a_comment_a_touch_or_more_workers_compute_nothing(project):
+    for name in ("mmx/scenes.py", "mmx/flow/item.py", "mmx/training/coarse.py"):
+        path = project.root / name
+        path.write_text("# A remark.\n" + path.read_text() + "\n# Another.\n")
+    project.edit({"run.workers": 1})
+    for video in (project.root / "data" / "videos").iterdir():
+        if video.exists():
+            video.touch()
+    manifest = (project.root / "data" / "trailers.csv").read_text().splitlines()
+    project.manifest(lambda _: "\n".join([manifest[0], *reversed(manifest[1:])]) + "\n")
+    assert project.repro() == Counter()
+
+
+def test_a_helper_function_concerns_the_steps_that_call_it(project):
+    path = project.root / "mmx" / "flow" / "quantise.py"
+    path.write_text(path.read_text() + "\n\nUNUSED = 1\n")
+    computed = project.repro()
+    trailers = len(list((project.root / "data" / "flow").glob("*.flow")))
+    assert computed == Counter({"flow": trailers})
+
+
+@pytest.mark.parametrize("loss", ["store", "clone"])
+def test_after_a_loss_one_more_trailer_is_still_one_item(
+    loss, project, sample_folder: Path, tmp_path
+):
+    if loss == "store":
+        shutil.rmtree(project.root / ".mmx")
+    else:
+        project = pulled_clone(project, tmp_path)
+    add_trailer(project, sample_folder)
+    assert project.repro() == ONE_EACH + LEARNING
+
+
+def pulled_clone(project, tmp_path: Path):
+    """Push to a remote, clone, pull: another machine."""
+    remote = tmp_path / "remote"
+    project.run("dvc", "remote", "add", "--default", "shared", str(remote))
+    project.commit()
+    project.run("dvc", "push", "--quiet")
+    clone = type(project)(tmp_path / "clone")
+    project.run("git", "clone", "--quiet", str(project.root), str(clone.root))
+    clone.run("git", "config", "user.name", "test")
+    clone.run("git", "config", "user.email", "test@example.org")
+    clone.run("dvc", "pull", "--quiet")
+    videos = clone.root / "data" / "videos"
+    shutil.copytree(project.root / "data" / "videos", videos, symlinks=True)
+    return clone
+
+
+def test_a_collection_too_small_to_train_still_gets_its_features(project):
+    lines = (project.root / "data" / "trailers.csv").read_text().splitlines()
+    project.manifest(lambda _: "\n".join(lines[:2]) + "\n")
+    assert project.repro("features") == Counter()
+    assert "error: " in project.run("dvc", "repro", fails=True)

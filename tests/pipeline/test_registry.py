@@ -1,0 +1,158 @@
+"""dvc.yaml, the import graph and tools.yaml say what mmx/steps.py says."""
+
+import ast
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mmx.items.code import room_files
+from mmx.params import load_params
+from mmx.steps import (
+    EVALUATE,
+    FINETUNE,
+    STAGE_TOOLS,
+    TRAIN,
+    ablate_step,
+    all_tools,
+    embed_step,
+    trailer_steps,
+)
+from mmx.tools import check_tools
+
+TOP = Path(__file__).parents[2]
+STAGES = {
+    name: stage
+    for file in ("dvc.yaml", "ablations/dvc.yaml")
+    for name, stage in yaml.safe_load((TOP / file).read_text())["stages"].items()
+}
+PARAMS = load_params(TOP / "params.yaml")
+STEPS = [*trailer_steps(PARAMS), TRAIN, FINETUNE, EVALUATE, ablate_step("full")]
+NEUTRAL = ("mmx.items", "mmx.params", "mmx.layout")
+"""Rooms that carry no result: bookkeeping, types, places."""
+
+
+def stage_of(step) -> dict:
+    """Return the entry of dvc.yaml that runs a step, its templates filled in."""
+    name, _, part = step.name.partition("@")
+    stage = STAGES[name]
+    if "do" not in stage:
+        return stage
+    entry = PARAMS.embed.experts[part] if name == "embed" else None
+    text = yaml.safe_dump(stage["do"]).replace("${key}", part).replace("${item}", part)
+    if entry:
+        text = text.replace("${item.reads}", entry.reads)
+    return yaml.safe_load(text)
+
+
+def own_keys(stage: dict) -> set[str]:
+    return {key for key in stage["params"] if isinstance(key, str)}
+
+
+def stage_tools(stage: dict) -> set[str] | None:
+    (named,) = (key["tools.yaml"] for key in stage["params"] if isinstance(key, dict))
+    return None if named is None else set(named)
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_dvc_runs_a_stage_again_for_every_parameter_that_its_step_reads(step):
+    keys = own_keys(stage_of(step))
+    covered = {key for key in step.keys if any(key == k or key.startswith(f"{k}.") for k in keys)}
+    assert covered == set(step.keys)
+    useless = {k for k in keys if not any(key == k or key.startswith(f"{k}.") for key in step.keys)}
+    assert not useless
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_dvc_runs_a_stage_again_for_every_room_and_tool_of_its_step(step):
+    stage = stage_of(step)
+    files = {path for room in step.rooms for _, path in room_files(room)}
+    deps = [TOP / dep for dep in stage["deps"]]
+    missed = [path for path in files if not any(path == d or d in path.parents for d in deps)]
+    assert not missed
+    tools = stage_tools(stage)
+    assert tools is None or tools == set(step.tools)
+
+
+@pytest.mark.parametrize("name", STAGE_TOOLS)
+def test_stages_without_items_have_their_tools(name):
+    assert stage_tools(STAGES[name]) == set(STAGE_TOOLS[name])
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_the_rooms_of_a_step_hold_all_that_its_function_imports(step):
+    module = step.recipe.function.partition(":")[0]
+    known = {name for room in step.rooms for name, _ in room_files(room)}
+    starts = [module, *(f"mmx.experts.{part}" for part in [step.expert] if part)]
+    missed = {
+        name
+        for start in starts
+        for name in imported(start, set())
+        if name not in known and not name.startswith(NEUTRAL) and not is_empty(name)
+    }
+    without_result = {"mmx.experts.registry", "mmx.experts.job"}
+    if step.expert and "flow" not in step.needs:
+        without_result.add("mmx.flow.store")  # imported by the readers of all, used by some
+    assert missed <= without_result
+
+
+def imported(module: str, seen: set[str]) -> set[str]:
+    """Return the modules of mmx that a module imports, directly or not, itself included."""
+    if module in seen or not module.startswith("mmx") or module.startswith(NEUTRAL):
+        return seen
+    seen.add(module)
+    origin = find_spec(module).origin
+    for node in ast.walk(ast.parse(Path(origin).read_text())):
+        for name in names_in(node):
+            imported(name, seen)
+    return seen
+
+
+def names_in(node: ast.AST) -> list[str]:
+    """Return the modules that one import statement names."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if not isinstance(node, ast.ImportFrom) or node.level or not node.module:
+        return []
+    inner = [f"{node.module}.{alias.name}" for alias in node.names]
+    return [node.module, *(name for name in inner if is_module(name))]
+
+
+def is_module(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def is_empty(name: str) -> bool:
+    """Say whether a module has no code: a package that is only a folder."""
+    body = ast.parse(Path(find_spec(name).origin).read_text()).body
+    return all(isinstance(node, ast.Expr) for node in body)
+
+
+def test_every_registered_step_has_a_stage_and_the_other_way_round():
+    stages = {step.name.partition("@")[0] for step in STEPS}
+    assert stages | set(STAGE_TOOLS) == set(STAGES)
+
+
+def test_tools_yaml_is_what_is_installed():
+    check_tools(TOP / "tools.yaml", all_tools())
+    written = yaml.safe_load((TOP / "tools.yaml").read_text())
+    assert set(written) == set(all_tools())
+
+
+def test_every_expert_reads_what_its_entry_says():
+    from mmx.experts.registry import get_expert
+
+    for name, entry in PARAMS.embed.experts.items():
+        expert = get_expert(name)
+        assert (expert.modality, expert.reads) == (entry.modality, entry.reads)
+        assert embed_step(name).expert == name
+
+
+def test_opencv_is_the_contrib_build():
+    import cv2
+
+    assert hasattr(cv2.optflow, "DualTVL1OpticalFlow_create")

@@ -1,0 +1,88 @@
+import csv
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmx.trailers.csvfile import TableError, defuse, read_csv, restore, write_csv
+
+
+@pytest.mark.parametrize("text", ["=1+2", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "'=1", "''-x"])
+def test_formulas_are_defused(text: str):
+    assert defuse(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["", "Drama", "'Tis", "a=b", "'", "1-2", "O'Hara"])
+def test_other_text_is_left_alone(text: str):
+    assert defuse(text) == text == restore(text)
+
+
+@given(st.text())
+def test_restoring_undoes_defusing_and_no_cell_begins_a_formula(text: str):
+    assert restore(defuse(text)) == text
+    assert not defuse(text).startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
+def test_a_table_is_read_with_and_without_a_byte_order_mark(tmp_path: Path):
+    path = tmp_path / "t.csv"
+    for encoding in ("utf-8", "utf-8-sig"):
+        path.write_text("Title,Year\n Été ,1999\n", encoding=encoding)
+        table = read_csv(path, ["title"])
+        assert table.columns == ("title", "year")
+        assert table.records[0].values == {"title": "Été", "year": "1999"}
+
+
+def test_rows_are_numbered_as_in_a_spreadsheet_and_empty_ones_skipped(tmp_path: Path):
+    path = tmp_path / "t.csv"
+    path.write_text('title\n"two\nlines"\n\n   \nfive\n', encoding="utf-8")
+    assert [(one.row, one.values["title"]) for one in read_csv(path, []).records] == [
+        (2, "two\nlines"),
+        (5, "five"),
+    ]
+
+
+def test_a_row_of_another_length_says_so(tmp_path: Path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n1\n1,2,3\n1,2\n", encoding="utf-8")
+    short, long, right = read_csv(path, []).records
+    assert short.fault == "the row has 1 cells and the header 2"
+    assert short.values == {"a": "1", "b": ""}
+    assert long.fault == "the row has 3 cells and the header 2"
+    assert right.fault == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "t.csv is empty"),
+        (b"title\nx\n", "no column year, genres; it has title"),
+        (b"title,year,genres,title\n", "more than one column 'title'"),
+        (b"title\n\xff\n", "byte 6 is not UTF-8"),
+        (b'title\n"x"y\n', "not CSV"),
+        (b"title\n" + b"x" * 200_000, "not CSV"),
+    ],
+)
+def test_what_is_no_such_table_is_refused(tmp_path: Path, content: bytes, message: str):
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(TableError, match=message):
+        read_csv(tmp_path / "t.csv", ["title", "year", "genres"])
+
+
+def test_a_missing_table_is_named_without_its_folder(tmp_path: Path):
+    with pytest.raises(TableError, match=r"^t\.csv does not exist$"):
+        read_csv(tmp_path / "t.csv", [])
+
+
+cells = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12).map(str.strip)
+
+
+@given(st.lists(st.tuples(cells, cells).filter(any), max_size=5))
+def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory, rows: list):
+    path = tmp_path_factory.mktemp("round") / "t.csv"
+    records = [dict(zip("ab", row, strict=True)) for row in rows]
+    write_csv(path, ["a", "b"], records)
+    assert [one.values for one in read_csv(path, "ab", defused=True).records] == records
+    with path.open(encoding="utf-8", newline="") as file:
+        plain = list(csv.reader(file))[1:]
+    assert not any(cell.startswith(("=", "+", "-", "@")) for row in plain for cell in row)

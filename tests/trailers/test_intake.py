@@ -1,0 +1,221 @@
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pytest
+
+from mmx.layout import Layout
+from mmx.media.limits import Limits
+from mmx.media.program import ffmpeg_program
+from mmx.params import CollectionParams
+from mmx.trailers import Ingested, IngestError, TableError, accept, ingest, init
+from mmx.trailers import inspection as inspection_module
+from mmx.trailers.inspection import inspect_files
+from mmx.trailers.intake import SOURCES_SCHEMA, TRAILERS_SCHEMA
+
+if TYPE_CHECKING:
+    from conftest import Desk
+
+
+@pytest.fixture(scope="session")
+def video(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Half a second of a test picture, 64 x 48 at 10 frames per second, with a tone."""
+    path = tmp_path_factory.mktemp("video") / "v.mp4"
+    inputs = ["-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=0.5", "-f", "lavfi", "-i", "sine=d=0.5"]
+    coding = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", str(path)]
+    command = [ffmpeg_program(), "-nostdin", "-loglevel", "error", *inputs, *coding]
+    subprocess.run(command, check=True)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def project(desk: "Desk", video: bytes, params: CollectionParams) -> "Desk":
+    """Two good trailers, not in the order of their ids, and everything that is rejected."""
+    desk.add("b.mp4", video, title="Été", group_id="films")
+    desk.add("a/a.mp4", video + b"\0" * 8, url="https://x.org/a")
+    desk.add("cut.mp4", video[: len(video) // 2])
+    desk.add("text.mp4", b"no video")
+    desk.add("gone.mp4", b"")
+    desk.add("genre.mp4", video, genres="Telenovela")
+    init(desk.layout, desk.videos, desk.labels)
+    return desk
+
+
+def take(desk: "Desk", params: CollectionParams, workers: int = 1) -> Ingested:
+    return ingest(desk.layout, params, cache=desk.root / "cache.json", workers=workers)
+
+
+def rows(table: pa.Table) -> dict[str, dict[str, object]]:
+    return {row["trailer_id"]: row for row in table.to_pylist()}
+
+
+def test_rows_are_accepted_or_rejected_with_a_reason(project: "Desk", params: CollectionParams):
+    tables = take(project, params, workers=2)
+    assert tables.trailers.schema == TRAILERS_SCHEMA
+    assert tables.sources.schema == SOURCES_SCHEMA
+    found = rows(tables.trailers)
+    assert list(found) == ["a", "b", "cut", "genre", "gone", "text"]
+    assert {name: row["status"] for name, row in found.items() if not row["reason"]} == {
+        "a": "accepted",
+        "b": "accepted",
+    }
+    assert found["gone"]["reason"] == "there is no video 'gone.mp4'"
+    assert found["genre"]["reason"] == "genre 'Telenovela' is not in the vocabulary"
+    assert found["cut"]["status"] == found["text"]["status"] == "rejected"
+    assert not any(str(project.root) in str(row["reason"]) for row in found.values())
+    assert (found["b"]["title"], found["b"]["year"], found["b"]["group_id"]) == (
+        "Été",
+        1999,
+        "films",
+    )
+    assert found["a"]["genres"] == ["Drama", "Action"]
+    assert found["a"]["group_id"] == "a"
+    assert found["a"]["video"] == "videos/a/a.mp4"
+
+
+def test_sources_hold_what_the_file_is_and_nothing_people_say(
+    project: "Desk", params: CollectionParams, video: bytes
+):
+    source = rows(take(project, params).sources)["b"]
+    assert source["size"] == len(video)
+    assert source["sha256"] == project.manifest()[0]["sha256"]
+    assert (source["width"], source["height"], source["frames"]) == (64, 48, 5)
+    assert source["fps"] == 10.0
+    assert source["rate"] == "10"
+    assert source["duration_s"] == pytest.approx(0.5)
+    assert (source["has_audio"], source["audio_codec"]) == (True, "aac")
+    assert (source["video_codec"], source["sample_aspect"]) == ("h264", "1")
+    assert not {"title", "year", "genres", "group_id"} & set(source)
+
+
+def test_equal_collections_give_equal_tables(project: "Desk", params: CollectionParams):
+    first = take(project, params, workers=1)
+    (project.root / "cache.json").unlink()
+    lines = project.layout.manifest.read_text(encoding="utf-8").splitlines()
+    text = "\n".join([lines[0], *reversed(lines[1:])]) + "\n"
+    project.layout.manifest.write_text(text, encoding="utf-8")
+    second = take(project, params, workers=2)
+    assert first.trailers.equals(second.trailers)
+    assert first.sources.equals(second.sources)
+
+
+def test_a_corrected_title_changes_no_source(project: "Desk", params: CollectionParams):
+    first = take(project, params)
+    text = project.layout.manifest.read_text(encoding="utf-8").replace("Été", "Summer")
+    project.layout.manifest.write_text(text, encoding="utf-8")
+    second = take(project, params)
+    assert first.sources.equals(second.sources)
+    assert not first.trailers.equals(second.trailers)
+
+
+def test_other_bytes_are_an_error_until_they_are_accepted(
+    project: "Desk", params: CollectionParams, video: bytes
+):
+    (project.videos / "b.mp4").write_bytes(video + b"\0" * 16)
+    with pytest.raises(IngestError, match=r"the video of b has other bytes .* `mmx accept b`"):
+        take(project, params)
+    digest = accept(project.layout, "b")
+    assert rows(take(project, params).sources)["b"]["sha256"] == digest
+
+
+def test_a_video_that_never_was_pinned_is_rejected(project: "Desk", params: CollectionParams):
+    pin = project.manifest()[0]["sha256"]
+    text = project.layout.manifest.read_text(encoding="utf-8").replace(pin, "")
+    project.layout.manifest.write_text(text, encoding="utf-8")
+    assert "run `mmx accept b`" in str(rows(take(project, params).trailers)["b"]["reason"])
+
+
+def test_a_limit_rejects(project: "Desk", params: CollectionParams):
+    short = params.model_copy(update={"max_seconds": 0.2})
+    tables = take(project, short)
+    assert len(tables.sources) == 0
+    assert tables.sources.schema == SOURCES_SCHEMA
+    again = take(project, params)
+    assert len(again.sources) == 2
+
+
+def test_two_rows_may_name_one_video(project: "Desk", params: CollectionParams):
+    lines = project.layout.manifest.read_text(encoding="utf-8").splitlines()
+    lines.append(lines[1].replace("b,", "twin,", 1))
+    project.layout.manifest.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    sources = rows(take(project, params).sources)
+    assert sources["twin"]["sha256"] == sources["b"]["sha256"]
+
+
+def test_a_path_that_leads_out_of_data_videos_is_rejected(
+    write_manifest: Callable[..., Path], desk: "Desk", params: CollectionParams
+):
+    (desk.root / "secret.mp4").write_bytes(b"secret")
+    write_manifest({"video": "../../secret.mp4", "sha256": "0" * 64})
+    row = rows(take(desk, params).trailers)["a"]
+    assert row["status"] == "rejected"
+    assert ".." in str(row["reason"])
+
+
+def test_a_missing_manifest_is_one_sentence(tmp_path: Path, params: CollectionParams):
+    with pytest.raises(TableError, match=r"^trailers\.csv does not exist$"):
+        ingest(Layout(tmp_path), params, cache=tmp_path / "cache.json", workers=1)
+
+
+def test_unchanged_files_are_not_read_again(
+    project: "Desk", params: CollectionParams, monkeypatch: pytest.MonkeyPatch
+):
+    first = take(project, params)
+    read: list[Path] = []
+
+    def no_pool(fn: object, items: list[Path], *, workers: int) -> list[object]:
+        read.extend(items)
+        return []
+
+    monkeypatch.setattr(inspection_module, "map_items", no_pool)
+    assert take(project, params).sources.equals(first.sources)
+    assert read == []
+    status = (project.videos / "b.mp4").stat()
+    os.utime(project.videos / "b.mp4", ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    with pytest.raises(IngestError, match="killed its process twice"):
+        take(project, params)
+    assert [path.name for path in read] == ["b.mp4"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"stamp": 1}', b"\xff"])
+def test_a_damaged_cache_is_no_cache(project: "Desk", params: CollectionParams, content: bytes):
+    (project.root / "cache.json").write_bytes(content)
+    assert len(take(project, params).sources) == 2
+
+
+def test_another_reader_or_limit_forgets_the_cache(
+    project: "Desk", monkeypatch: pytest.MonkeyPatch
+):
+    cache, path = project.root / "cache.json", project.videos / "b.mp4"
+    inspect_files([path], Limits(), cache, workers=1)
+    before = json.loads(cache.read_bytes())["stamp"]
+    inspect_files([path], Limits(max_seconds=1.0), cache, workers=1)
+    limited = json.loads(cache.read_bytes())["stamp"]
+    monkeypatch.setattr(inspection_module, "version", lambda name: "another")
+    inspect_files([path], Limits(), cache, workers=1)
+    other = json.loads(cache.read_bytes())["stamp"]
+    assert len({before, limited, other}) == 3
+
+
+def kill_on_text(path: Path, limits: Limits) -> inspection_module.Inspection:
+    """Die as a decoder would on one of the files."""
+    if path.name == "text.mp4":
+        os._exit(9)
+    return inspection_module.Inspection("0" * 64, 1, None, "read")
+
+
+def kill_chunk(paths: list[Path], limits: Limits) -> list[inspection_module.Inspection]:
+    return [kill_on_text(path, limits) for path in paths]
+
+
+def test_a_reader_that_dies_is_the_concern_of_one_file_only(
+    project: "Desk", monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(inspection_module, "_inspect_chunk", kill_chunk)
+    paths = [project.videos / name for name in ("b.mp4", "text.mp4", "cut.mp4")]
+    found = inspect_files(paths, Limits(), project.root / "cache.json", workers=1)
+    assert sorted(path.name for path in found) == ["b.mp4", "cut.mp4"]

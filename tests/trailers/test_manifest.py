@@ -1,0 +1,98 @@
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mmx.params import CollectionParams
+from mmx.trailers.csvfile import TableError
+from mmx.trailers.manifest import genre_faults, one_line, read_manifest, split_genres
+
+Writer = Callable[..., Path]
+
+
+def test_a_good_row_is_typed(write_manifest: Writer):
+    optional = {
+        "imdb_id": "tt0078748",
+        "url": "https://x.org/a",
+        "group_id": "g",
+        "license": "CC0",
+    }
+    (row,) = read_manifest(write_manifest({"sha256": "AB" * 32, **optional}))
+    assert row.faults == ()
+    assert (row.row, row.trailer_id, row.title, row.year) == (2, "a", "A Film", 1999)
+    assert row.genres == ("Drama", "Action")
+    assert (row.video, row.sha256) == ("a.mp4", "ab" * 32)
+    assert (row.imdb_id, row.url, row.group_id, row.license) == tuple(optional.values())
+
+
+def test_a_trailer_without_a_group_is_its_own(write_manifest: Writer):
+    first, second = read_manifest(
+        write_manifest({"trailer_id": "a", "group_id": ""}, {"trailer_id": "b", "group_id": "a"})
+    )
+    assert first.group_id == second.group_id == "a"
+
+
+@pytest.mark.parametrize(
+    ("cells", "fault"),
+    [
+        ({"trailer_id": "../x"}, "trailer_id '../x' is not made of"),
+        ({"title": " "}, "title is empty"),
+        ({"year": ""}, "year '' is not one between 1880 and 2100"),
+        ({"year": "19x9"}, "year '19x9'"),
+        ({"year": "1879"}, "year '1879'"),
+        ({"year": "٢٠٠٠"}, "year"),
+        ({"genres": " | "}, "there is no genre"),
+        ({"genres": "Drama|Drama"}, "name one more than once"),
+        ({"video": "../x.mp4"}, "video '../x.mp4' has"),
+        ({"sha256": "abc"}, "sha256 is not 64"),
+        ({"imdb_id": "0078748"}, "imdb_id '0078748'"),
+        ({"url": "javascript:alert(1)"}, "is not http or https"),
+    ],
+)
+def test_a_fault_is_in_the_row_and_names_the_cell(
+    write_manifest: Writer, cells: dict[str, str], fault: str
+):
+    (row,) = read_manifest(write_manifest(cells))
+    assert len(row.faults) == 1
+    assert fault in row.faults[0]
+
+
+def test_all_faults_of_a_row_are_told(write_manifest: Writer):
+    (row,) = read_manifest(write_manifest({"title": "", "year": "x", "genres": ""}))
+    assert len(row.faults) == 3
+
+
+def test_doubled_ids_are_refused_and_named(write_manifest: Writer):
+    path = write_manifest({"trailer_id": "a"}, {"trailer_id": "b"}, {"trailer_id": "a"})
+    with pytest.raises(TableError, match="'a' in rows 2, 4"):
+        read_manifest(path)
+
+
+def test_text_is_composed_on_one_line_and_restored(write_manifest: Writer):
+    title = unicodedata.normalize("NFD", "Él  río\n\x07dorado")
+    first, second = read_manifest(
+        write_manifest({"title": title}, {"trailer_id": "b", "title": "'=Sum"})
+    )
+    assert first.title == "Él río dorado" == one_line("Él río dorado")
+    assert second.title == "=Sum"
+
+
+def test_genres_stand_between_bars():
+    assert split_genres(" Drama | Science-Fiction||") == ("Drama", "Science-Fiction")
+
+
+@pytest.mark.parametrize(
+    ("genres", "faults"),
+    [
+        (["Drama"], []),
+        (["drama"], ["genre 'drama' is not in the vocabulary (did you mean 'Drama'?)"]),
+        (["Wstern"], ["genre 'Wstern' is not in the vocabulary (did you mean 'Western'?)"]),
+        (["Telenovela"], ["genre 'Telenovela' is not in the vocabulary"]),
+        (["Drama", "Action", "Comedy"], ["there are 3 genres, more than 2"]),
+    ],
+)
+def test_genres_are_held_against_the_vocabulary(
+    genres: list[str], faults: list[str], params: CollectionParams
+):
+    assert genre_faults(genres, params) == faults

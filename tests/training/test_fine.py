@@ -1,0 +1,140 @@
+"""Fine-tuning: its schedule, its pairs, its figures, and that it does what it is for."""
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import silhouette_score
+
+from mmx.model.config import NetworkConfig
+from mmx.model.losses import nt_xent
+from mmx.model.network import Network
+from mmx.params import FinetuneParams
+from mmx.training.data import Collection, standards
+from mmx.training.embed import embed_collection
+from mmx.training.faults import CollectionError
+from mmx.training.fine import finetune, learning_rate, silhouette
+from mmx.training.load import new_network
+
+QUICK = FinetuneParams(epochs=3, constant_epochs=1, batch=5, lr=1e-3, threads=1)
+
+
+@pytest.fixture
+def network(collection: Collection, config: NetworkConfig) -> Network:
+    network = new_network(config, seed=0)
+    network.standardise(standards(collection, collection.members("train")))
+    return network
+
+
+def validation_loss(network: Network, collection: Collection, temperature: float) -> float:
+    """NT-Xent between the halves of the validation trailers, which fit one batch."""
+    members = collection.members("validation")
+    projected = []
+    for half in range(2):
+        views = []
+        for trailer in members:
+            clips = collection.clips_of(trailer)
+            middle = len(clips) // 2
+            views.append(clips[:middle] if half == 0 else clips[middle:])
+        with torch.inference_mode():
+            projected.append(network.project(network.encode(collection.batch(views)).trailer))
+    return nt_xent(*projected, temperature).item()
+
+
+def test_the_rate_is_constant_and_then_half_a_cosine() -> None:
+    params = FinetuneParams()
+    rates = [learning_rate(epoch, params) for epoch in range(1, 51)]
+    assert rates[:11] == [1e-4] * 11
+    assert rates[30] == pytest.approx(0.5e-4)
+    assert rates[-1] == pytest.approx(0.5e-4 * (1 + math.cos(math.pi * 39 / 40)))
+    assert all(after < before for before, after in pairwise(rates[10:]))
+
+
+def test_the_rate_never_falls_where_all_epochs_are_constant() -> None:
+    params = FinetuneParams(epochs=4, constant_epochs=10)
+    assert [learning_rate(epoch, params) for epoch in range(1, 5)] == [1e-4] * 4
+
+
+def test_the_silhouette_is_scikit_learns() -> None:
+    rng = np.random.default_rng(0)
+    embeddings, primary = rng.random((20, 6)), rng.integers(0, 3, 20)
+    expected = silhouette_score(embeddings, primary, metric="cosine")
+    assert silhouette(embeddings, primary) == pytest.approx(expected)
+    unknown = np.concatenate([primary, [-1, -1]])
+    assert silhouette(
+        rng.random((22, 6)) * 0 + np.vstack([embeddings, embeddings[:2]]), unknown
+    ) == (pytest.approx(expected))
+
+
+@pytest.mark.parametrize("primary", [[0, 0, 0], [0, 1, 2], [-1, -1, 1]])
+def test_there_is_no_silhouette_without_groups(primary: list[int]) -> None:
+    assert silhouette(np.eye(3), np.array(primary)) is None
+
+
+@pytest.mark.parametrize("pairs", ["halves", "random", "shuffled"])
+def test_views_of_one_trailer_come_closer(
+    pairs: str, network: Network, collection: Collection
+) -> None:
+    params = FinetuneParams(epochs=15, batch=5, lr=3e-3, threads=1, pairs=pairs)
+    before = validation_loss(network, collection, 0.5)
+    trained = finetune(network, collection, params, device="cpu")
+    assert trained.history[0]["validation_loss"] == pytest.approx(before, rel=1e-5)
+    after = validation_loss(trained.network, collection, 0.5)
+    assert trained.history[-1]["validation_loss"] == pytest.approx(after, rel=1e-5)
+    assert trained.history[-1]["train_loss"] < trained.history[1]["train_loss"]
+    assert after < before
+
+
+def test_the_history_begins_before_training(network: Network, collection: Collection) -> None:
+    found = embed_collection(network, collection)
+    trained = finetune(network, collection, QUICK, device="cpu")
+    assert [row["epoch"] for row in trained.history] == [0, 1, 2, 3]
+    first = trained.history[0]
+    assert "train_loss" not in first
+    expected = silhouette(found.trailer, collection.primary)
+    assert first["silhouette"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_labels_teach_nothing(network: Network, collection: Collection, config) -> None:
+    other = new_network(config, seed=0)
+    other.load_state_dict(network.state_dict())
+    blind = replace(
+        collection,
+        labels=np.zeros_like(collection.labels),
+        primary=np.full_like(collection.primary, -1),
+    )
+    one = finetune(network, collection, QUICK, device="cpu")
+    same = finetune(other, blind, QUICK, device="cpu")
+    for mine, theirs in zip(one.network.parameters(), same.network.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+    assert same.history[-1]["silhouette"] is None
+
+
+def test_the_classifier_is_left_as_it_was(network: Network, collection: Collection) -> None:
+    before = [p.detach().clone() for p in network.l.parameters()]
+    trained = finetune(network, collection, QUICK, device="cpu")
+    assert all(
+        torch.equal(a, b) for a, b in zip(before, trained.network.l.parameters(), strict=True)
+    )
+
+
+def test_the_best_epoch_may_be_the_beginning(network: Network, collection: Collection) -> None:
+    good = FinetuneParams(epochs=15, batch=5, lr=3e-3, threads=1)
+    finetune(network, collection, good, device="cpu")
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    params = QUICK.model_copy(update={"lr": 0.5, "keep": "best"})
+    trained = finetune(network, collection, params, device="cpu")
+    assert trained.kept == 0
+    assert all(torch.equal(before[n], t) for n, t in trained.network.state_dict().items())
+
+
+def test_a_trailer_that_cannot_be_cut_in_two_is_named(
+    network: Network, collection: Collection
+) -> None:
+    offsets = collection.offsets.copy()
+    offsets[3:] -= offsets[3] - offsets[2] - 1
+    with pytest.raises(CollectionError, match="t02 has one: raise min_clips"):
+        finetune(network, replace(collection, offsets=offsets), QUICK, device="cpu")
