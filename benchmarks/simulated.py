@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from mmx.items.canonical import file_digest
 from mmx.items.rows import write_rows
 from mmx.items.run import Recipe
 from mmx.items.shards import write_parquet
+from mmx.layout import Layout
 from mmx.media.clip import Clip
 from mmx.params import Params
 from mmx.project import Project, open_project
@@ -42,8 +43,13 @@ SLOW = "MMX_SIMULATED_SECONDS"
 """Environment variable: seconds that each item takes, so that a run can be killed in the middle."""
 
 
-def write_project(root: Path, trailers: int, workers: int = 2) -> None:
-    """Lay out a simulated project in the new folder `root`, under git and DVC."""
+def write_project(
+    root: Path, trailers: int, workers: int = 2, experts: Collection[str] = ()
+) -> None:
+    """Lay out a simulated project in the new folder `root`, under git and DVC.
+
+    experts: only these of the template's instead of all.
+    """
     root.mkdir(parents=True)
     for name in (".dvc/config", ".dvcignore", ".gitignore", "params.yaml"):
         (root / name).parent.mkdir(exist_ok=True)
@@ -51,7 +57,11 @@ def write_project(root: Path, trailers: int, workers: int = 2) -> None:
     link_with_cache(root / ".dvc" / "config")
     (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages()}, sort_keys=False))
     set_param(root, "run.workers", workers)
-    write_tools(root / "tools.yaml", all_tools())
+    if experts:
+        known = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))["embed"]
+        chosen = {name: known["experts"][name] for name in experts}
+        set_param(root, "embed.experts", chosen)
+    write_tools(Layout(root).tools, all_tools())
     for number in range(trailers):
         write_video(root, f"t{number:05d}")
     run(root, "git", "init", "-q", "-b", "main")
@@ -70,17 +80,16 @@ def link_with_cache(path: Path) -> None:
 
 
 def stages() -> dict[str, Any]:
-    """The real dvc.yaml as far as the feature store and the split; code is no dependency here."""
+    """The real dvc.yaml as far as the feature store and the split; of mmx/ only tools.yaml."""
     real = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     found = {}
     for name in STAGES:
         stage = real[name].get("do", real[name])
         step = "embed@${key}" if name == "embed" else name
         stage["cmd"] = f"{sys.executable} -m benchmarks.simulated {step}"
-        stage["params"] = [{key: None} if key == "tools.yaml" else key for key in stage["params"]]
-        stage["deps"] = [dep for dep in stage["deps"] if dep.startswith("data/")]
+        stage["deps"] = [dep for dep in stage["deps"] if dep == "mmx" or dep.startswith("data/")]
         if name == "ingest":
-            stage["deps"] = ["data/videos"]
+            stage["deps"] = ["data/videos", "mmx"]
         found[name] = real[name]
     return found
 

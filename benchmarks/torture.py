@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,6 +42,20 @@ class Tally:
         """One line per count, then the faults."""
         lines = [f"{count:6d} {name}" for name, count in self.counts.items()]
         return "\n".join([*lines, f"{len(self.faults):6d} faults", *self.faults])
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a run is killed."""
+
+    items: int
+    """After so many items are done, and then"""
+    seconds: float
+    """so many seconds."""
+
+    def __str__(self) -> str:
+        """As a tally tells it."""
+        return f"killed {self.seconds:.2f} s after item {self.items}"
 
 
 def outputs(root: Path) -> dict[str, bytes]:
@@ -73,28 +87,40 @@ def receipts(project: Project) -> set[str]:
     return {path.stem for path in (project.store.root / "receipts").glob("*/*/*.json")}
 
 
-def kill_runs(folder: Path, runs: int, trailers: int, seed: int, seconds: float) -> Tally:
-    """Kill `runs` runs at random moments, finish each, compare with an uninterrupted run."""
+def kill_runs(
+    folder: Path,
+    runs: int,
+    trailers: int,
+    seed: int,
+    seconds: float,
+    experts: Collection[str] = (),
+) -> Tally:
+    """Kill `runs` runs at random moments, finish each, compare with an uninterrupted run.
+
+    Every other one is killed by the clock, anywhere; the others soon after a random number of
+    items is done, in the middle of the work however slow the machine is.
+    """
     tally, chance = Tally(), random.Random(seed)
     whole = folder / "whole"
-    write_project(whole, trailers)
+    write_project(whole, trailers, experts=experts)
     started = time.monotonic()
     dvc(whole, "repro", **{SLOW: str(seconds)})
     duration = time.monotonic() - started
-    expected = outputs(whole)
+    expected, items = outputs(whole), len(receipts(open_project(whole)))
     for number in range(runs):
         root = folder / f"killed{number}"
-        write_project(root, trailers)
-        delay = chance.uniform(0.05, 0.95) * duration
-        kill_one(root, delay, seconds, expected, tally)
+        write_project(root, trailers, experts=experts)
+        by_clock = Moment(0, chance.uniform(0.05, 0.95) * duration)
+        by_items = Moment(chance.randrange(1, items), chance.uniform(0.0, 0.5))
+        kill_one(root, by_clock if number % 2 else by_items, seconds, expected, tally)
         shutil.rmtree(root)
     return tally
 
 
 def kill_one(
-    root: Path, delay: float, seconds: float, expected: dict[str, bytes], tally: Tally
+    root: Path, moment: Moment, seconds: float, expected: dict[str, bytes], tally: Tally
 ) -> None:
-    """Kill one run after `delay` seconds with everything it started, then finish it."""
+    """Kill one run, with everything that it started, then finish it."""
     project = open_project(root)
     paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", SLOW: str(seconds)}
@@ -106,23 +132,37 @@ def kill_one(
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    while process.poll() is None and len(receipts(project)) < moment.items:
+        time.sleep(0.02)
     try:
-        process.wait(delay)
+        process.wait(moment.seconds)
         tally.counts["runs that ended before they were killed"] += 1
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         tally.counts["runs killed"] += 1
     finished, before = receipts(project), journal(project)
-    dvc(root, "repro", **{SLOW: str(seconds)})
+    finish(root, seconds, tally)
     tally.counts["items finished before the kill"] += len(finished)
     again = [item for item in (journal(project) - before) if item[1] in finished]
     tally.counts["items computed after the kill"] += (journal(project) - before).total()
     tally.counts["finished items computed again"] += len(again)
-    tally.faults += [f"after {delay:.1f} s: {item} was computed again" for item in again]
+    tally.faults += [f"{moment}: {item} was computed again" for item in again]
     different = differences(expected, outputs(root))
     tally.counts["runs with other bytes than the uninterrupted one"] += bool(different)
-    tally.faults += [f"after {delay:.1f} s: {name} has other bytes" for name in different]
+    tally.faults += [f"{moment}: {name} has other bytes" for name in different]
+
+
+def finish(root: Path, seconds: float, tally: Tally) -> None:
+    """Run the next `dvc repro`, after `mmx repair` if DVC itself cannot go on."""
+    try:
+        dvc(root, "repro", **{SLOW: str(seconds)})
+    except RuntimeError as error:
+        if "RWLock-file" not in str(error):
+            raise
+        tally.counts["runs in which the kill broke DVC's own lock file"] += 1
+        repair(open_project(root))
+        dvc(root, "repro", **{SLOW: str(seconds)})
 
 
 def artefacts(project: Project) -> list[Path]:
@@ -166,11 +206,18 @@ def kind_of(path: Path, project: Project) -> str:
     return path.relative_to(root / "data").parts[0]
 
 
-def flip_bits(folder: Path, bits: int, trailers: int, seed: int, batch: int = 20) -> Tally:
+def flip_bits(
+    folder: Path,
+    bits: int,
+    trailers: int,
+    seed: int,
+    batch: int = 20,
+    experts: Collection[str] = (),
+) -> Tally:
     """Flip a bit in each of `bits` artefacts, a batch at a time; find, repair, make again."""
     tally, chance = Tally(), random.Random(seed)
     root = folder / "flipped"
-    write_project(root, trailers)
+    write_project(root, trailers, experts=experts)
     dvc(root, "repro")
     commit(root, "whole")
     expected = outputs(root)

@@ -2,7 +2,7 @@
 
 import typer
 
-from mmx.commands import prepare, upkeep, use, weights
+from mmx.commands import audit, prepare, upkeep, use, weights
 from mmx.errors import plain_errors
 
 app = typer.Typer(
@@ -12,7 +12,7 @@ app = typer.Typer(
     help="Rebuild MMX-Trailer-20 and its paper; know where every feature row came from.",
     epilog="`dvc repro` runs the pipeline; these commands prepare, explain and check it.",
 )
-for part in (prepare, upkeep, use):
+for part in (prepare, upkeep, audit, use):
     app.add_typer(part.app)
 app.add_typer(weights.app, name="weights")
 

@@ -4,15 +4,20 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from mmx.audit.history import HistoryError
+from mmx.audit.recompute import RecomputeError
+from mmx.audit.trace import TraceError
 from mmx.collection import SplitLostError
-from mmx.evaluation.faults import PredictError
+from mmx.evaluation.faults import PredictError, VariantError
 from mmx.experts.base import ExpertError
 from mmx.experts.pins import WeightsError
+from mmx.features.publish import PublishError
 from mmx.items.receipt import ReceiptError
 from mmx.items.run import StepFailedError
 from mmx.items.store import StoreBusyError, StoreError
 from mmx.media.faults import MediaFault
 from mmx.params import ParamsError
+from mmx.sample.generate import SampleError
 from mmx.steps import UnknownStepError
 from mmx.tools import ToolsError
 from mmx.trailers import IngestError, PathFault, TableError
@@ -23,19 +28,25 @@ EXPECTED: tuple[type[Exception], ...] = (
     AdoptError,
     CollectionError,
     ExpertError,
+    HistoryError,
     IngestError,
     MediaFault,
     ParamsError,
     PathFault,
     PredictError,
+    PublishError,
     ReceiptError,
+    RecomputeError,
+    SampleError,
     SplitLostError,
     StepFailedError,
     StoreBusyError,
     StoreError,
     TableError,
+    TraceError,
     ToolsError,
     UnknownStepError,
+    VariantError,
     WeightsError,
 )
 """What is the input's or the user's to mend, not a bug of mmx."""

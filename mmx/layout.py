@@ -17,8 +17,8 @@ class Layout:
 
     @property
     def tools(self) -> Path:
-        """tools.yaml: versions that have a part in results."""
-        return self.root / "tools.yaml"
+        """Versions that have a part in results; below mmx/, which every stage depends on."""
+        return self.root / "mmx" / "tools.yaml"
 
     @property
     def weights_lock(self) -> Path:
@@ -120,5 +120,5 @@ class Layout:
         return self.reports / "ablations"
 
     def curves(self, step: str) -> Path:
-        """Curves of a training, as dvclive writes them."""
+        """Curves of a training under way, as dvclive writes them; not versioned."""
         return self.reports / "curves" / step

@@ -5,7 +5,6 @@ experts that the model uses, genres, the split. So a title, or an expert that is
 used, trains nothing again.
 """
 
-import json
 import shutil
 from dataclasses import replace
 from typing import Any
@@ -21,9 +20,7 @@ from mmx.pipeline import earlier_output, ingredients_of, lay_out
 from mmx.project import Project
 from mmx.steps import EVALUATE, FINETUNE, SCENES, TRAIN, Step, ablate_step
 from mmx.tools import check_tools
-from mmx.training.curves import Curves
 from mmx.training.faults import CollectionError
-from mmx.training.load import HISTORY
 
 ALL = "all"
 
@@ -135,14 +132,10 @@ def finetune(project: Project) -> Outcome:
 
 
 def run_training(step: Step, project: Project, arguments: dict[str, Any]) -> Outcome:
-    """Run a training and leave its curves; a model taken from the store has its history with it."""
+    """Run a training; its curves can be watched as it goes, and are versioned with the model."""
     curves = project.layout.curves(step.name)
     shutil.rmtree(curves, ignore_errors=True)
-    outcome = run_learning(step, project, {**arguments, "live": curves})
-    if not outcome.computed:
-        history = json.loads((step.out(project.layout) / HISTORY).read_bytes())
-        Curves(curves, history).close()
-    return outcome
+    return run_learning(step, project, {**arguments, "live": curves})
 
 
 def evaluate(project: Project) -> Outcome:

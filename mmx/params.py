@@ -94,7 +94,8 @@ class EmbedParams(Section):
     """Evenly spread frames per clip for frame experts; 0 takes every frame."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     batch: Count = 32
-    """The one shape of every forward pass; the last batch is padded."""
+    """Frames per forward pass, of one shape: an expert of stacks takes as many whole ones, at least
+    one; the last batch is padded."""
 
 
 class SplitParams(Section):

@@ -16,6 +16,7 @@ from mmx.evaluation.retrieval import nearest
 from mmx.evaluation.scores import sigmoid
 from mmx.experts.registry import get_expert
 from mmx.features import ExpertSource, build_store, load
+from mmx.items.atomic import write_atomic
 from mmx.items.shards import write_parquet
 from mmx.pipeline import run_step
 from mmx.project import Project
@@ -75,7 +76,7 @@ def predict(project: Project, videos: Sequence[Path]) -> list[Prediction]:
     with tempfile.TemporaryDirectory(prefix="mmx-predict-") as folder:
         aside = project.at(Path(folder))
         names = bring_in(aside, videos)
-        shutil.copy(project.layout.tools, aside.layout.tools)
+        write_atomic(aside.layout.tools, project.layout.tools.read_bytes())
         if project.layout.weights_lock.exists():
             shutil.copy(project.layout.weights_lock, aside.layout.weights_lock)
         embed(aside, description, names)

@@ -14,7 +14,6 @@ from mmx.layout import Layout
 from mmx.params import Params
 
 VIDEO = "video"
-LIMITS = ("collection.max_pixels", "collection.max_seconds")
 MEDIA_FAULTS = ("mmx.media.faults:MediaFault",)
 CORE_TOOLS = ("numpy", "pyarrow", "python")
 PICTURE_TOOLS = (*CORE_TOOLS, "av", "opencv-contrib-python")
@@ -73,7 +72,6 @@ SCENES = Step(
     recipe=Recipe("mmx.scenes:detect_item", MEDIA_FAULTS),
     rooms=("mmx.media", "mmx.scenes"),
     keys=(
-        *LIMITS,
         "scenes.detector",
         "scenes.drop_first_last",
         "scenes.min_scene_len",
@@ -88,7 +86,7 @@ AUDIO = Step(
     needs=(VIDEO,),
     recipe=Recipe("mmx.media.audio:extract_item", MEDIA_FAULTS),
     rooms=("mmx.media",),
-    keys=(*LIMITS, "audio.rate"),
+    keys=("audio.rate",),
     tools=(*CORE_TOOLS, "av", "ffmpeg"),
     kind="file",
     affix=".wav",
@@ -99,7 +97,6 @@ FLOW = Step(
     recipe=Recipe("mmx.flow.item:flow_item", MEDIA_FAULTS),
     rooms=("mmx.flow", "mmx.media"),
     keys=(
-        *LIMITS,
         "flow.bound",
         "flow.epsilon",
         "flow.gamma",
@@ -136,7 +133,6 @@ def embed_step(name: str) -> Step:
         ),
         rooms=(*expert.modules(), *flow_code, "mmx.media"),
         keys=(
-            *LIMITS,
             "embed.batch",
             f"embed.experts.{name}",
             "embed.frames_per_clip",

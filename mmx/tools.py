@@ -64,11 +64,11 @@ def check_tools(path: Path, names: Iterable[str]) -> None:
     try:
         written = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except FileNotFoundError:
-        raise ToolsError("tools.yaml is missing: run `mmx tools --write`") from None
+        raise ToolsError("mmx/tools.yaml is missing: run `mmx tools --write`") from None
     for name, installed in tool_versions(names).items():
         if written.get(name) != installed:
             raise ToolsError(
-                f"tools.yaml says {name} {written.get(name, 'nothing')}, installed is {installed}: "
+                f"mmx/tools.yaml says {name} {written.get(name)}, installed is {installed}: "
                 "install what requirements.lock names (`make install`), or run `mmx tools --write` "
                 "to take the new version; the stages that it affects will then run again"
             )

@@ -3,10 +3,11 @@
 from mmx.errors import plain_errors
 from mmx.evaluation.page import render
 from mmx.learning import evaluate
+from mmx.overview import project_status
 from mmx.project import open_project
 
 if __name__ == "__main__":
     with plain_errors():
         project = open_project()
         evaluate(project)
-        render(project.layout, project.params)
+        render(project.layout, project.params, faults=project_status(project).faults)

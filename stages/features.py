@@ -18,15 +18,17 @@ def build_features(project: Project) -> None:
         for name, entry in sorted(project.params.embed.experts.items())
     ]
     with project.store.locked("features"), project.store.workspace() as folder:
+        built = folder / "features"
+        built.mkdir()
         digest = build_store(
-            folder,
+            built,
             sources=layout.sources,
             clips=layout.clips,
             experts=experts,
             upstream=(layout.audio, layout.flow),
         )
         shutil.rmtree(layout.features, ignore_errors=True)
-        shutil.copytree(folder, layout.features)
+        shutil.move(built, layout.features)
     print(f"features: root digest {digest}")
 
 

@@ -1,5 +1,6 @@
 """What git and DVC remember: earlier versions of every output, each by its commit."""
 
+import hashlib
 import json
 import subprocess
 from collections.abc import Iterator
@@ -49,22 +50,23 @@ class Version:
     def listing(self, out: str) -> dict[str, str]:
         """Return the md5 of every file of an output directory by its path in it.
 
-        Empty where dvc.lock does not name it; HistoryError where DVC's cache lacks the listing.
+        Empty where dvc.lock does not name it; HistoryError where DVC's cache lacks the listing, or
+        has other bytes under its name.
         """
         digest = self.outs.get(out)
         if digest is None:
             return {}
         try:
-            entries = json.loads(self.object(digest).read_bytes())
-            return {entry["relpath"]: entry["md5"] for entry in entries}
+            content = self.object(digest).read_bytes()
         except FileNotFoundError:
             where = f"commit {self.commit.sha[:10]}" if self.commit else "dvc.lock"
             raise HistoryError(
                 f"DVC's cache does not have {out} as {where} names it: "
                 "`dvc fetch --all-commits` gets it"
             ) from None
-        except (ValueError, KeyError, TypeError):
-            raise HistoryError(f"the listing of {out} in DVC's cache is damaged") from None
+        if hashlib.md5(content, usedforsecurity=False).hexdigest() != digest.removesuffix(".dir"):
+            raise HistoryError(f"the listing of {out} in DVC's cache is damaged: `mmx repair`")
+        return {entry["relpath"]: entry["md5"] for entry in json.loads(content)}
 
     def object(self, md5: str) -> Path:
         """Return where DVC's cache keeps the file with this md5."""
@@ -122,7 +124,9 @@ class History:
 
     @cached_property
     def commits(self) -> list[Commit]:
-        """Commits that changed dvc.lock, newest first."""
+        """Commits that changed dvc.lock, newest first; none outside a DVC repository."""
+        if self.cache is None:
+            return []
         text = self.git("log", "--format=%H%x00%aI%x00%s", "--", LOCK)
         return [Commit(*line.split("\0")) for line in text.splitlines()]
 

@@ -62,6 +62,7 @@ def repair(project: Project, *, tell: Tell = lambda done, total: None) -> Repair
         for path in paths:
             path.unlink(missing_ok=True)
         forget_runs(tree, stages, lost)
+        clear_rwlock(tree.root / ".dvc" / "tmp" / "rwlock")
         forget_outs(tree.root / LOCK, stages)
     return Repair(removed, sources, left, tuple(sorted(stages)))
 
@@ -219,6 +220,19 @@ def leads_to(md5: str, gone: set[str], cache: Path) -> bool:
         return any(entry["md5"] in gone for entry in json.loads(listing.read_bytes()))
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return True
+
+
+def clear_rwlock(path: Path) -> None:
+    """Remove DVC's list of who reads and writes what, if a kill left half of it.
+
+    DVC refuses to do anything with a broken one; who is alive writes it anew.
+    """
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    except ValueError:
+        path.unlink()
 
 
 def forget_outs(lock: Path, stages: set[str]) -> None:

@@ -116,10 +116,10 @@ def verify(
     inspection = Inspection(Tree(project), quick, tell)
     for step in inspection.tree.steps:
         inspection.receipts[step.name] = check_receipts(inspection, step)
-    check_store_receipts(inspection)
     expected = list(all_expected(inspection.tree, inspection.receipts))
     check_missing(inspection, expected)
     names = check_files(inspection, expected)
+    check_store_receipts(inspection)
     for step in inspection.tree.steps:
         check_step(inspection, step)
     check_outputs_without_witness(inspection, expected)
@@ -193,8 +193,7 @@ def read_line(line: bytes) -> tuple[str, Receipt]:
 def check_store_receipts(inspection: Inspection) -> None:
     """Report receipts of the store that are not sound, or whose objects are gone."""
     store = inspection.tree.project.store
-    made = [receipt for items in inspection.receipts.values() for receipt in items.values()]
-    present = {receipt.fingerprint: receipt for receipt in made}
+    present = trusted_receipts(inspection)
     for path in sorted((store.root / "receipts").glob("*/*/*.json")):
         inspection.checked["receipts"] += 1
         content = path.read_bytes()
@@ -214,6 +213,23 @@ def check_store_receipts(inspection: Inspection) -> None:
             if not lost.exists():
                 what = f"{path.parent.parent.name} made it, and its receipt is still in the store"
                 inspection.add(Kind.MISSING, lost, what)
+
+
+def trusted_receipts(inspection: Inspection) -> dict[str, Receipt]:
+    """Return receipts of output directories by fingerprint, those of damaged files left out."""
+    tree = inspection.tree
+    damaged = {
+        (step.name, path.stem[1:])
+        for step in tree.steps
+        for path in receipt_files(tree, step)
+        if inspection.key(path) in inspection.found
+    }
+    return {
+        receipt.fingerprint: receipt
+        for step, receipts in inspection.receipts.items()
+        for item, receipt in receipts.items()
+        if (step, shard_of(item)) not in damaged
+    }
 
 
 def check_missing(inspection: Inspection, expected: list[Expected]) -> None:

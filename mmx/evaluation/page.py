@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mmx.evaluation import charts, collection, diagram, evidence, exhibits, plots
+from mmx.evaluation.figures import write_figures
 from mmx.evaluation.results import make_tables, write_tables
 from mmx.evaluation.sources import Sources, read_sources
 from mmx.evaluation.tables import Table
@@ -37,15 +38,17 @@ class Fault(Protocol):
 
 
 def render(layout: Layout, params: Params, *, faults: Sequence[Fault] = ()) -> Path:
-    """Write the report of a project whose stages have run, and its tables; return its path.
+    """Write the report of a project whose stages have run; return its path.
 
-    Ablations that have been run are among them. The tables go to `reports/tables/`.
+    Its tables go to `reports/tables/`, figures as pictures to `reports/figures/`. Ablations that
+    have been run are part of it.
     """
     sources = read_sources(layout, params)
     made = make_tables(sources)
     temporary = layout.page.with_suffix(".tmp")
     temporary.write_text(build(sources, made, faults), encoding="utf-8")
     write_tables(layout.reports / "tables", made)
+    write_figures(layout.reports / "figures", sources)
     os.replace(temporary, layout.page)
     return layout.page
 

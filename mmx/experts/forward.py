@@ -3,7 +3,8 @@
 A network's kernels depend on the shape of the batch, so every pass has the one shape that the
 parameters give and the last batch is filled up with zeros. With the shape fixed, a row of the
 result depends neither on its neighbours nor on its place among them (tested for every network).
-The number of threads is part of that shape: it is fixed at one.
+The number of threads is part of that shape: it is fixed at one. Descriptors see one sample at a
+time, because angles and logarithms come out otherwise at the end of an array than in its middle.
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ class Embedder:
         precision: str = "float32",
         device: str = "cpu",
     ) -> None:
-        """`batch` counts single frames; a pass holds as many whole samples, at least one."""
+        """`batch` counts frames; a network's pass holds as many whole samples, at least one."""
         self.expert = expert
         self.device = torch.device(device)
-        self.batch = max(1, batch // frames_per_sample(expert))
+        self.batch = max(1, batch // frames_per_sample(expert)) if expert.weights else 1
         self.dtype = PRECISIONS.get(precision) if expert.weights else None
         self.network = in_channels_last(network).to(self.device)
 

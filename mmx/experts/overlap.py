@@ -5,6 +5,7 @@ bounded by the queue, whatever the length of the work.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, Queue
 from threading import Event, Lock, Thread
@@ -112,8 +113,8 @@ def _drain(queue: "Queue[Any]", threads: int) -> Iterator[Any]:
 
 def _join(queue: "Queue[Any]", workers: list[Thread]) -> None:
     """Wait for the threads, throwing away what they still queue."""
-    while any(worker.is_alive() for worker in workers):
-        try:
-            queue.get(timeout=0.01)
-        except Empty:
-            continue
+    for worker in workers:
+        while worker.is_alive():
+            with suppress(Empty):
+                queue.get_nowait()
+            worker.join(timeout=0.001)

@@ -143,9 +143,9 @@ def assemble(
             for index in [index for index in held if index < wanted[0]]:
                 del held[index]
             while wanted[-1] not in held:
-                index, picture = next(stream, (None, None))
-                if index is None or picture is None:
+                following = next(stream, None)
+                if following is None:
                     raise IndexError(f"picture {wanted[-1]} is wanted and missing")
-                held[index] = picture
+                held[following[0]] = following[1]
             data = np.stack([held[index] for index in wanted]) if stacked else held[wanted[0]]
             yield Sample(row, data, each.padded)

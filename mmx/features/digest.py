@@ -69,7 +69,7 @@ def _vectors(column: pa.FixedSizeListArray) -> Encoder:
     """Encoder of a column of float32 vectors of one width: the count and their raw bytes."""
     width = column.type.list_size
     flat = column.values.slice(column.offset * width, len(column) * width)
-    raw = memoryview(np.ascontiguousarray(flat.to_numpy(zero_copy_only=False), "<f4")).cast("B")
+    raw = np.ascontiguousarray(flat.to_numpy(zero_copy_only=False), "<f4").data.cast("B")
     head, step = _size(width), width * 4
     return lambda i: head + raw[i * step : (i + 1) * step]
 

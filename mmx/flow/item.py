@@ -1,15 +1,19 @@
 """One trailer's share of the flow step: decode, sample, compute, quantise, store."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from mmx.flow.parameters import TVL1Params
 from mmx.flow.quantise import quantise
 from mmx.flow.sampling import Pair, clip_pairs, nearest_frames
 from mmx.flow.store import FlowHeader, FlowPair, FlowWriter
-from mmx.flow.tvl1 import tvl1
+from mmx.flow.tvl1 import TVL1
 from mmx.media.clip import Clip
 from mmx.media.frames import read_frames
 from mmx.media.limits import Limits
@@ -19,24 +23,42 @@ from mmx.params import FlowParams
 FILE = "trailer.flow"
 CROP = 224
 """Side of the centre that `keep: crop224` stores, in pixels."""
+BATCH = 32
+"""Pairs at once on a device other than the CPU."""
 _SMALL = (16, 16)
 
 
-def flow_item(
-    *, video: Path, clips: list[Clip], params: FlowParams, limits: Limits, out: Path
-) -> dict[str, int]:
-    """Write the flow of a trailer's clips (section 4.1's Dual TV-L1) to `out` / `trailer.flow`.
+class FramePair(NamedTuple):
+    """Two frames between which flow is sought."""
 
-    Return how many pairs there are, how many clips have none, and the stored images' size. Raise
-    MediaFault for what is wrong with the video.
+    pair: FlowPair
+    prev: np.ndarray
+    """uint8, height x width, grey."""
+    next: np.ndarray
+
+
+def flow_item(
+    *,
+    video: Path,
+    clips: list[Clip],
+    params: FlowParams,
+    limits: Limits,
+    out: Path,
+    device: str = "cpu",
+) -> dict[str, int]:
+    """Write the Dual TV-L1 flow of a trailer's clips (section 4.1) to `out` / `trailer.flow`.
+
+    On the CPU by the compiled solver, one pair after the other on one core; on another `device` by
+    PyTorch, many at once. Return how many pairs there are, how many clips have none, and the size
+    of the stored images. Raise MediaFault for what is wrong with the video.
     """
     probed = probe(video, limits)
     size = short_side_size(probed.width, probed.height, params.short_side)
-    pairs = choose_pairs(video, clips, params, limits)
-    crop = CROP if params.keep == "crop224" else max(size)
-    header = FlowHeader(height=min(size[1], crop), width=min(size[0], crop), bound=params.bound)
-    with FlowWriter(out / FILE, header) as writer:
-        for pair, flow in compute_flow(video, pairs, size, solver_params(params), limits):
+    header = stored_header(size, params)
+    with one_thread(), FlowWriter(out / FILE, header) as writer:
+        pairs = choose_pairs(video, clips, params, limits)
+        frames = read_pairs(video, pairs, size, limits)
+        for pair, flow in solver(size, solver_params(params), device)(frames):
             writer.write(pair, quantise(centre(flow, header.height, header.width), params.bound))
     return {
         "pairs": sum(map(len, pairs.values())),
@@ -46,10 +68,27 @@ def flow_item(
     }
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep OpenCV from spreading small resizes over threads: every core has a worker."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
+
+
 def short_side_size(width: int, height: int, short_side: int) -> tuple[int, int]:
     """Return (width, height) with the short side given and the aspect kept, rounded."""
     short = min(width, height)
     return round(width * short_side / short), round(height * short_side / short)
+
+
+def stored_header(size: tuple[int, int], params: FlowParams) -> FlowHeader:
+    """Return what the file says of images computed at `size` (width, height)."""
+    crop = CROP if params.keep == "crop224" else max(size)
+    return FlowHeader(height=min(size[1], crop), width=min(size[0], crop), bound=params.bound)
 
 
 def solver_params(params: FlowParams) -> TVL1Params:
@@ -61,7 +100,7 @@ def solver_params(params: FlowParams) -> TVL1Params:
 def choose_pairs(
     video: Path, clips: Sequence[Clip], params: FlowParams, limits: Limits
 ) -> dict[int, list[Pair]]:
-    """Return the pairs of every clip, by its index."""
+    """Return the pairs of every clip, by its index; at a rate of its own, decode for the times."""
     if params.rate == "native":
         return {clip.index: clip_pairs(clip, params.pairs_per_clip) for clip in clips}
     times = [frame.time for frame in read_frames(video, size=_SMALL, limits=limits)]
@@ -73,23 +112,51 @@ def choose_pairs(
     return chosen
 
 
-def compute_flow(
-    video: Path,
-    pairs: dict[int, list[Pair]],
-    size: tuple[int, int],
-    params: TVL1Params,
-    limits: Limits,
-) -> Iterator[tuple[FlowPair, np.ndarray]]:
-    """Yield the flow (float32, height x width x 2) of every pair, in one pass over the video."""
-    ends = {later: FlowPair(clip, first, later) for clip in pairs for first, later in pairs[clip]}
+def read_pairs(
+    video: Path, pairs: dict[int, list[Pair]], size: tuple[int, int], limits: Limits
+) -> Iterator[FramePair]:
+    """Yield the frames of every pair, resized to (width, height), in one pass over the video.
+
+    A frame is held until the pair that it begins is complete: never more than two.
+    """
+    ends = {last: FlowPair(clip, first, last) for clip in pairs for first, last in pairs[clip]}
     starts = {pair.prev_index for pair in ends.values()}
     held: dict[int, np.ndarray] = {}
     for frame in read_frames(video, ends.keys() | starts, pixels="gray", size=size, limits=limits):
         if frame.index in ends:
             pair = ends[frame.index]
-            yield pair, tvl1(held.pop(pair.prev_index), frame.image, params)
+            yield FramePair(pair, held.pop(pair.prev_index), frame.image)
         if frame.index in starts:
             held[frame.index] = frame.image
+
+
+Solved = Iterator[tuple[FlowPair, np.ndarray]]
+
+
+def solver(
+    size: tuple[int, int], params: TVL1Params, device: str
+) -> Callable[[Iterable[FramePair]], Solved]:
+    """Return what turns pairs of frames of (width, height) into flow, float32 (H, W, 2), there."""
+    if device == "cpu":
+        tvl1 = TVL1(size[1], size[0], params)
+        return lambda frames: ((pair, tvl1.flow(prev, next_)) for pair, prev, next_ in frames)
+    return lambda frames: solve_batches(frames, params, device)
+
+
+def solve_batches(frames: Iterable[FramePair], params: TVL1Params, device: str) -> Solved:
+    """Yield the flow of every pair, computed by PyTorch in batches."""
+    import torch
+
+    from mmx.flow.batch import tvl1_batch
+
+    remaining = iter(frames)
+    while batch := list(islice(remaining, BATCH)):
+        prev, next_ = (
+            torch.from_numpy(np.stack([getattr(frame, name) for frame in batch]))
+            for name in ("prev", "next")
+        )
+        flows = tvl1_batch(prev, next_, params, device).cpu().numpy()
+        yield from zip((frame.pair for frame in batch), flows, strict=True)
 
 
 def centre(flow: np.ndarray, height: int, width: int) -> np.ndarray:

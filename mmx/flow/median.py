@@ -1,8 +1,8 @@
-"""The median filter of 3 x 3 and 5 x 5 pixels, edges repeated, as a network of minima and maxima."""
+"""The median filter, edges repeated, as a network of minima and maxima."""
 
 from numba import njit
 
-from mmx.flow.simd import LANES, load, maximum, minimum, store
+from mmx.flow.simd import LANES, load, load_number, maximum, minimum, splat, store
 from mmx.flow.tiles import FLOW_TILE, INSIDE, ONES
 
 
@@ -108,31 +108,31 @@ def _median5(ranks, at, stride):
 
 
 @njit
-def _unfold(flow, channel, plane, grid):
-    """Copy a channel of the flow into a plane with two more pixels on every side, edges repeated."""
-    stride = (grid.tiles + 2) * LANES
-    for row in range(grid.rows):
+def _unfold(flow, channel, plane, rows, tiles, width):
+    """Copy a channel of the flow into a plane with two more pixels on every side: the edges."""
+    stride = (tiles + 2) * LANES
+    for row in range(rows):
         start = (row + 2) * stride + LANES
-        at = (row + 1) * grid.tiles * FLOW_TILE + channel
-        for tile in range(grid.tiles):
+        at = (row + 1) * tiles * FLOW_TILE + channel
+        store(plane, start - LANES, splat(load_number(flow, at)))
+        for tile in range(tiles):
             store(plane, start + tile * LANES, load(flow, at + tile * FLOW_TILE))
-        end = start + grid.width
-        plane[start - 2] = plane[start - 1] = plane[start]
-        plane[end] = plane[end + 1] = plane[end - 1]
+        store(plane, start + width, splat(load_number(plane, start + width - 1)))
     for border in range(2):
-        below = (grid.rows + 2 + border) * stride
+        below = (rows + 2 + border) * stride
         for x in range(0, stride, LANES):
             store(plane, border * stride + x, load(plane, 2 * stride + x))
-            store(plane, below + x, load(plane, (grid.rows + 1) * stride + x))
+            store(plane, below + x, load(plane, (rows + 1) * stride + x))
 
 
 @njit
 def median_filter(flow, channel, plane, ranks, grid, masks, size):
     """Replace a channel of the flow (its offset in a tile) by its `size` x `size` median.
 
-    `plane`: work space of (rows + 4) x (tiles + 2) vectors; `ranks`: of 5 x (tiles + 2) vectors.
+    Addresses: `flow`; `masks`, of what `edge_masks` makes; `plane`, work space of (rows + 4) x
+    (tiles + 2) vectors; `ranks`, of 5 x (tiles + 2) vectors.
     """
-    _unfold(flow, channel, plane, grid)
+    _unfold(flow, channel, plane, grid.rows, grid.tiles, grid.width)
     stride = (grid.tiles + 2) * LANES
     for row in range(grid.rows):
         at = (row + 2) * stride

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def quantise(flow: np.ndarray, bound: float) -> np.ndarray:
-    """Return uint8 levels of `flow` (float32, pixels, any shape): round((v + bound) * 255/(2 bound)).
+    """Return round((v + bound) * 255 / (2 bound)) as uint8 of every v in `flow`, in pixels.
 
     Values beyond [-bound, bound] are clipped to it. Halves are rounded to even, so no movement
     (127.5) is level 128.

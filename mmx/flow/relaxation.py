@@ -2,7 +2,7 @@
 
 Row i of u needs the old dual variables of rows i - 1 and i; row i - 1 of p follows as soon as row i
 of u is there. So one iteration passes once over memory, in place, and the next may follow one row
-behind it, in what the cache still holds. `mmx.flow.tiles` says how the arrays are laid out.
+behind it, in what the cache still holds. `mmx.flow.tiles` says how the images are laid out.
 """
 
 from typing import NamedTuple
@@ -32,15 +32,33 @@ _ONE = np.float32(1.0)
 _ZERO = np.float32(0.0)
 
 
-class Steps(NamedTuple):
-    """The constants of the iteration, in every lane."""
+class Case(NamedTuple):
+    """What the iterations of a warp have in common."""
 
+    rows: int
+    tiles: int
+    """Per row."""
+    masks: int
+    """Address of what `edge_masks` makes."""
+    field: int
+    """Address."""
     bound: Float32x16
-    """lambda theta."""
+    """lambda theta in every lane."""
     theta: Float32x16
     ratio: Float32x16
     """tau / theta."""
     gamma: Float32x16
+
+
+class Ends(NamedTuple):
+    """Addresses from which and to which an iteration goes; they may be the same."""
+
+    source: int
+    target: int
+    shade: int | None
+    """The illumination term's part of the source, if there is such a term."""
+    shaded: int | None
+    """The illumination term's part of the target."""
 
 
 @njit(forceinline=True)
@@ -77,23 +95,24 @@ def _dual(source, target, at, u, right, below, inner, ratio):
 
 
 @njit(forceinline=True)
-def _flow_tile(field, source, target, here, at, above, left, error, shade, shaded, inside, steps):
-    """New u1, u2 and u3 of a tile; without illumination term, `shade` and `shaded` are None."""
+def _flow_tile(case, ends, shade, here, at, above, left, error, inside):
+    """New u1, u2 and u3 of a tile; `shade` is None without an illumination term."""
+    source, target, shaded = ends.source, ends.target, ends.shaded
     left1, left2, left3 = left
     u1, u2 = load(source, at), load(source, at + U2)
-    rho = _residual(field, here, u1, u2)
+    rho = _residual(case.field, here, u1, u2)
     if shade is None:
-        scalar, new3 = _threshold(field, here, rho, steps.bound), left3
+        scalar, new3 = _threshold(case.field, here, rho, case.bound), left3
     else:
         u3 = load(shade, at // 2)
-        scalar = _threshold(field, here, rho + steps.gamma * u3, steps.bound)
-        v3 = u3 - scalar * steps.gamma
-        new3, left3 = _primal(shade, at // 2, above // 2, left3, v3, steps.theta)
+        scalar = _threshold(case.field, here, rho + case.gamma * u3, case.bound)
+        v3 = u3 - scalar * case.gamma
+        new3, left3 = _primal(shade, at // 2, above // 2, left3, v3, case.theta)
         store(shaded, at // 2, new3)
         error = error + (new3 - u3) * inside * (new3 - u3)
-    v1, v2 = u1 - scalar * load(field, here), u2 - scalar * load(field, here + LANES)
-    new1, left1 = _primal(source, at, above, left1, v1, steps.theta)
-    new2, left2 = _primal(source, at + U2, above + U2, left2, v2, steps.theta)
+    v1, v2 = u1 - scalar * load(case.field, here), u2 - scalar * load(case.field, here + LANES)
+    new1, left1 = _primal(source, at, above, left1, v1, case.theta)
+    new2, left2 = _primal(source, at + U2, above + U2, left2, v2, case.theta)
     store(target, at, new1)
     store(target, at + U2, new2)
     error = error + (new1 - u1) * inside * (new1 - u1)
@@ -102,16 +121,12 @@ def _flow_tile(field, source, target, here, at, above, left, error, shade, shade
 
 
 @njit(forceinline=True)
-def _dual_tile(source, target, at, u, below, shade, shaded, inner, ratio):
-    """New dual variables of a tile; returns u of the tile to its right."""
-    right1, right2 = load(target, at + FLOW_TILE), load(target, at + FLOW_TILE + U2)
-    _dual(source, target, at, u[0], right1, below[0], inner, ratio)
-    _dual(source, target, at + U2, u[1], right2, below[1], inner, ratio)
-    if shade is None:
-        return right1, right2, u[2]
-    right3 = load(shaded, (at + FLOW_TILE) // 2)
-    _dual(shade, shaded, at // 2, u[2], right3, below[2], inner, ratio)
-    return right1, right2, right3
+def _dual_tile(case, ends, shade, at, u, right, below, inner):
+    """New dual variables of a tile, given u of it, of the tile to its right and of that below."""
+    _dual(ends.source, ends.target, at, u[0], right[0], below[0], inner, case.ratio)
+    _dual(ends.source, ends.target, at + U2, u[1], right[1], below[1], inner, case.ratio)
+    if shade is not None:
+        _dual(shade, ends.shaded, at // 2, u[2], right[2], below[2], inner, case.ratio)
 
 
 @njit(forceinline=True)
@@ -122,89 +137,77 @@ def _load_flow(flow, at, shaded):
     return load(flow, at), load(flow, at + U2), load(shaded, at // 2)
 
 
-@njit
-def _first_row(field, source, target, shade, shaded, grid, masks, steps):
-    """Flow of row 0; returns the sum of its squared changes."""
-    zero = splat(_ZERO)
-    left, error = (zero, zero, zero), zero
-    for tile in range(grid.tiles):
-        above = tile * FLOW_TILE
-        at = above + grid.tiles * FLOW_TILE
-        here = tile * FIELD_TILE
-        inside = load(masks, INSIDE if tile == grid.tiles - 1 else ONES)
-        _, left, error = _flow_tile(
-            field, source, target, here, at, above, left, error, shade, shaded, inside, steps
-        )
-    return total(error)
-
-
 @njit(forceinline=True)
-def _tile(field, source, target, shade, shaded, here, above, span, carry, inside, inner, steps):
+def _both(case, ends, here, above, carry, inside, inner):
     """Flow of a tile and dual variables of the tile above it."""
     left, error, u = carry
-    new, left, error = _flow_tile(
-        field, source, target, here, above + span, above, left, error, shade, shaded, inside, steps
-    )
-    return left, error, _dual_tile(source, target, above, u, new, shade, shaded, inner, steps.ratio)
+    at = above + case.tiles * FLOW_TILE
+    new, left, error = _flow_tile(case, ends, ends.shade, here, at, above, left, error, inside)
+    right = _load_flow(ends.target, above + FLOW_TILE, ends.shaded)
+    _dual_tile(case, ends, ends.shade, above, u, right, new, inner)
+    return left, error, right
 
 
 @njit(forceinline=True)
-def _row(field, source, target, shade, shaded, row, grid, masks, steps):
+def _row(case, ends, row):
     """Flow of a row and dual variables of the row above it; returns its squared changes."""
     zero, one = splat(_ZERO), splat(_ONE)
-    span, last = grid.tiles * FLOW_TILE, grid.tiles - 1
-    above, here = row * span, row * grid.tiles * FIELD_TILE
-    carry = (zero, zero, zero), zero, _load_flow(target, above, shaded)
-    for _ in range(last):
-        carry = _tile(
-            field, source, target, shade, shaded, here, above, span, carry, one, one, steps
-        )
-        above += FLOW_TILE
-        here += FIELD_TILE
-    inside, inner = load(masks, INSIDE), load(masks, INNER)
-    carry = _tile(
-        field, source, target, shade, shaded, here, above, span, carry, inside, inner, steps
-    )
+    first = row * case.tiles
+    carry = (zero, zero, zero), zero, _load_flow(ends.target, first * FLOW_TILE, ends.shaded)
+    for number in range(first, first + case.tiles - 1):
+        carry = _both(case, ends, number * FIELD_TILE, number * FLOW_TILE, carry, one, one)
+    last = first + case.tiles - 1
+    inside, inner = load(case.masks, INSIDE), load(case.masks, INNER)
+    carry = _both(case, ends, last * FIELD_TILE, last * FLOW_TILE, carry, inside, inner)
     return total(carry[1])
 
 
 @njit
-def _last_row(source, target, shade, shaded, grid, masks, steps):
-    """Dual variables of the last row: nothing lies below it."""
-    above = grid.rows * grid.tiles * FLOW_TILE
-    for tile in range(grid.tiles):
-        at = above + tile * FLOW_TILE
-        u = _load_flow(target, at, shaded)
-        inner = load(masks, INNER if tile == grid.tiles - 1 else ONES)
-        _dual_tile(source, target, at, u, u, shade, shaded, inner, steps.ratio)
+def _first_row(case, ends):
+    """Flow of row 0; returns its squared changes."""
+    zero = splat(_ZERO)
+    left, error = (zero, zero, zero), zero
+    for tile in range(case.tiles):
+        above = tile * FLOW_TILE
+        at = above + case.tiles * FLOW_TILE
+        inside = load(case.masks, INSIDE if tile == case.tiles - 1 else ONES)
+        _, left, error = _flow_tile(
+            case, ends, ends.shade, tile * FIELD_TILE, at, above, left, error, inside
+        )
+    return total(error)
 
 
 @njit
-def relax(field, source, target, shade, shaded, grid, masks, steps, errors):
-    """Run len(errors) iterations from `source` to `target`; `errors` gets their squared changes.
-
-    The iterations follow each other down the image one row apart. `source` stays as it is.
-    `shade`, `shaded`: None, or likewise the arrays of the illumination term.
-    """
-    errors[:] = 0.0
-    for wave in range(grid.rows + len(errors)):
-        for n in range(max(0, wave - grid.rows), min(len(errors), wave + 1)):
-            if n == 0:
-                errors[0] += _advance(
-                    field, source, target, shade, shaded, wave, grid, masks, steps
-                )
-            else:
-                errors[n] += _advance(
-                    field, target, target, shaded, shaded, wave - n, grid, masks, steps
-                )
+def _last_row(case, ends):
+    """Dual variables of the last row: nothing lies below it."""
+    for tile in range(case.tiles):
+        at = (case.rows * case.tiles + tile) * FLOW_TILE
+        u = _load_flow(ends.target, at, ends.shaded)
+        right = _load_flow(ends.target, at + FLOW_TILE, ends.shaded)
+        inner = load(case.masks, INNER if tile == case.tiles - 1 else ONES)
+        _dual_tile(case, ends, ends.shade, at, u, right, u, inner)
 
 
 @njit(forceinline=True)
-def _advance(field, source, target, shade, shaded, row, grid, masks, steps):
+def _advance(case, ends, row):
     """What an iteration does when it comes to a row; the one below the last ends it."""
     if row == 0:
-        return _first_row(field, source, target, shade, shaded, grid, masks, steps)
-    if row < grid.rows:
-        return _row(field, source, target, shade, shaded, row, grid, masks, steps)
-    _last_row(source, target, shade, shaded, grid, masks, steps)
+        return _first_row(case, ends)
+    if row < case.rows:
+        return _row(case, ends, row)
+    _last_row(case, ends)
     return _ZERO
+
+
+@njit
+def relax(case, ends, errors):
+    """Run len(errors) iterations; `errors` gets the sum of squared changes of u of each.
+
+    They follow each other down the image one row apart. The source stays as it is, unless it is
+    the target.
+    """
+    errors[:] = 0.0
+    later = Ends(ends.target, ends.target, ends.shaded, ends.shaded)
+    for wave in range(case.rows + len(errors)):
+        for n in range(max(0, wave - case.rows), min(len(errors), wave + 1)):
+            errors[n] += _advance(case, later if n else ends, wave - n)

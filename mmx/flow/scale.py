@@ -1,6 +1,10 @@
-"""The solver of one scale in compiled code: warps, outer and inner iterations, and when they stop."""
+"""The solver of one scale in compiled code: warps, outer and inner iterations, their stop."""
 
+import fcntl
+import functools
 import hashlib
+import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +15,7 @@ from numba import njit
 from mmx.flow import median, relaxation, simd, tiles, warp
 from mmx.flow.median import median_filter
 from mmx.flow.parameters import TVL1Params
-from mmx.flow.relaxation import Steps, relax
+from mmx.flow.relaxation import Case, Ends, relax
 from mmx.flow.simd import LANES, splat
 from mmx.flow.tiles import (
     U1,
@@ -24,7 +28,7 @@ from mmx.flow.tiles import (
     read_dual,
     tile_image,
 )
-from mmx.flow.warp import MARGIN, interleave, linearise
+from mmx.flow.warp import MARGIN, interleave, linearise, plan_array
 
 CHASE = 8
 """Most iterations that follow each other down the image at once."""
@@ -48,16 +52,24 @@ class Settings(NamedTuple):
     """Sum of squared changes at or below which iterations stop."""
 
 
-class Work(NamedTuple):
-    """What compiled code writes on its way, one-dimensional float32."""
+class Memory(NamedTuple):
+    """Addresses of what a scale is solved in."""
 
-    image: np.ndarray
+    frame: int
+    """I0 in tiles."""
+    image: int
     """I1 and its gradient, interleaved, with a margin of zeros."""
-    field: np.ndarray
-    """Four planes in tiles."""
-    plane: np.ndarray
-    ranks: np.ndarray
-    places: np.ndarray
+    masks: int
+    field: int
+    plane: int
+    ranks: int
+    plan: int
+    flow: int
+    other_flow: int
+    """As large as `flow`; the result is in one of the two."""
+    shade: int | None
+    """The illumination term's part of the flow; None without."""
+    other_shade: int | None
 
 
 @njit
@@ -79,62 +91,77 @@ def _accepted(errors, stop):
 
 
 @njit
-def _iterate(field, a, b, c, d, grid, masks, steps, settings, errors):
-    """Inner iterations on `a` (and `c`); returns the last error, and whether the result is in `b`.
+def _iterate(case, ends, settings, errors):
+    """Inner iterations; returns the last error, and whether the result is in the target.
 
-    Several iterations run at once, from `a` to `b`. When it turns out that one of them met the
-    stopping rule, they are run again from `a`, up to that one: the result is that of looking after
-    each. An iteration alone needs no way back and works in place.
+    Several iterations run at once, from source to target. When it turns out that one of them met
+    the stopping rule, they run again from the source, up to that one: the result is that of looking
+    after each. An iteration alone needs no way back and works in place.
     """
     before, error, left, swapped = np.inf, np.inf, settings.inner, False
     while error > settings.stop and left > 0:
         fresh = left == settings.inner
         count = min(2, left) if fresh else _ahead(error, before, settings.stop, left)
         if count == 1:
-            relax(field, a, a, c, c, grid, masks, steps, errors[:1])
+            relax(case, Ends(ends.source, ends.source, ends.shade, ends.shade), errors[:1])
             done = 1
         else:
-            relax(field, a, b, c, d, grid, masks, steps, errors[:count])
+            relax(case, ends, errors[:count])
             done = _accepted(errors[:count], settings.stop)
             if done < count:
-                relax(field, a, b, c, d, grid, masks, steps, errors[:done])
-            a, b, c, d, swapped = b, a, d, c, not swapped
+                relax(case, ends, errors[:done])
+            ends = Ends(ends.target, ends.source, ends.shaded, ends.shade)
+            swapped = not swapped
         before, error = error if done == 1 else errors[done - 2], errors[done - 1]
         left -= done
     return error, swapped
 
 
+@njit
+def _warp(memory, ends, grid, settings, errors):
+    """One linearisation and its iterations; returns the ends, exchanged if the target has u."""
+    linearise(
+        memory.frame, memory.image, ends.source, memory.field, grid, memory.masks, memory.plan
+    )
+    case = Case(
+        grid.rows,
+        grid.tiles,
+        memory.masks,
+        memory.field,
+        splat(settings.bound),
+        splat(settings.theta),
+        splat(settings.ratio),
+        splat(settings.gamma),
+    )
+    error, outer = np.inf, 0
+    while error > settings.stop and outer < settings.outer:
+        if settings.median > 1:
+            for u in (U1, U2):
+                median_filter(
+                    ends.source, u, memory.plane, memory.ranks, grid, memory.masks, settings.median
+                )
+        error, swapped = _iterate(case, ends, settings, errors)
+        if swapped:
+            ends = Ends(ends.target, ends.source, ends.shaded, ends.shade)
+        outer += 1
+    return ends
+
+
 def _compiled(version: str) -> Callable[..., bool]:
-    """Return the solver, compiled at its first call and then found in numba's cache.
+    """Return the solver, compiled at its first use and from then on found in numba's cache.
 
     The cache looks only at the file of the function itself. `version`, a digest of the other
     kernels' files, is part of the function and so of its key.
     """
 
     @njit(cache=True)
-    def solve(frame, flow, shade, work, grid, masks, settings):
+    def solve(memory, grid, settings):
         assert version
-        a, b = flow
-        c, d = shade
-        steps = Steps(
-            splat(settings.bound),
-            splat(settings.theta),
-            splat(settings.ratio),
-            splat(settings.gamma),
-        )
-        errors, swapped = np.empty(CHASE), False
+        errors = np.empty(CHASE)
+        ends = Ends(memory.flow, memory.other_flow, memory.shade, memory.other_shade)
         for _ in range(settings.warps):
-            linearise(frame, work.image, a, work.field, grid, masks, work.places)
-            error, outer = np.inf, 0
-            while error > settings.stop and outer < settings.outer:
-                if settings.median > 1:
-                    median_filter(a, U1, work.plane, work.ranks, grid, masks, settings.median)
-                    median_filter(a, U2, work.plane, work.ranks, grid, masks, settings.median)
-                error, odd = _iterate(work.field, a, b, c, d, grid, masks, steps, settings, errors)
-                if odd:
-                    a, b, c, d, swapped = b, a, d, c, not swapped
-                outer += 1
-        return swapped
+            ends = _warp(memory, ends, grid, settings, errors)
+        return ends.source == memory.other_flow
 
     return solve
 
@@ -153,18 +180,24 @@ class Scale:
     def __init__(self, rows: int, width: int, params: TVL1Params) -> None:
         """Allocate for frames of rows x width pixels."""
         self._grid = grid = make_grid(rows, width)
-        self._masks = edge_masks(grid)
         self._settings = _settings(params, rows * width)
         self._frame = aligned_zeros(rows * grid.tiles * LANES)
-        self._flow = (dual_array(grid, 2), dual_array(grid, 2))
-        self._shade = (dual_array(grid, 1), dual_array(grid, 1)) if params.gamma else (None, None)
-        self._work = Work(
-            image=aligned_zeros((rows + 2 * MARGIN) * (width + 2 * MARGIN) * 4),
-            field=aligned_zeros(rows * grid.tiles * 4 * LANES),
-            plane=aligned_zeros((rows + 4) * (grid.tiles + 2) * LANES),
-            ranks=aligned_zeros(5 * (grid.tiles + 2) * LANES),
-            places=aligned_zeros(13 * LANES),
-        )
+        self._image = aligned_zeros((rows + 2 * MARGIN) * (width + 2 * MARGIN) * 4)
+        self._flow = [dual_array(grid, 2), dual_array(grid, 2)]
+        self._shade = [dual_array(grid, 1), dual_array(grid, 1)] if params.gamma else [None, None]
+        self._arrays = [
+            self._frame,
+            self._image,
+            edge_masks(grid),
+            aligned_zeros(rows * grid.tiles * 4 * LANES),
+            aligned_zeros((rows + 4) * (grid.tiles + 2) * LANES),
+            aligned_zeros(5 * (grid.tiles + 2) * LANES),
+            plan_array(grid),
+            *self._flow,
+            *self._shade,
+        ]
+        addresses = [None if array is None else array.ctypes.data for array in self._arrays]
+        self._memory = Memory(*addresses)
 
     def solve(self, frame: np.ndarray, other: np.ndarray, flow: np.ndarray | None) -> np.ndarray:
         """Return the flow (channels, rows, width) that `flow`, or none, leads to on this scale.
@@ -172,18 +205,33 @@ class Scale:
         `frame`, `other`: I0 and I1, float32 (rows, width) in grey levels of 0 to 255. Channels are
         u1, u2 and, with an illumination term, u3.
         """
-        grid = self._grid
-        tile_image(frame, self._frame, grid)
-        interleave(other, self._work.image, grid)
-        begin_dual(self._flow[0], None if flow is None else flow[:2], grid)
+        grid, parts = self._grid, [(self._flow, slice(2))]
         if self._shade[0] is not None:
-            begin_dual(self._shade[0], None if flow is None else flow[2:], grid)
-        end = _solve(
-            self._frame, self._flow, self._shade, self._work, grid, self._masks, self._settings
-        )
-        u = read_dual(self._flow[end], 2, grid)
-        shade = self._shade[end]
-        return u if shade is None else np.concatenate([u, read_dual(shade, 1, grid)])
+            parts.append((self._shade, slice(2, 3)))
+        if flow is None:
+            flow = np.zeros((1 + len(parts), grid.rows, grid.width), np.float32)
+        tile_image(frame, self._frame, grid)
+        interleave(other, self._image, grid)
+        for arrays, channels in parts:
+            begin_dual(flow[channels], arrays[0], grid)
+        end = _solve(self._memory, grid, self._settings)
+        result = np.empty_like(flow)
+        for arrays, channels in parts:
+            read_dual(arrays[end], result[channels], grid)
+        return result
+
+
+@functools.cache
+def prepare(illumination: bool) -> None:
+    """Have the kernels in memory: from numba's cache, or compiled, which takes seconds.
+
+    Of several processes at once, one compiles and the others wait and read the cache.
+    """
+    params = TVL1Params(gamma=float(illumination))
+    still = np.zeros((2, 2), np.float32)
+    with (Path(tempfile.gettempdir()) / f"mmx-flow-{os.getuid()}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        Scale(2, 2, params).solve(still, still, None)
 
 
 def _settings(params: TVL1Params, pixels: int) -> Settings:

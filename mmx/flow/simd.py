@@ -1,8 +1,10 @@
 """Sixteen float32 numbers as one value in compiled code: what the flow kernels are written in.
 
 LLVM turns the vectors into whatever the processor has (one AVX-512 register, two of AVX2, four of
-NEON), so the kernels' speed does not hang on a loop vectoriser that gives up without a word. The
-functions work only inside code that numba compiles.
+NEON), so the kernels' speed does not hang on a loop vectoriser that gives up without a word.
+Memory is addressed by number (`array.ctypes.data`, counted in elements of 4 bytes from there): an
+array in a kernel's signature would cost an atomic count of references at every call. Nothing is
+checked. The functions work only inside code that numba compiles.
 """
 
 import operator
@@ -15,10 +17,14 @@ from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
 LANES = 16
-_VECTOR = ir.VectorType(ir.FloatType(), LANES)
-_SHUFFLE = ir.VectorType(ir.IntType(32), LANES)
+_FLOAT = ir.FloatType()
+_VECTOR = ir.VectorType(_FLOAT, LANES)
+_QUARTER = ir.VectorType(_FLOAT, LANES // 4)
+_INTEGERS = ir.VectorType(ir.IntType(32), LANES)
 _CONTRACT = ("contract",)
+"""A product may be added without rounding it first."""
 _ESTIMATE = ("nnan", "ninf", "nsz", "arcp", "contract", "afn")
+"""The processor's estimate of a reciprocal, refined by one Newton step, serves as well."""
 
 
 class Float32x16(types.Type):
@@ -37,78 +43,52 @@ class _Float32x16Model(models.PrimitiveModel):
         super().__init__(dmm, fe_type, _VECTOR)
 
 
-def _address(context: Any, builder: Any, array_type: types.Array, array: Any, at: Any) -> Any:
-    data = context.make_array(array_type)(context, builder, value=array).data
-    return builder.gep(data, [at])
+def _pointer(builder: Any, base: Any, at: Any, kind: Any) -> Any:
+    numbers = builder.inttoptr(base, _FLOAT.as_pointer())
+    return builder.bitcast(builder.gep(numbers, [at]), kind.as_pointer())
 
 
-@intrinsic
-def load(typingctx: Any, array: types.Array, at: types.Integer) -> tuple:
-    """Return the 16 numbers from element `at` of `array` (one-dimensional float32)."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        address = _address(context, builder, signature.args[0], *args)
-        return builder.load(builder.bitcast(address, _VECTOR.as_pointer()), align=4)
-
-    return VECTOR(array, types.intp), codegen
+def _order(*lanes: int) -> ir.Constant:
+    return ir.Constant(_INTEGERS, list(lanes))
 
 
-@intrinsic
-def store(typingctx: Any, array: types.Array, at: types.Integer, value: Float32x16) -> tuple:
-    """Write `value` to `array` (one-dimensional float32) from its element `at` on."""
+def _reader(kind: Any, result: types.Type, order: tuple[int, ...] = ()) -> Callable:
+    """Make a compiled function of (address, at) that loads a value of the LLVM type `kind`.
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        address = _address(context, builder, signature.args[0], *args[:2])
-        builder.store(args[2], builder.bitcast(address, _VECTOR.as_pointer()), align=4)
-        return context.get_dummy_value()
+    order: which of the loaded numbers the lanes of the result are, where they are not the same.
+    """
 
-    return types.void(array, types.intp, VECTOR), codegen
+    @intrinsic
+    def read(typingctx: Any, base: types.Integer, at: types.Integer) -> tuple:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            value = builder.load(_pointer(builder, *args, kind), align=4)
+            return builder.shuffle_vector(value, value, _order(*order)) if order else value
 
+        return result(types.intp, types.intp), codegen
 
-@intrinsic
-def store_integers(typingctx: Any, array: types.Array, at: types.Integer, value: Float32x16) -> tuple:
-    """Write `value` (whole numbers) to `array` (one-dimensional int32) from its element `at` on."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        address = _address(context, builder, signature.args[0], *args[:2])
-        integers = builder.fptosi(args[2], _SHUFFLE)
-        builder.store(integers, builder.bitcast(address, _SHUFFLE.as_pointer()), align=4)
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, VECTOR), codegen
+    return read
 
 
-@intrinsic
-def load_repeated(typingctx: Any, array: types.Array, at: types.Integer) -> tuple:
-    """Return the 4 numbers from element `at` of `array`, each in 4 lanes running."""
+def _writer(kind: Any, argument: types.Type) -> Callable:
+    """Make a compiled function of (address, at, value) that stores a value as LLVM's `kind`."""
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        address = _address(context, builder, signature.args[0], *args)
-        quarter = ir.VectorType(ir.FloatType(), LANES // 4)
-        four = builder.load(builder.bitcast(address, quarter.as_pointer()), align=4)
-        order = ir.Constant(_SHUFFLE, [lane // 4 for lane in range(LANES)])
-        return builder.shuffle_vector(four, four, order)
+    @intrinsic
+    def write(typingctx: Any, base: types.Integer, at: types.Integer, value: Any) -> tuple:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            value = builder.fptosi(args[2], kind) if kind == _INTEGERS else args[2]
+            builder.store(value, _pointer(builder, *args[:2], kind), align=4)
+            return context.get_dummy_value()
 
-    return VECTOR(array, types.intp), codegen
+        return types.void(types.intp, types.intp, argument), codegen
 
-
-@intrinsic
-def splat(typingctx: Any, value: types.Float) -> tuple:
-    """Return a vector whose lanes all are `value`."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        first = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), args[0], _lane(0))
-        return builder.shuffle_vector(first, first, ir.Constant(_SHUFFLE, [0] * LANES))
-
-    return VECTOR(types.float32), codegen
-
-
-def _lane(index: int) -> ir.Constant:
-    return ir.Constant(ir.IntType(32), index)
+    return write
 
 
 def _function(build: Callable[..., Any], *, arity: int) -> Callable:
     """Make a compiled function of `arity` vectors from what builds its result in LLVM's terms."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return build(builder, *args)
 
     def one(typingctx: Any, a: Float32x16) -> tuple:
         return VECTOR(VECTOR), codegen
@@ -116,20 +96,16 @@ def _function(build: Callable[..., Any], *, arity: int) -> Callable:
     def two(typingctx: Any, a: Float32x16, b: Float32x16) -> tuple:
         return VECTOR(VECTOR, VECTOR), codegen
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return build(builder, *args)
-
     return intrinsic(one if arity == 1 else two)
 
 
-def _shuffle(*lanes: int) -> Callable:
+def _shuffle(lanes: list[int]) -> Callable:
     """Return what picks `lanes` of two vectors, the second's counted from 16."""
-    order = ir.Constant(_SHUFFLE, list(lanes))
-    return _function(lambda builder, a, b: builder.shuffle_vector(a, b, order), arity=2)
+    return _function(lambda b, x, y: b.shuffle_vector(x, y, _order(*lanes)), arity=2)
 
 
 def _call(name: str, flags: tuple[str, ...] = ()) -> Callable:
-    """Return what builds a call of LLVM's intrinsic function `name` on one vector."""
+    """Return what builds a call of LLVM's own function `name` of one vector."""
 
     def build(builder: Any, a: Any) -> Any:
         kind = ir.FunctionType(_VECTOR, [_VECTOR])
@@ -144,19 +120,9 @@ def _build_reciprocal_root(builder: Any, a: Any) -> Any:
     return builder.fdiv(one, _call("llvm.sqrt", _ESTIMATE)(builder, a), flags=_ESTIMATE)
 
 
-minimum = _function(lambda b, x, y: b.select(b.fcmp_ordered("<", x, y), x, y), arity=2)
-maximum = _function(lambda b, x, y: b.select(b.fcmp_ordered(">", x, y), x, y), arity=2)
-after = _shuffle(*range(1, LANES + 1))
-before = _shuffle(*range(LANES - 1, 2 * LANES - 1))
-floor = _function(_call("llvm.floor"), arity=1)
-reciprocal_root = _function(_build_reciprocal_root, arity=1)
-quotient = _function(lambda b, x, y: b.fdiv(x, y), arity=2)
-_add = _function(lambda b, x, y: b.fadd(x, y, flags=_CONTRACT), arity=2)
-_sub = _function(lambda b, x, y: b.fsub(x, y, flags=_CONTRACT), arity=2)
-_mul = _function(lambda b, x, y: b.fmul(x, y, flags=_CONTRACT), arity=2)
+def _overload(symbol: Callable, function: Callable) -> None:
+    """Let vectors take the operator `symbol`."""
 
-
-def _operator(symbol: Callable, function: Callable) -> None:
     @overload(symbol, strict=False, jit_options={"forceinline": True})
     def choose(a: types.Type, b: types.Type) -> Callable | None:
         if isinstance(a, Float32x16) and isinstance(b, Float32x16):
@@ -164,9 +130,51 @@ def _operator(symbol: Callable, function: Callable) -> None:
         return None
 
 
-_operator(operator.add, _add)
-_operator(operator.sub, _sub)
-_operator(operator.mul, _mul)
+_LANES = range(LANES)
+_QUADS = [range(first, first + 4) for first in range(0, 2 * LANES, 4)]
+
+load = _reader(_VECTOR, VECTOR)
+load_number = _reader(_FLOAT, types.float32)
+load_integer = _reader(ir.IntType(32), types.int32)
+load_repeated = _reader(_QUARTER, VECTOR, tuple(lane // 4 for lane in _LANES))
+store = _writer(_VECTOR, VECTOR)
+store_number = _writer(_FLOAT, types.float32)
+store_integers = _writer(_INTEGERS, VECTOR)
+
+minimum = _function(lambda b, x, y: b.select(b.fcmp_ordered("<", x, y), x, y), arity=2)
+maximum = _function(lambda b, x, y: b.select(b.fcmp_ordered(">", x, y), x, y), arity=2)
+floor = _function(_call("llvm.floor"), arity=1)
+reciprocal_root = _function(_build_reciprocal_root, arity=1)
+quotient = _function(lambda b, x, y: b.fdiv(x, y, flags=_ESTIMATE), arity=2)
+after = _shuffle([lane + 1 for lane in _LANES])
+before = _shuffle([lane + LANES - 1 for lane in _LANES])
+
+_overload(operator.add, _function(lambda b, x, y: b.fadd(x, y, flags=_CONTRACT), arity=2))
+_overload(operator.sub, _function(lambda b, x, y: b.fsub(x, y, flags=_CONTRACT), arity=2))
+_overload(operator.mul, _function(lambda b, x, y: b.fmul(x, y, flags=_CONTRACT), arity=2))
+
+_even_quads = _shuffle([lane for quad in _QUADS[0::2] for lane in quad])
+_odd_quads = _shuffle([lane for quad in _QUADS[1::2] for lane in quad])
+_first = _shuffle([4 * lane % 32 for lane in _LANES])
+_second = _shuffle([(4 * lane + 1) % 32 for lane in _LANES])
+_third = _shuffle([(4 * lane + 2) % 32 for lane in _LANES])
+_halves = _shuffle([*range(8), *range(16, 24)])
+_zip_low = _shuffle([LANES * (lane % 2) + lane // 2 for lane in _LANES])
+_zip_high = _shuffle([LANES * (lane % 2) + lane // 2 + 8 for lane in _LANES])
+_pairs_low = _shuffle([LANES * (lane // 2 % 2) + lane // 4 * 2 + lane % 2 for lane in _LANES])
+_pairs_high = _shuffle([LANES * (lane // 2 % 2) + lane // 4 * 2 + lane % 2 + 8 for lane in _LANES])
+
+
+@intrinsic
+def splat(typingctx: Any, value: types.Float) -> tuple:
+    """Return a vector whose lanes all are `value`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        zero = ir.Constant(ir.IntType(32), 0)
+        first = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), args[0], zero)
+        return builder.shuffle_vector(first, first, _order(*[0] * LANES))
+
+    return VECTOR(types.float32), codegen
 
 
 @intrinsic
@@ -174,32 +182,18 @@ def total(typingctx: Any, a: Float32x16) -> tuple:
     """Return the sum of the lanes as float32, always added in the same order."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = args[0]
-        width = LANES
-        while width > 1:
-            width //= 2
-            order = [(lane + width) % LANES for lane in range(LANES)]
-            other = builder.shuffle_vector(value, value, ir.Constant(_SHUFFLE, order))
-            value = builder.fadd(value, other)
-        return builder.extract_element(value, _lane(0))
+        (value,) = args
+        for distance in (8, 4, 2, 1):
+            order = _order(*[(lane + distance) % LANES for lane in _LANES])
+            value = builder.fadd(value, builder.shuffle_vector(value, value, order))
+        return builder.extract_element(value, ir.Constant(ir.IntType(32), 0))
 
     return types.float32(VECTOR), codegen
 
 
-_even_quads = _shuffle(*range(0, 4), *range(8, 12), *range(16, 20), *range(24, 28))
-_odd_quads = _shuffle(*range(4, 8), *range(12, 16), *range(20, 24), *range(28, 32))
-_fourths = tuple(_shuffle(*[(4 * lane + k) % (2 * LANES) for lane in range(LANES)]) for k in range(3))
-_first, _second, _third = _fourths
-_halves = _shuffle(*range(LANES // 2), *range(LANES, LANES + LANES // 2))
-_zip_low = _shuffle(*[LANES * (lane % 2) + lane // 2 for lane in range(LANES)])
-_zip_high = _shuffle(*[LANES * (lane % 2) + (LANES + lane) // 2 for lane in range(LANES)])
-_pairs_low = _shuffle(*[LANES * (k % 2) + 2 * (k // 2) + i for k in range(8) for i in range(2)])
-_pairs_high = _shuffle(*[LANES * (k % 2) + 8 + 2 * (k // 2) + i for k in range(8) for i in range(2)])
-
-
 @njit(forceinline=True)
 def add_quarters(a, b, c, d):
-    """Return, quarter by quarter, the sums of the four quarters of each vector."""
+    """Return the sum of the four quarters of each vector, quarter by quarter."""
     ab = _even_quads(a, b) + _odd_quads(a, b)
     cd = _even_quads(c, d) + _odd_quads(c, d)
     return _even_quads(ab, cd) + _odd_quads(ab, cd)
@@ -207,7 +201,7 @@ def add_quarters(a, b, c, d):
 
 @njit(forceinline=True)
 def part_quads(a, b, c, d):
-    """Return the first, second and third numbers of the sixteen fours that four vectors hold."""
+    """Return the first, the second and the third numbers of the 16 fours that are in 4 vectors."""
     return (
         _halves(_first(a, b), _first(c, d)),
         _halves(_second(a, b), _second(c, d)),
@@ -217,7 +211,7 @@ def part_quads(a, b, c, d):
 
 @njit(forceinline=True)
 def zip_quads(a, b, c, d):
-    """Return four vectors that hold a lane of each argument, then the next lane of each."""
+    """Return four vectors with the first lane of each argument, then the second of each, ..."""
     low1, high1, low2, high2 = _zip_low(a, b), _zip_high(a, b), _zip_low(c, d), _zip_high(c, d)
     return (
         _pairs_low(low1, low2),

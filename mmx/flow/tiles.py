@@ -10,6 +10,7 @@ Pixels of the last tile that lie beyond the image are zero in every plane and st
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
 from mmx.flow.simd import LANES
 
@@ -53,34 +54,46 @@ def aligned_zeros(size: int) -> np.ndarray:
     return zeros[first : first + size]
 
 
-def tile_image(image: np.ndarray, tiled: np.ndarray, grid: Grid) -> None:
-    """Write an image (rows, width) into `tiled`, one plane per tile; what lies beyond stays."""
-    tiled.reshape(grid.rows, -1)[:, : grid.width] = image
-
-
 def dual_array(grid: Grid, channels: int) -> np.ndarray:
     """Return zeros for the u, px, py of some channels, with the rows above and below the image."""
     return aligned_zeros((grid.rows + 2) * grid.tiles * 3 * channels * LANES)
 
 
-def begin_dual(tiled: np.ndarray, values: np.ndarray | None, grid: Grid) -> None:
-    """Write the u of each channel (C, rows, width), or zeros, and dual variables of zero."""
-    tiled.fill(0.0)
-    if values is not None:
-        planes = _planes(tiled, len(values), grid)
-        for column in range(grid.tiles):
-            first = column * LANES
-            part = values[:, :, first : first + LANES]
-            planes[:, :, column, : part.shape[2]] = part
+@njit
+def _numbers(grid):
+    """Yield row, tile, and how many pixels of each tile are in the image."""
+    for row in range(grid.rows):
+        for tile in range(grid.tiles):
+            yield row, tile, min(LANES, grid.width - tile * LANES)
 
 
-def read_dual(tiled: np.ndarray, channels: int, grid: Grid) -> np.ndarray:
-    """Return the u of each channel (C, rows, width)."""
-    rows = _planes(tiled, channels, grid).reshape(channels, grid.rows, -1)
-    return rows[:, :, : grid.width]
+@njit(cache=True)
+def tile_image(image, tiled, grid):
+    """Write an image (rows, width) into `tiled`, one plane per tile; what lies beyond it stays."""
+    for row, tile, count in _numbers(grid):
+        first = (row * grid.tiles + tile) * LANES
+        for lane in range(count):
+            tiled[first + lane] = image[row, tile * LANES + lane]
 
 
-def _planes(tiled: np.ndarray, channels: int, grid: Grid) -> np.ndarray:
-    """A view (C, rows, tiles, 16) of u."""
-    shape = (grid.rows + 2, grid.tiles, channels, 3, LANES)
-    return np.moveaxis(tiled.reshape(shape)[1:-1, :, :, 0], 2, 0)
+@njit(cache=True)
+def begin_dual(values, tiled, grid):
+    """Write u of each channel (C, rows, width), and dual variables of zero."""
+    tiled[:] = 0.0
+    for row, tile, count in _numbers(grid):
+        first = ((row + 1) * grid.tiles + tile) * 3 * len(values) * LANES
+        for channel in range(len(values)):
+            for lane in range(count):
+                at = first + 3 * channel * LANES + lane
+                tiled[at] = values[channel, row, tile * LANES + lane]
+
+
+@njit(cache=True)
+def read_dual(tiled, values, grid):
+    """Copy u of each channel to `values` (C, rows, width)."""
+    for row, tile, count in _numbers(grid):
+        first = ((row + 1) * grid.tiles + tile) * 3 * len(values) * LANES
+        for channel in range(len(values)):
+            for lane in range(count):
+                at = first + 3 * channel * LANES + lane
+                values[channel, row, tile * LANES + lane] = tiled[at]

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmx.flow.parameters import TVL1Params
 from mmx.flow.pyramid import Backend, coarse_to_fine, level_sizes
-from mmx.flow.scale import Scale
+from mmx.flow.scale import Scale, prepare
 
 DEFAULTS = TVL1Params()
 
@@ -25,6 +25,7 @@ class TVL1:
         """Allocate for frames of rows x width pixels; ValueError when a side is below 2."""
         if min(rows, width) < 2:
             raise ValueError(f"frames of {rows}x{width} pixels have no gradient")
+        prepare(params.gamma != 0.0)
         self._params = params
         self._shape = (rows, width)
         self._scales = {size: Scale(*size, params) for size in level_sizes(rows, width, params)}

@@ -12,6 +12,8 @@ from mmx.flow.simd import (
     add_quarters,
     floor,
     load,
+    load_integer,
+    load_number,
     load_repeated,
     maximum,
     minimum,
@@ -22,7 +24,7 @@ from mmx.flow.simd import (
     store_integers,
     zip_quads,
 )
-from mmx.flow.tiles import FIELD_TILE, FLOW_TILE, INSIDE, ONES, U2
+from mmx.flow.tiles import FIELD_TILE, FLOW_TILE, INSIDE, ONES, U2, Grid, aligned_zeros
 
 MARGIN = 8
 """Pixels of zeros around the interleaved image: what lies outside the frame is zero."""
@@ -30,12 +32,21 @@ _REACH = np.float32(3.0)
 """From here on outwards, all sixteen taps lie outside the frame."""
 _A = np.float32(-0.75)
 """The parameter of the cubic kernel (Keys 1981), with OpenCV's value."""
+WX, WY, WHOLE, PLAN_TILE = 0, 4 * LANES, 8 * LANES, 10 * LANES
+"""A tile of a row's plan: the taps' weights, then the whole parts of x and of y."""
 _TINY = np.float32(1e-20)
 _ONE = np.float32(1.0)
 _HALF = np.float32(0.5)
 
 
-@njit
+def plan_array(grid: Grid) -> np.ndarray:
+    """Return space for the plan of a row; behind it stand the numbers of the lanes."""
+    plan = aligned_zeros(grid.tiles * PLAN_TILE + LANES)
+    plan[-LANES:] = np.arange(LANES)
+    return plan
+
+
+@njit(cache=True)
 def interleave(image, target, grid):
     """Write an image and its centred gradient inside the margin of zeros that `target` has."""
     span = (grid.width + 2 * MARGIN) * 4
@@ -61,53 +72,71 @@ def _cubic(t):
 
 
 @njit(forceinline=True)
-def _place(position, last, whole, at):
+def _place(position, last, plan, at):
     """Clamp positions to what the margin holds; store their whole parts, return the rest."""
     position = minimum(maximum(position, splat(-_REACH)), splat(np.float32(last) + _REACH))
     base = floor(position)
-    store_integers(whole, at, base)
+    store_integers(plan, at, base)
     return position - base
 
 
 @njit(forceinline=True)
-def _tap(image, at, span, wx, wy, lane):
-    """The weighted taps of one place, given its first: four numbers for each of four columns."""
-    rows = load(image, at) * splat(wy[lane])
-    rows = rows + load(image, at + span) * splat(wy[LANES + lane])
-    rows = rows + load(image, at + 2 * span) * splat(wy[2 * LANES + lane])
-    rows = rows + load(image, at + 3 * span) * splat(wy[3 * LANES + lane])
-    return rows * load_repeated(wx, 4 * lane)
+def _store_four(base, at, vectors):
+    """Write four vectors one after the other."""
+    store(base, at, vectors[0])
+    store(base, at + LANES, vectors[1])
+    store(base, at + 2 * LANES, vectors[2])
+    store(base, at + 3 * LANES, vectors[3])
 
 
 @njit(forceinline=True)
-def _sample(image, span, whole, wx, wy):
-    """I1, I1x and I1y at 16 places, given the whole parts of x and y and the taps' weights."""
-    first = (MARGIN - 1) * (span + 4)
-    taps = wy[4 * LANES :]
-    for lane in range(0, LANES, 4):
-        a = first + whole[LANES + lane] * span + whole[lane] * 4
-        b = first + whole[LANES + lane + 1] * span + whole[lane + 1] * 4
-        c = first + whole[LANES + lane + 2] * span + whole[lane + 2] * 4
-        d = first + whole[LANES + lane + 3] * span + whole[lane + 3] * 4
-        quad = add_quarters(
-            _tap(image, a, span, wx, wy, lane),
-            _tap(image, b, span, wx, wy, lane + 1),
-            _tap(image, c, span, wx, wy, lane + 2),
-            _tap(image, d, span, wx, wy, lane + 3),
-        )
-        store(taps, 4 * lane, quad)
-    return part_quads(
-        load(taps, 0), load(taps, LANES), load(taps, 2 * LANES), load(taps, 3 * LANES)
+def _plan_row(flow, row, grid, plan):
+    """Where to look up each pixel of a row, and with which weights."""
+    lanes = load(plan, grid.tiles * PLAN_TILE)
+    for tile in range(grid.tiles):
+        at = ((row + 1) * grid.tiles + tile) * FLOW_TILE
+        x = splat(np.float32(tile * LANES)) + lanes + load(flow, at)
+        y = splat(np.float32(row)) + load(flow, at + U2)
+        here = tile * PLAN_TILE
+        tx = _place(x, grid.width - 1, plan, here + WHOLE)
+        ty = _place(y, grid.rows - 1, plan, here + WHOLE + LANES)
+        _store_four(plan, here + WX, zip_quads(*_cubic(tx)))
+        _store_four(plan, here + WY, _cubic(ty))
+
+
+@njit(forceinline=True)
+def _tap(image, span, plan, here):
+    """The weighted taps of one place: four numbers for each of four columns."""
+    x, y = load_integer(plan, here + WHOLE), load_integer(plan, here + WHOLE + LANES)
+    at = (MARGIN - 1 + y) * span + (MARGIN - 1 + x) * 4
+    wy = here + WY
+    rows = load(image, at) * splat(load_number(plan, wy))
+    rows = rows + load(image, at + span) * splat(load_number(plan, wy + LANES))
+    rows = rows + load(image, at + 2 * span) * splat(load_number(plan, wy + 2 * LANES))
+    return rows + load(image, at + 3 * span) * splat(load_number(plan, wy + 3 * LANES))
+
+
+@njit(forceinline=True)
+def _four_taps(image, span, plan, here, lane):
+    """I1, I1x, I1y and zero at four places."""
+    wx = here + WX + 4 * lane
+    return add_quarters(
+        _tap(image, span, plan, here + lane) * load_repeated(plan, wx),
+        _tap(image, span, plan, here + lane + 1) * load_repeated(plan, wx + 4),
+        _tap(image, span, plan, here + lane + 2) * load_repeated(plan, wx + 8),
+        _tap(image, span, plan, here + lane + 3) * load_repeated(plan, wx + 12),
     )
 
 
 @njit(forceinline=True)
-def _store_four(array, vectors):
-    """Write four vectors one after the other."""
-    store(array, 0, vectors[0])
-    store(array, LANES, vectors[1])
-    store(array, 2 * LANES, vectors[2])
-    store(array, 3 * LANES, vectors[3])
+def _sample(image, span, plan, here):
+    """I1, I1x and I1y at the 16 places of a tile."""
+    return part_quads(
+        _four_taps(image, span, plan, here, 0),
+        _four_taps(image, span, plan, here, 4),
+        _four_taps(image, span, plan, here, 8),
+        _four_taps(image, span, plan, here, 12),
+    )
 
 
 @njit(forceinline=True)
@@ -121,24 +150,20 @@ def _write_field(field, here, warped, ix, iy, u1, u2, i0):
 
 
 @njit
-def linearise(frame, image, flow, field, grid, masks, work):
+def linearise(frame, image, flow, field, grid, masks, plan):
     """Warp I1 and its gradient by the flow, and write the field of one warp.
 
-    `frame`: I0 in tiles; `image`: what `interleave` made of I1; `work`: space of 13 vectors.
+    Addresses: `frame`, I0 in tiles; `image`, what `interleave` made of I1; `flow`; `field`;
+    `masks`, of what `edge_masks` makes; `plan`, work space that `plan_array` makes.
     """
-    wx, wy, lanes = work[: 4 * LANES], work[4 * LANES : 12 * LANES], work[12 * LANES :]
-    whole = np.empty(2 * LANES, np.int32)
-    lanes[:] = np.arange(LANES)
     span = (grid.width + 2 * MARGIN) * 4
-    for number in range(grid.rows * grid.tiles):
-        row, tile = divmod(number, grid.tiles)
-        at = (number + grid.tiles) * FLOW_TILE
-        u1, u2 = load(flow, at), load(flow, at + U2)
-        x = splat(np.float32(tile * LANES)) + load(lanes, 0) + u1
-        _store_four(wx, zip_quads(*_cubic(_place(x, grid.width - 1, whole, 0))))
-        y = splat(np.float32(row)) + u2
-        _store_four(wy, _cubic(_place(y, grid.rows - 1, whole, LANES)))
-        warped, ix, iy = _sample(image, span, whole, wx, wy)
-        inside = load(masks, INSIDE if tile == grid.tiles - 1 else ONES)
-        i0 = load(frame, number * LANES)
-        _write_field(field, number * FIELD_TILE, warped, ix * inside, iy * inside, u1, u2, i0)
+    for row in range(grid.rows):
+        _plan_row(flow, row, grid, plan)
+        for tile in range(grid.tiles):
+            warped, ix, iy = _sample(image, span, plan, tile * PLAN_TILE)
+            inside = load(masks, INSIDE if tile == grid.tiles - 1 else ONES)
+            number = row * grid.tiles + tile
+            at = (number + grid.tiles) * FLOW_TILE
+            u1, u2, i0 = load(flow, at), load(flow, at + U2), load(frame, number * LANES)
+            here = number * FIELD_TILE
+            _write_field(field, here, warped, ix * inside, iy * inside, u1, u2, i0)

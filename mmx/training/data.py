@@ -185,17 +185,24 @@ def standards(collection: Collection, members: np.ndarray) -> dict[str, tuple]:
     Returns:
         By modality, two float32 tensors [width].
     """
-    clips = np.concatenate([collection.clips_of(trailer) for trailer in members])
-    return {name: _standard(column.pick(clips)) for name, column in collection.columns.items()}
+    return {
+        name: _standard(column, [collection.clips_of(trailer) for trailer in members])
+        for name, column in collection.columns.items()
+    }
 
 
-def _standard(feature: Feature) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and scale of one modality."""
-    values = feature.values.numpy()
-    if not len(values):
-        return torch.zeros(values.shape[1]), torch.ones(values.shape[1])
-    mean = values.mean(0, dtype=np.float64)
-    scale = values.std(0, dtype=np.float64)
+def _standard(column: Column, trailers: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and scale of one modality, in two passes that hold one trailer at a time."""
+    width = column.values.shape[1]
+    total, squares, count = np.zeros(width), np.zeros(width), 0
+    for clips in trailers:
+        values = column.pick(clips).values.numpy()
+        total += values.sum(0, dtype=np.float64)
+        count += len(values)
+    mean = total / max(count, 1)
+    for clips in trailers:
+        squares += np.square(column.pick(clips).values.numpy() - mean).sum(0)
+    scale = np.sqrt(squares / max(count, 1))
     # Rounding alone gives a constant feature a deviation of some 1e-8 of its size.
     scale[scale <= 1e-6 * np.abs(mean) + 1e-12] = 1.0
     return torch.from_numpy(mean.astype(np.float32)), torch.from_numpy(scale.astype(np.float32))

@@ -87,3 +87,18 @@ def replace_file() -> Callable[[Path, bytes], None]:
         os.replace(temporary, path)
 
     return replace
+
+
+@pytest.fixture(scope="session")
+def changed(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project after a second run: one parameter, one video, one trailer more, one less."""
+    root = tmp_path_factory.mktemp("changed") / "project"
+    subprocess.run(["cp", "-a", str(whole), str(root)], check=True)
+    simulated.set_param(root, "flow.bound", 15.0)
+    simulated.write_video(root, "t00003", version=1)
+    simulated.write_video(root, "t00009")
+    (root / "data/videos/t00000.mp4").unlink()
+    run_all(open_project(root))
+    simulated.dvc(root, "commit", "--force", "--quiet")
+    simulated.commit(root, "second run")
+    return root

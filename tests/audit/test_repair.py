@@ -161,6 +161,16 @@ def test_not_while_a_run_is_in_progress(project: Project) -> None:
         repair(project)
 
 
+def test_a_broken_list_of_locks_is_cleared(project: Project) -> None:
+    path = project.layout.root / ".dvc/tmp/rwlock"
+    path.write_text('{"half')
+    repair(project)
+    assert not path.exists()
+    path.write_text("{}")
+    repair(project)
+    assert path.exists()
+
+
 def test_lock_and_run_cache_forget_the_stage_and_no_other(project: Project, flip: Flip) -> None:
     root = project.layout.root
     simulated.dvc(root, "repro", "--force", "scenes", "flow")

@@ -73,6 +73,12 @@ def test_a_flipped_bit_is_found_and_named_once(project: Project, flip: Flip, nam
     assert verification.findings[0].source == source
 
 
+def test_a_flipped_bit_in_any_listing_of_dvc(project: Project, flip: Flip) -> None:
+    path = first(project.layout.root / ".dvc/cache/files/md5", "*/*.dir")
+    flip(path)
+    assert named(project, Kind.CHANGED, path.relative_to(project.layout.root).as_posix())
+
+
 @pytest.mark.parametrize("pattern", ["objects/*/*", "receipts/scenes/*/*.json"])
 def test_a_flipped_bit_in_the_store(project: Project, flip: Flip, pattern: str) -> None:
     path = next(p for p in sorted(project.store.root.glob(pattern)) if p.stat().st_nlink == 1)
@@ -80,11 +86,16 @@ def test_a_flipped_bit_in_the_store(project: Project, flip: Flip, pattern: str) 
     assert named(project, Kind.CHANGED, path.relative_to(project.layout.root).as_posix())
 
 
-def test_a_flipped_bit_in_a_listing_of_dvc(project: Project, flip: Flip) -> None:
-    path = first(project.layout.root / ".dvc/cache/files/md5", "*/*.dir")
-    flip(path)
+def test_a_damaged_listing_of_dvc_accuses_nothing_else(
+    project: Project, replace_file: ReplaceFile
+) -> None:
+    cache = project.layout.root / ".dvc/cache/files/md5"
+    path = next(p for p in sorted(cache.glob("*/*.dir")) if b"t00001.wav" in p.read_bytes())
+    entries = json.loads(path.read_bytes())
+    entries[-1]["md5"] = "0" * 32
+    replace_file(path, json.dumps(entries).encode())
     name = path.relative_to(project.layout.root).as_posix()
-    assert ("changed", name) in found(verify(project))
+    assert named(project, Kind.CHANGED, name)
 
 
 def test_a_damaged_inode_is_named_with_all_its_links(project: Project, flip: Flip) -> None:
@@ -118,6 +129,15 @@ def test_the_facts_of_a_receipt_are_covered(project: Project) -> None:
     text = json.dumps(data, sort_keys=True, separators=(",", ":"))
     path.write_text(text)
     assert named(project, Kind.CHANGED, path.relative_to(project.layout.root).as_posix())
+
+
+def test_changed_facts_in_an_output_directory_do_not_accuse_the_store(
+    project: Project, replace_file: ReplaceFile
+) -> None:
+    path = project.layout.flow / f"_receipts/r{SHARD}.jsonl"
+    content = path.read_bytes().replace(b'"pairs":1', b'"pairs":2')
+    replace_file(path, content)
+    assert named(project, Kind.CHANGED, f"data/flow/_receipts/r{SHARD}.jsonl")
 
 
 @pytest.mark.parametrize("quick", [False, True])

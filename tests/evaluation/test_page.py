@@ -3,9 +3,10 @@ import csv
 import hashlib
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -164,22 +165,19 @@ def test_tables_are_written_beside_the_page(world: World, text: str) -> None:
     assert (own["trailers"], own["genres_per_trailer"]) == (48, 2)
 
 
-def test_a_corrected_title_shows_without_evaluating(world: World, text: str) -> None:
-    path = world.layout.trailers
-    table = pq.read_table(path)
-    titles = table["title"].to_pylist()
-    renamed = ["Renamed", *titles[1:]]
-    try:
-        pq.write_table(
-            table.set_column(table.column_names.index("title"), "title", [renamed]), path
-        )
-        found = page.render(world.layout, report_params()).read_text(encoding="utf-8")
-    finally:
-        pq.write_table(table, path)
+def test_a_corrected_title_shows_without_evaluating(
+    world: World, text: str, tmp_path: Path
+) -> None:
+    copy = replace(world, folder=shutil.copytree(world.folder, tmp_path / "copy")).layout
+    table = pq.read_table(copy.trailers)
+    at, titles = table.column_names.index("title"), table["title"].to_pylist()
+    pq.write_table(table.set_column(at, "title", [["Renamed", *titles[1:]]]), copy.trailers)
+    found = page.render(copy, report_params()).read_text(encoding="utf-8")
     assert "Renamed" in found and "Renamed" not in text
 
 
-def test_ablations_join_tables_and_curves(world: World, text: str) -> None:
+def test_ablations_join_tables_and_curves(world: World, text: str, tmp_path: Path) -> None:
+    world = replace(world, folder=shutil.copytree(world.folder, tmp_path / "copy"))
     folder = world.layout.ablations
     for name in ("audio", "naive", "length-1"):
         (folder / name).mkdir(parents=True)

@@ -1,3 +1,4 @@
+import importlib
 import json
 import os
 import subprocess
@@ -201,21 +202,12 @@ def test_another_reader_or_limit_forgets_the_cache(
     assert len({before, limited, other}) == 3
 
 
-def kill_on_text(path: Path, limits: Limits) -> inspection_module.Inspection:
-    """Die as a decoder would on one of the files."""
-    if path.name == "text.mp4":
-        os._exit(9)
-    return inspection_module.Inspection("0" * 64, 1, None, "read")
-
-
-def kill_chunk(paths: list[Path], limits: Limits) -> list[inspection_module.Inspection]:
-    return [kill_on_text(path, limits) for path in paths]
-
-
 def test_a_reader_that_dies_is_the_concern_of_one_file_only(
     project: "Desk", monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(inspection_module, "_inspect_chunk", kill_chunk)
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    dying = importlib.import_module("dying")
+    monkeypatch.setattr(inspection_module, "_inspect_chunk", dying.read_or_die)
     paths = [project.videos / name for name in ("b.mp4", "text.mp4", "cut.mp4")]
     found = inspect_files(paths, Limits(), project.root / "cache.json", workers=1)
     assert sorted(path.name for path in found) == ["b.mp4", "cut.mp4"]

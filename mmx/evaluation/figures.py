@@ -1,0 +1,113 @@
+"""Figures 1, 4, 6 and 9 as PNG, for papers and slides; the page has them to explore.
+
+Pictures depend on the numbers alone: no date, no program's name, no screen.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mmx.evaluation import plots
+from mmx.evaluation.collection import Archive
+from mmx.evaluation.scores import Json
+from mmx.evaluation.sources import Sources
+
+INK, GRID = "#0e6577", "#e5e2da"
+DPI = 150
+
+
+def write_figures(folder: Path, sources: Sources) -> None:
+    """Draw every figure into `folder`, which may be there."""
+    folder.mkdir(exist_ok=True)
+    genres = sources.description.genres
+    drawn = {
+        "figure1": draw_maps(sources.table, genres),
+        "figure4": draw_statistics(sources.archive, genres),
+        "figure6": draw_silhouette(plots.read_history(sources.layout.fine)),
+        "figure9": draw_curves(sources.curves),
+    }
+    for name, figure in drawn.items():
+        figure.savefig(folder / f"{name}.png", dpi=DPI, metadata={"Software": None})
+
+
+def draw_maps(explorer: pa.Table, genres: Sequence[str]) -> Figure:
+    """Figure 1: both spaces by t-SNE, coloured by primary genre, as many as there are genres."""
+    primary = np.array([own[0] if own else -1 for own in explorer["genres"].to_pylist()])
+    figure = Figure((11, 5.2), layout="constrained")
+    for axes, name in zip(figure.subplots(1, 2), ("coarse", "fine"), strict=True):
+        x, y = (explorer[f"{name}_{axis}"].to_numpy() for axis in "xy")
+        for genre in sorted(set(primary.tolist()) - {-1}):
+            chosen = primary == genre
+            colour = [_colour(genre, len(genres))]
+            axes.scatter(x[chosen], y[chosen], s=14, c=colour, label=genres[genre], linewidths=0)
+        axes.set(title=f"{name} space", xticks=[], yticks=[])
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=7, frameon=False, fontsize=8)
+    return figure
+
+
+def draw_statistics(archive: Archive, genres: Sequence[str]) -> Figure:
+    """Figure 4: trailers per genre and year, and their lengths in seconds and in clips."""
+    rows = archive.trailers.values()
+    counts = Counter(genre for row in rows for genre in row["genres"])
+    ranked = sorted(genres, key=lambda genre: (counts[genre], genre))
+    figure = Figure((11, 7), layout="constrained")
+    left, *others = figure.subplot_mosaic([["g", "y"], ["g", "s"], ["g", "c"]]).values()
+    left.barh(ranked, [counts[genre] for genre in ranked], color=INK)
+    left.set(title="trailers per genre")
+    values = {
+        "year of release": [row["year"] for row in rows],
+        "seconds per trailer": [row["duration_s"] for row in archive.facts.values()],
+        "clips per trailer": [row["n_clips"] for row in archive.facts.values()],
+    }
+    for axes, (title, found) in zip(others, values.items(), strict=True):
+        axes.hist([value for value in found if value is not None], bins=16, color=INK)
+        axes.set(title=title)
+    for axes in (left, *others):
+        _plain(axes)
+    return figure
+
+
+def draw_silhouette(epochs: Sequence[Json]) -> Figure:
+    """Figure 6: the silhouette by primary genre over fine-tuning; epoch 0 is the coarse model."""
+    points = [(row["epoch"], row["silhouette"]) for row in epochs if row["silhouette"] is not None]
+    figure = Figure((6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(*np.array(points).reshape(-1, 2).T, color=INK, marker="o", markersize=2.5)
+    axes.set(xlabel="epoch", ylabel="silhouette by primary genre")
+    _plain(axes)
+    return figure
+
+
+def draw_curves(curves: Mapping[str, Json]) -> Figure:
+    """Figure 9: precision over recall on the test split, a panel per genre."""
+    across = 5
+    down = max(-(-len(curves) // across), 1)
+    figure = Figure((11, 2.2 * down), layout="constrained")
+    panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
+    for axes, (genre, line) in zip(panels, curves.items(), strict=False):
+        axes.plot(line["recall"], line["precision"], color=INK)
+        axes.set_title(genre, fontsize=9)
+        axes.set(xlim=(0, 1), ylim=(0, 1.02))
+    for axes in panels[len(curves) :]:
+        axes.axis("off")
+    return figure
+
+
+def _colour(genre: int, count: int) -> tuple[float, float, float]:
+    """Hues around the circle, light and dark in turn."""
+    angle = 2 * np.pi * genre / count
+    wave = 0.5 + 0.5 * np.cos(angle + np.array([0.0, -2.1, 2.1]))
+    return tuple((0.15 + (0.75, 0.5)[genre % 2] * wave).tolist())
+
+
+def _plain(axes: Axes) -> None:
+    """Leave out what says nothing."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="both", color=GRID, linewidth=0.6)
+    axes.set_axisbelow(True)

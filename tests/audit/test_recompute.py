@@ -1,0 +1,105 @@
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mmx.audit.recompute import RELATIVE, RecomputeError, Row, draw, recompute
+from mmx.features.describe import describe
+from mmx.items.shards import shard_of, write_parquet
+from mmx.project import Project
+
+EXPERTS = ["lite_appearance", "lite_audio", "lite_motion", "lite_scene"]
+
+
+def alter(project: Project, row: Row, change: Callable[[list[float]], list[float]]) -> None:
+    """Change one published vector, and describe the store anew as a forger would."""
+    path = project.layout.features / row.expert / f"e{shard_of(row.trailer)}.parquet"
+    table = pq.read_table(path)
+    rows = table.to_pylist()
+    for entry in rows:
+        if (entry["trailer_id"], entry["clip"]) == (row.trailer, row.clip):
+            entry["embedding"] = change(entry["embedding"])
+    path.unlink()
+    write_parquet(pa.Table.from_pylist(rows, table.schema), path)
+    describe(project.layout.features)
+
+
+def test_the_draw_is_even_seeded_and_without_repetition(project: Project) -> None:
+    rows = draw(project.layout.features, 10, seed=3)
+    assert rows == draw(project.layout.features, 10, seed=3)
+    assert rows != draw(project.layout.features, 10, seed=4)
+    assert len(set(rows)) == 10
+    assert [row.expert for row in rows] == (EXPERTS * 3)[:10]
+
+
+def test_a_draw_of_more_than_there_is_takes_all(project: Project) -> None:
+    total = sum(
+        pq.read_metadata(path).num_rows
+        for expert in EXPERTS
+        for path in (project.layout.features / expert).glob("*.parquet")
+    )
+    assert len(draw(project.layout.features, 10**6, seed=0)) == total
+
+
+def test_nothing_to_draw_from(project: Project) -> None:
+    for expert in EXPERTS:
+        shutil.rmtree(project.layout.features / expert)
+    with pytest.raises(RecomputeError, match="no embeddings"):
+        draw(project.layout.features, 1, seed=0)
+
+
+def test_rows_are_identical_here(project: Project) -> None:
+    found = recompute(project, 8, seed=1)
+    assert found.ok
+    assert found.environment == ()
+    assert found.counts == {expert: {"identical": 2} for expert in EXPERTS}
+    assert {outcome.difference for outcome in found.outcomes} == {0.0}
+
+
+def test_videos_and_published_store_are_enough(project: Project, tmp_path: Path) -> None:
+    videos = tmp_path / "elsewhere"
+    videos.mkdir()
+    for number, path in enumerate(sorted(project.layout.videos.iterdir())):
+        shutil.copyfile(path, videos / f"renamed {number}.bin")
+    project.layout.features.rename(tmp_path / "features")
+    for name in ("data", ".mmx", ".dvc", ".git"):
+        shutil.rmtree(project.layout.root / name)
+    project.layout.data.mkdir()
+    (tmp_path / "features").rename(project.layout.features)
+    found = recompute(project, 4, seed=1, videos=videos)
+    assert found.counts == {expert: {"identical": 1} for expert in EXPERTS}
+
+
+def test_the_parameters_of_the_receipts_count_and_not_those_of_today(project: Project) -> None:
+    params = project.params
+    flow = params.flow.model_copy(update={"bound": 5.0})
+    other = replace(project, params=params.model_copy(update={"flow": flow}))
+    assert recompute(other, 3, seed=1).ok
+
+
+def test_a_forged_row_is_found(project: Project) -> None:
+    (row,) = draw(project.layout.features, 1, seed=1)
+    alter(project, row, lambda vector: [value + 0.5 for value in vector])
+    found = recompute(project, 1, seed=1)
+    assert not found.ok
+    assert found.counts == {row.expert: {"different": 1}}
+
+
+def test_a_row_within_the_tolerance_is_close(project: Project) -> None:
+    (row,) = draw(project.layout.features, 1, seed=1)
+    alter(project, row, lambda vector: [value * (1 + RELATIVE / 2) for value in vector])
+    (outcome,) = recompute(project, 1, seed=1).outcomes
+    assert outcome.verdict == "close"
+    assert outcome.difference == pytest.approx(RELATIVE / 2, rel=0.05)
+
+
+def test_a_video_that_is_not_here_is_no_agreement(project: Project) -> None:
+    (row,) = draw(project.layout.features, 1, seed=1)
+    (project.layout.videos / f"{row.trailer}.mp4").write_bytes(b"another film")
+    found = recompute(project, 1, seed=1)
+    assert not found.ok
+    assert [(outcome.row, outcome.verdict) for outcome in found.outcomes] == [(row, "no video")]

@@ -1,0 +1,14 @@
+"""A reader that dies, where a fresh process can import it."""
+
+import os
+from pathlib import Path
+
+from mmx.media.limits import Limits
+from mmx.trailers.inspection import Inspection
+
+
+def read_or_die(paths: list[Path], limits: Limits) -> list[Inspection]:
+    """Take the process down on a text, as a decoder might; find nothing in other files."""
+    if any(path.name == "text.mp4" for path in paths):
+        os._exit(9)
+    return [Inspection("0" * 64, 1, None, "read") for _ in paths]
