@@ -10,12 +10,12 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import av
 import numpy as np
@@ -26,6 +26,8 @@ _KEY = b"mmx.flow"
 _CODEC = "ffv1"
 _OPTIONS = {"level": "3", "coder": "1", "context": "0", "g": "1", "slices": "4", "slicecrc": "1"}
 _BATCH = 64
+_END = b"\xff\xff\xff\xff\0\0\0\0"
+"""What an Arrow stream ends with; without it, Arrow takes a file cut between batches as whole."""
 _COLUMNS = [
     pa.field("clip", pa.int32(), nullable=False),
     pa.field("prev_index", pa.int64(), nullable=False),
@@ -160,16 +162,11 @@ class FlowReader(AbstractContextManager["FlowReader"]):
     def __init__(self, path: Path) -> None:
         self._source = pa.memory_map(str(path))
         try:
-            self._stream = pa.ipc.open_stream(self._source)
-            about = json.loads((self._stream.schema.metadata or {})[_KEY])
-            if about["format"] != FORMAT:
-                raise DamagedFlowError(f"a flow file of format {about['format']}, not {FORMAT}")
-            extradata, codec = bytes.fromhex(about.pop("extradata")), about.pop("codec")
-            self.header = FlowHeader(**about)
-            self._decoder = _decoder(self.header, extradata, codec)
-        except (pa.ArrowException, KeyError, ValueError, TypeError) as error:
+            with _damage("the file does not begin or end as a flow file"):
+                self.header, self._stream, self._decoder = _open(self._source)
+        except DamagedFlowError:
             self._source.close()
-            raise DamagedFlowError("the file does not begin as a flow file") from error
+            raise
 
     def __enter__(self) -> Self:
         """Return the reader itself."""
@@ -177,7 +174,7 @@ class FlowReader(AbstractContextManager["FlowReader"]):
 
     def records(self) -> Iterator[tuple[FlowPair, bytes]]:
         """Yield each record's indices and packet, checked."""
-        for batch in self._batches():
+        while batch := self._next_batch():
             for *indices, crc32, packet in zip(
                 *(c.to_pylist() for c in batch.columns), strict=True
             ):
@@ -186,25 +183,50 @@ class FlowReader(AbstractContextManager["FlowReader"]):
                     raise DamagedFlowError(f"the flow of frames {pair[1:]} fails its checksum")
                 yield pair, packet
 
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        try:
-            yield from self._stream
-        except pa.ArrowException as error:
-            raise DamagedFlowError("the flow file is cut short or damaged") from error
+    def _next_batch(self) -> pa.RecordBatch | None:
+        with _damage("the flow file is damaged"):
+            batch = next(self._stream, None)
+            if batch is not None:
+                batch.validate(full=True)
+            return batch
 
     def decode(self, packet: bytes) -> np.ndarray:
         """Return the image (uint8, height x width x 2) of a packet."""
         header = self.header
-        try:
+        with _damage("a flow image cannot be decoded"):
             (frame,) = self._decoder.decode(av.Packet(packet))
             stacked = frame.to_ndarray().reshape(2, header.height, header.width)
-        except (av.FFmpegError, ValueError) as error:
-            raise DamagedFlowError("a flow image cannot be decoded") from error
-        return np.ascontiguousarray(np.moveaxis(stacked, 0, -1))
+            return np.ascontiguousarray(np.moveaxis(stacked, 0, -1))
 
     def __exit__(self, *_: object) -> None:
         """Close the file."""
         self._source.close()
+
+
+@contextmanager
+def _damage(message: str) -> Iterator[None]:
+    """Turn what the libraries raise over bad bytes into DamagedFlowError; let the machine's be."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and not isinstance(error, av.FFmpegError):
+            raise
+        raise DamagedFlowError(message) from error
+    except (pa.ArrowException, av.FFmpegError, KeyError, ValueError, TypeError) as error:
+        raise DamagedFlowError(message) from error
+
+
+def _open(source: pa.MemoryMappedFile) -> tuple[FlowHeader, Any, av.VideoCodecContext]:
+    """Return the header, the stream and a decoder of a file; ValueError when it is no flow file."""
+    if source.size() < len(_END) or source.read_at(len(_END), source.size() - len(_END)) != _END:
+        raise ValueError("no end")
+    stream = pa.ipc.open_stream(source)
+    about = json.loads((stream.schema.metadata or {})[_KEY])
+    if about["format"] != FORMAT or stream.schema.names != [field.name for field in _COLUMNS]:
+        raise ValueError("another format")
+    extradata, codec = bytes.fromhex(about.pop("extradata")), about.pop("codec")
+    header = FlowHeader(**about)
+    return header, stream, _decoder(header, extradata, codec)
 
 
 def _encoder(header: FlowHeader) -> av.VideoCodecContext:
