@@ -12,7 +12,9 @@ Every frame of a video is embedded, once per worker, by turns in three ways:
   and embeds them, and small pictures are made by the decoder where the expert says so;
 - `step`: the same in as many processes as there are cores, as the pipeline runs it.
 
-A ratio is of the turns of one round, its median over the rounds. Then decoding, preparation and
+A ratio is of the turns of one round, its median over the rounds. Beside it stand the processor's
+milliseconds per sample of the loop with one thread and of `overlapped`, all threads together: on a
+machine that others use too, these are what can be compared. Then decoding, preparation and
 network are timed alone, one thread each: the slower of reading (decode and prepare) and network is
 the limit of one overlapped process, and their sum divided by the cores that of all.
 
@@ -70,6 +72,9 @@ class Figures:
     step_per_s: float
     overlapped_ratio: float
     step_ratio: float
+    loop_cpu_ms: float
+    """Of the processor, all threads together, per sample; so is the next."""
+    overlapped_cpu_ms: float
     decode_ms: float
     """Per sample, as are the next two."""
     prepare_ms: float
@@ -89,7 +94,9 @@ class Figures:
             f"{self.expert} on {self.device}, {self.samples} samples; per second: "
             f"loop {self.loop_per_s:.1f}; overlapped {self.overlapped_per_s:.1f}, "
             f"ratio {self.overlapped_ratio:.2f}; step with {self.workers} workers "
-            f"{self.step_per_s:.1f}, ratio {self.step_ratio:.2f}\n  alone: {shares}; limits: "
+            f"{self.step_per_s:.1f}, ratio {self.step_ratio:.2f}\n  processor: loop "
+            f"{self.loop_cpu_ms:.1f} ms, overlapped {self.overlapped_cpu_ms:.1f} ms\n"
+            f"  alone: {shares}; limits: "
             f"one process {self.limit_per_s:.1f}, all {1000 * self.workers / total:.1f}"
         )
 
@@ -137,6 +144,8 @@ def measure(
         step_per_s=count / middle["step"],
         overlapped_ratio=statistics.median(turn["loop"] / turn["overlapped"] for turn in turns),
         step_ratio=statistics.median(turn["loop"] / turn["step"] for turn in turns),
+        loop_cpu_ms=middle["loop_cpu"] * 1000 / count,
+        overlapped_cpu_ms=middle["overlapped_cpu"] * 1000 / count,
         **parts_ms(expert, job, samples),
     )
 
@@ -148,10 +157,19 @@ def take_turns(
     short = replace(job, clips=(replace(job.clips[0], stop=8, stop_s=2.0),))
     seconds = []
     for each in (short, *[job] * rounds):
-        plain = [timed(loop, each, workers, threads) for threads in {1, torch.get_num_threads()}]
-        turn = {"loop": min(plain), "overlapped": timed(overlapped, each, workers)}
-        turn["step"] = timed(lambda each: list(pool.map(overlapped, [each] * workers)), each)
-        seconds.append(turn)
+        one, loop_cpu = spent(loop, each, workers, 1)
+        many, _ = spent(loop, each, workers, torch.get_num_threads())
+        ours, ours_cpu = spent(overlapped, each, workers)
+        step, _ = spent(lambda each: list(pool.map(overlapped, [each] * workers)), each)
+        seconds.append(
+            {
+                "loop": min(one, many),
+                "overlapped": ours,
+                "step": step,
+                "loop_cpu": loop_cpu,
+                "overlapped_cpu": ours_cpu,
+            }
+        )
     return seconds[1:]
 
 
@@ -161,9 +179,9 @@ def parts_ms(expert: Expert, job: EmbedJob, samples: list[np.ndarray]) -> dict[s
     size = embedder.batch
     batches = (samples[begin : begin + size] for begin in range(0, len(samples), size))
     with reproducible():
-        decode = timed(consume, decoded(expert, job))
-        read = timed(consume, read_samples(job, expert))
-        run = timed(consume, map(embedder, batches))
+        decode = spent(consume, decoded(expert, job))[0]
+        read = spent(consume, read_samples(job, expert))[0]
+        run = spent(consume, map(embedder, batches))[0]
     each = 1000 / len(samples)
     return {
         "decode_ms": decode * each,
@@ -213,11 +231,11 @@ def built(name: str, weights: tuple[tuple[str, Path], ...], batch: int) -> Embed
     return Embedder(expert, network, batch=batch, device=pick_device("auto"))
 
 
-def timed(function: Callable[..., object], *arguments: object) -> float:
-    """Return the seconds that a call takes."""
-    started = time.perf_counter()
+def spent(function: Callable[..., object], *arguments: object) -> tuple[float, float]:
+    """Return the seconds that a call takes, by the clock and of the processor."""
+    started, used = time.perf_counter(), time.process_time()
     function(*arguments)
-    return time.perf_counter() - started
+    return time.perf_counter() - started, time.process_time() - used
 
 
 def consume(parts: Iterator[object]) -> None:

@@ -27,6 +27,7 @@ from mmx.items.rows import encode_rows
 from mmx.items.shards import ITEM, RECEIPTS, item_rows, shard_of
 from mmx.project import Project
 from mmx.steps import VIDEO, Step
+from mmx.training.faults import CollectionError
 
 Tell = Callable[[int, int], None]
 """Told the bytes read so far and in all."""
@@ -374,17 +375,43 @@ def check_references(inspection: Inspection, step: Step, receipts: dict[str, Rec
     """Report items that were made of something else than what is there now."""
     sources = video_digests(inspection)
     for item, receipt in receipts.items():
+        if step.kind == "tree":
+            present = collection_inputs(inspection, step)
+        else:
+            present = trailer_inputs(inspection, receipt, item, sources.get(item))
         for role, digest in receipt.ingredients.inputs.items():
-            if role == VIDEO:
-                present = sources.get(item)
-            else:
-                made = inspection.receipts.get(role, {}).get(item)
-                if role not in inspection.receipts or is_damaged(inspection, role, item):
-                    continue
-                present = made.output_digest if made else None
-            inspection.checked["references"] += 1
-            if present != digest:
-                report_reference(inspection, step, item, role)
+            if role in present:
+                inspection.checked["references"] += 1
+                if present[role] != digest:
+                    report_reference(inspection, step, item, role)
+
+
+def trailer_inputs(
+    inspection: Inspection, receipt: Receipt, item: str, video: str | None
+) -> dict[str, str | None]:
+    """Return the present digest of each input of a trailer's item; damaged ones are left out."""
+    present: dict[str, str | None] = {}
+    for role in receipt.ingredients.inputs:
+        if role == VIDEO:
+            present[role] = video
+        elif role in inspection.receipts and not is_damaged(inspection, role, item):
+            made = inspection.receipts[role].get(item)
+            present[role] = made.output_digest if made else None
+    return present
+
+
+def collection_inputs(inspection: Inspection, step: Step) -> dict[str, str]:
+    """Return the present digests of what a step reads that sees all trailers.
+
+    Nothing where one of them is missing or damaged: that is a finding of its own.
+    """
+    # Training's packages take seconds to import.
+    from mmx.learning import learning_inputs
+
+    try:
+        return learning_inputs(step, inspection.tree.project)
+    except (ReceiptError, CollectionError, pa.ArrowException, OSError, KeyError, ValueError):
+        return {}
 
 
 def video_digests(inspection: Inspection) -> dict[str, str]:

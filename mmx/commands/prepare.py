@@ -72,7 +72,7 @@ def accept(
 
 @app.command(epilog="Example: mmx profile paper")
 def profile(
-    name: Profile,
+    name: Annotated[Profile, typer.Argument(help="lite or paper.")],
     force: Annotated[bool, typer.Option("--force", help="Overwrite your edits.")] = False,
 ) -> None:
     """Switch params.yaml to a profile; comments and all other keys stay as they are."""

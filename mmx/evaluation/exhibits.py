@@ -79,7 +79,7 @@ def added_labels(table: Table, count: int = 12) -> list[dict[str, Any]]:
     """The first rows of Table 4, with lists of genres."""
     return [
         {"title": row["title"]}
-        | {name: row[name].split("|") for name in ("labels", "predicted", "added")}
+        | {name: str(row[name]).split("|") for name in ("labels", "predicted", "added")}
         for row in table.records()[:count]
     ]
 

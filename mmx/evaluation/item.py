@@ -111,7 +111,8 @@ def explorer_table(subject: Subject, features: Path) -> pa.Table:
 def _sequences(subject: Subject, features: Path) -> dict[str, pa.Array]:
     """Seconds and genres of every trailer's sequences (figure 8)."""
     coarse = subject.coarse
-    spans, values = [[] for _ in coarse.ids], [[] for _ in coarse.ids]
+    spans: list[list[float]] = [[] for _ in coarse.ids]
+    values: list[list[np.ndarray]] = [[] for _ in coarse.ids]
     if coarse.sequence_logits is not None:
         begins, ends = _seconds(subject, features)
         chances = scores.sigmoid(coarse.sequence_logits)

@@ -56,14 +56,14 @@ class Curve:
 
 def _checked(labels: Labels, scores: Scores) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return both as plain arrays; raise ValueError unless they are a finite N x G pair."""
-    labels, scores = np.asarray(labels), np.asarray(scores, dtype=np.float64)
-    if labels.ndim != 2 or labels.shape != scores.shape:
-        raise ValueError(f"labels and scores must be N x G: {labels.shape} and {scores.shape}")
-    if not np.isin(labels, (0, 1)).all():
+    truth, values = np.asarray(labels), np.asarray(scores, dtype=np.float64)
+    if truth.ndim != 2 or truth.shape != values.shape:
+        raise ValueError(f"labels and scores must be N x G: {truth.shape} and {values.shape}")
+    if not np.isin(truth, (0, 1)).all():
         raise ValueError("labels must be 0 or 1")
-    if not np.isfinite(scores).all():
+    if not np.isfinite(values).all():
         raise ValueError("scores must be finite")
-    return labels.astype(np.int64), scores
+    return truth.astype(np.int64), values
 
 
 def support(labels: Labels) -> tuple[int, ...]:
@@ -136,7 +136,7 @@ def _decide(truth: Labels, predicted: Labels) -> tuple[float | None, ...]:
 
 def prevalence(labels: Labels) -> Averages:
     """Return the share of positives: the expected AU(PRC) of scores that know nothing."""
-    truth = np.asarray(labels)
+    truth = np.asarray(labels).astype(np.int64)
     count = len(truth)
     per_genre = [positives / count if positives else None for positives in support(truth)]
     return _averages(per_genre, float(truth.mean()) if truth.any() else None, truth)
@@ -159,7 +159,8 @@ def curve(labels: Labels, scores: Scores, points: int = 101) -> Curve | None:
     if not np.any(labels):
         return None
     precision, recall, _ = precision_recall_curve(np.ravel(labels), np.ravel(scores))
-    best = np.maximum.accumulate(precision)[::-1]
+    # The last point, recall 0 with precision 1, belongs to no threshold.
+    best, recall = np.maximum.accumulate(precision[:-1])[::-1], recall[-2::-1]
     grid = np.linspace(0.0, 1.0, points)
-    at = np.searchsorted(recall[::-1], grid - 1e-12)
+    at = np.searchsorted(recall, grid - 1e-12)
     return Curve(tuple(grid.tolist()), tuple(best[at].tolist()))

@@ -110,9 +110,8 @@ def genre_table(rows: Mapping[str, Json], spreads: Mapping[str, Json | None]) ->
 
 def area_table(rows: Mapping[str, Json], genres: int, labels: int | None) -> Table:
     """Table 3: the three areas under the precision-recall curve, and the trapezoids beside."""
-    columns = ("method", "genres", "labels", "ap_macro", "ap_micro", "ap_weighted")
-    columns += ("area_macro", "area_micro", "area_weighted")
     order = [(q, a) for q in ("ap", "area") for a in ("macro", "micro", "weighted")]
+    columns = ("method", "genres", "labels", *(f"{q}_{a}" for q, a in order))
     body = [
         (name, genres, labels, *(record[q][a] for q, a in order)) for name, record in rows.items()
     ]
@@ -128,6 +127,15 @@ class Guess:
     labels: Sequence[str]
     chances: Mapping[str, float]
 
+    def predicted(self, threshold: float) -> list[str]:
+        """Return the genres with a probability above `threshold`, the surest first."""
+        ranked = sorted(self.chances, key=lambda genre: (-self.chances[genre], genre))
+        return [genre for genre in ranked if self.chances[genre] > threshold]
+
+    def added(self, threshold: float) -> list[str]:
+        """Return the predicted genres that are no labels, the surest first."""
+        return [genre for genre in self.predicted(threshold) if genre not in self.labels]
+
 
 def added_table(guesses: Sequence[Guess], threshold: float) -> Table:
     """Table 4: trailers that are given genres beyond their labels, the surest first.
@@ -135,9 +143,18 @@ def added_table(guesses: Sequence[Guess], threshold: float) -> Table:
     A genre is given when its probability is above `threshold`.
     """
     columns = ("trailer_id", "title", "labels", "predicted", "added", "surest_added")
-    rows = [_added_row(guess, threshold) for guess in guesses]
-    kept = [row for row in rows if row[4]]
-    return Table("table4", columns, tuple(sorted(kept, key=lambda row: (-row[5], row[0]))))
+    gained = [(g, added) for g in guesses if (added := g.added(threshold))]
+    gained.sort(key=lambda pair: (-pair[0].chances[pair[1][0]], pair[0].trailer_id))
+    rows = (
+        (
+            guess.trailer_id,
+            guess.title,
+            *("|".join(names) for names in (guess.labels, guess.predicted(threshold), added)),
+            round(guess.chances[added[0]], 6),
+        )
+        for guess, added in gained
+    )
+    return Table("table4", columns, tuple(rows))
 
 
 def length_table(rows: Mapping[int, tuple[Json, Json | None]]) -> Table:
@@ -164,16 +181,3 @@ def _overall(record: Json, spread: Json | None) -> Iterator[Cell]:
     for source in (record, spread):
         for quantity, average in OVERALL.values():
             yield None if source is None else source[quantity][average]
-
-
-def _added_row(guess: Guess, threshold: float) -> tuple[Cell, ...]:
-    """Labels, predictions and what these add, the surest first."""
-    chances = guess.chances
-    predicted = sorted(
-        (genre for genre in chances if chances[genre] > threshold),
-        key=lambda genre: (-chances[genre], genre),
-    )
-    added = [genre for genre in predicted if genre not in guess.labels]
-    surest = round(chances[added[0]], 6) if added else None
-    lists = ("|".join(names) for names in (guess.labels, predicted, added))
-    return guess.trailer_id, guess.title, *lists, surest

@@ -107,6 +107,10 @@ class Opened:
         """A file's path below the store."""
         return path.relative_to(self.store).as_posix()
 
+    def text(self, name: str) -> str:
+        """A text file; bytes that are no UTF-8 show as replacement characters."""
+        return (self.store / name).read_text(encoding="utf-8", errors="replace")
+
     def _paths(self, name: str) -> list[Path]:
         """Files of a table by its name."""
         return next((t.paths(self.store) for t in self.facts.tables if t.name == name), [])
@@ -138,7 +142,7 @@ def required_files(opened: Opened) -> Iterator[Finding]:
 
 def listed_files(opened: Opened) -> Iterator[Finding]:
     """Find Parquet files whose bytes are not those of the manifest, that it lacks, or that lack."""
-    lines = (opened.store / MANIFEST).read_text(encoding="utf-8").splitlines()
+    lines = opened.text(MANIFEST).splitlines()
     listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     present = {opened.name(path): path for path in sorted(opened.store.rglob("*.parquet"))}
     for name in sorted(listed.keys() - present.keys()):
@@ -297,19 +301,27 @@ def descriptions(opened: Opened) -> Iterator[Finding]:
     facts = opened.facts
     yield from _same_lines(opened, DIGEST, digest_text(facts.digests.values()))
     for name in (CARD, CROISSANT):
-        if facts.root not in (opened.store / name).read_text(encoding="utf-8"):
+        if facts.root not in opened.text(name):
             yield Finding(name, "root digest", facts.root, "another or none")
-    listed = json.loads((opened.store / CROISSANT).read_text(encoding="utf-8"))["distribution"]
-    expected = {table.name for table in facts.tables} | {MANIFEST}
-    if expected != {entry["@id"] for entry in listed}:
-        found = ", ".join(sorted(entry["@id"] for entry in listed))
-        yield Finding(CROISSANT, "distribution", ", ".join(sorted(expected)), found)
+    expected = ", ".join(sorted({table.name for table in facts.tables} | {MANIFEST}))
+    found = described_files(opened)
+    if found != expected:
+        yield Finding(CROISSANT, "distribution", expected, found)
+
+
+def described_files(opened: Opened) -> str:
+    """Names of what croissant.json describes, joined; what it is instead if it is no Croissant."""
+    try:
+        listed = json.loads(opened.text(CROISSANT))["distribution"]
+        return ", ".join(sorted(entry["@id"] for entry in listed))
+    except (ValueError, KeyError, TypeError):
+        return "no JSON-LD with a distribution"
 
 
 def _same_lines(opened: Opened, name: str, expected: str) -> Iterator[Finding]:
     """Compare a text file line by line."""
     wanted = set(expected.splitlines())
-    found = set((opened.store / name).read_text(encoding="utf-8").splitlines())
+    found = set(opened.text(name).splitlines())
     for line in sorted(wanted - found):
         yield Finding(name, "line", line, "missing")
     for line in sorted(found - wanted):

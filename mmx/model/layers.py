@@ -6,12 +6,35 @@ import torch
 from torch import Tensor, nn
 
 
+def linear_for_relu(inner: int, outer: int) -> nn.Linear:
+    """A linear layer that starts as He et al. propose, so that signals keep their size.
+
+    torch's own start divides their variance by six with every layer and its ReLU, so that what
+    tells trailers apart is a thousandth of a logit at first.
+    """
+    layer = nn.Linear(inner, outer)
+    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
 def mlp(*widths: int, last: bool) -> nn.Sequential:
     """Linear layers of these widths with ReLU between them, and after the last if `last`."""
     layers: list[nn.Module] = []
     for inner, outer in pairwise(widths):
-        layers += [nn.Linear(inner, outer), nn.ReLU()]
+        layers += [linear_for_relu(inner, outer), nn.ReLU()]
     return nn.Sequential(*(layers if last else layers[:-1]))
+
+
+@torch.no_grad()
+def start_alike(layer: nn.Linear, positions: int) -> None:
+    """Let a layer on a concatenation of equal parts start with equal weights for each.
+
+    It begins as one that pools, and learns from there what depends on the position; begun at
+    random it would have to learn the same anew for every position.
+    """
+    part = layer.weight[:, : layer.in_features // positions]
+    layer.weight.copy_(part.repeat(1, positions))
 
 
 def gather_or_zero(rows: Tensor, index: Tensor) -> Tensor:

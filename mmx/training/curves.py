@@ -1,9 +1,11 @@
 """Curves for people and `dvc plots`, written by dvclive as the training goes."""
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from dvclive import Live
+from scmrepo.exceptions import SCMError
 
 Row = dict[str, float | int | None]
 """What is recorded of an epoch."""
@@ -15,8 +17,11 @@ class Curves:
     def __init__(self, folder: Path | None, history: Sequence[Row]) -> None:
         """Begin with what a resumed training has recorded already."""
         self.live = None
-        if folder is not None:
-            self.live = Live(str(folder), save_dvc_exp=False, dvcyaml=None)
+        # dvclive asks git for its last commit and fails where there is none yet; the same numbers
+        # are in the history, so such a training goes without.
+        with contextlib.suppress(SCMError):
+            if folder is not None:
+                self.live = Live(str(folder), save_dvc_exp=False, dvcyaml=None)
         for row in history:
             self.add(row)
 

@@ -1,6 +1,8 @@
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,11 +10,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from mmx.audit.verify import Kind, Verification, verify
+from mmx.experts.base import Packaged
+from mmx.experts.registry import get_expert
+from mmx.items.receipt import Receipt
 from mmx.items.shards import shard_of, write_parquet
+from mmx.learning import learning_inputs
+from mmx.pipeline import ingredients_of, lay_out
 from mmx.project import Project, open_project
+from mmx.steps import TRAIN
 
 TRAILER = "t00002"
 SHARD = shard_of(TRAILER)
+MODALITIES = {"motion": ("lite_motion",)}
 Flip = Callable[[Path], None]
 ReplaceFile = Callable[[Path, bytes], None]
 
@@ -242,6 +251,68 @@ def test_an_item_of_another_input_is_unverifiable(project: Project) -> None:
         "flow",
     ]
     assert names == [f"data/{out}/_receipts/r{SHARD}.jsonl#{TRAILER}" for out in made_of_video]
+
+
+@pytest.fixture
+def model(project: Project) -> Path:
+    """A coarse model in the project, made of its features: two files, one of them in a folder."""
+    step = replace(TRAIN, rooms=("mmx.steps",))
+    params = project.params.model_copy(
+        update={"model": project.params.model.model_copy(update={"modalities": MODALITIES})}
+    )
+    project = replace(project, params=params)
+    made_of = ingredients_of(step, project)(learning_inputs(step, project))
+    with project.store.workspace() as out:
+        (out / "parts").mkdir()
+        (out / "model.safetensors").write_bytes(b"weights" * 99)
+        (out / "parts/history.json").write_bytes(b"[]")
+        receipt = Receipt(made_of, project.store.put_folder(out))
+    project.store.commit(receipt)
+    lay_out(step, project, {"all": receipt})
+    return project.layout.coarse
+
+
+def test_a_model_is_sound(project: Project, model: Path) -> None:
+    before = verify(project)
+    assert before.ok
+    assert (model / "_receipts").is_dir()
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "parts/history.json"])
+def test_a_flipped_bit_in_a_model(project: Project, model: Path, flip: Flip, name: str) -> None:
+    flip(model / name)
+    (finding,) = verify(project).findings
+    assert (finding.kind, finding.name) == (Kind.CHANGED, f"models/coarse/{name}")
+    assert len(finding.links) == 1
+
+
+def test_a_model_of_other_features_is_unverifiable(project: Project, model: Path) -> None:
+    rows = pq.read_table(project.layout.splits).to_pylist()
+    rows[0]["split"] = "test"
+    project.layout.splits.unlink()
+    write_parquet(pa.Table.from_pylist(rows), project.layout.splits)
+    names = [name for kind, name in found(verify(project, quick=True)) if kind == "unverifiable"]
+    assert names == [f"models/coarse/_receipts/r{shard_of('all')}.jsonl#all"]
+
+
+def test_damaged_weights_are_a_source(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "carrier"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "net.bin").write_bytes(b"weights")
+    monkeypatch.syspath_prepend(tmp_path)
+    digest = hashlib.sha256(b"weights").hexdigest()
+    weights = Packaged("net.bin", "carrier", "net.bin", digest, "MIT", "nothing")
+    expert = replace(get_expert("lite_appearance"), weights=(weights,))
+    monkeypatch.setattr("mmx.audit.verify.get_expert", lambda name: expert)
+    assert verify(project).ok
+    (package / "net.bin").write_bytes(b"weighty")
+    damaged = verify(project).findings
+    assert [(finding.kind, finding.source) for finding in damaged] == [(Kind.CHANGED, True)]
+    (package / "net.bin").unlink()
+    assert [finding.kind for finding in verify(project, quick=True).findings] == [Kind.MISSING]
 
 
 def test_findings_come_sorted(project: Project, flip: Flip) -> None:

@@ -236,6 +236,13 @@ def test_a_croissant_file_that_leaves_a_table_out(store: Path) -> None:
     assert [(f.file, f.what) for f in validate(store)] == [("croissant.json", "distribution")]
 
 
+@pytest.mark.parametrize("name", ["manifest.sha256", "digest.txt", "README.md", "croissant.json"])
+@pytest.mark.parametrize("content", [b"\xf4\xff", b"", b"[1]"])
+def test_a_description_that_is_something_else(store: Path, name: str, content: bytes) -> None:
+    (store / name).write_bytes(content)
+    assert validate(store)
+
+
 def test_a_finding_reads_as_a_sentence() -> None:
     finding = Finding("a.parquet", "rows", "3", "2")
     assert str(finding) == "a.parquet: rows: expected 3, found 2"

@@ -1,8 +1,12 @@
 """Moving textures whose motion is known exactly: sums of waves, evaluated where they have moved."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
 from types import SimpleNamespace
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -104,8 +108,36 @@ def end_point_error(flow: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.linalg.norm(flow - other, axis=-1)
 
 
+def write_video(path: Path, frames: Iterable[np.ndarray], times: Iterable[int]) -> Path:
+    """Encode grey frames without loss, shown at `times` in hundredths of a second."""
+    with av.open(str(path), "w") as container:
+        stream = None
+        for image, time in zip(frames, times, strict=True):
+            if stream is None:
+                stream = container.add_stream("ffv1", rate=100)
+                stream.height, stream.width = image.shape
+                stream.pix_fmt = "gray"
+                stream.codec_context.time_base = Fraction(1, 100)
+            frame = av.VideoFrame.from_ndarray(image, format="gray")
+            frame.pts, frame.time_base = time, Fraction(1, 100)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
 @pytest.fixture(scope="session")
 def kit() -> SimpleNamespace:
     """The functions of this file."""
-    names = (translation, rotation, occlusion, opencv, end_point_error, texture, quantise)
+    names = (
+        translation,
+        rotation,
+        occlusion,
+        opencv,
+        end_point_error,
+        texture,
+        quantise,
+        write_video,
+        grid,
+        as_uint8,
+    )
     return SimpleNamespace(**{function.__name__: function for function in names})

@@ -213,6 +213,32 @@ def test_initial_weights_do_not_depend_on_the_probe(small) -> None:
     assert all(torch.equal(states[0][name], tensor) for name, tensor in states[1].items())
 
 
+def test_an_untrained_network_does_not_care_for_the_order_of_clips(small, make_batch, cut) -> None:
+    torch.manual_seed(0)
+    network = Network(NetworkConfig(**small)).double()
+    batch = make_batch([3])
+    turned = cut(Batch(batch.features, torch.ones(3, dtype=torch.int64)), [2, 0, 1])
+    turned = Batch(turned.features, batch.lengths)
+    torch.testing.assert_close(
+        network(turned).trailer, network(batch).trailer, atol=1e-11, rtol=1e-9
+    )
+
+
+def test_signals_keep_their_size_at_the_start() -> None:
+    """What tells trailers apart is neither lost nor blown up on the way to the logits."""
+    torch.manual_seed(0)
+    modalities = (Modality("appearance", 64), Modality("scene", 64))
+    network = Network(NetworkConfig(modalities, 20, dim=64, slots=4, bottleneck=256))
+    lengths = torch.full((50,), 36)
+    values = torch.randn(50, 1, 64).expand(50, 36, 64).flatten(0, 1)
+    here = torch.arange(len(values)), torch.ones(len(values), dtype=torch.int64)
+    batch = Batch({m.name: Feature(values, *here) for m in modalities}, lengths)
+    with torch.inference_mode():
+        output = network(batch)
+    for tensor in (output.sequences, output.trailer, output.logits):
+        assert 0.1 < tensor.std(0).mean() < 10
+
+
 def test_summed_sequences_may_come_in_any_order(make_network, make_batch, cut) -> None:
     network = make_network(aggregate="sum", sequence_length=1, sequence_stride=1)
     batch = make_batch([5])

@@ -47,6 +47,13 @@ class Project:
         assert (done.returncode != 0) == fails, f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
 
+    def start(self, *command: str) -> subprocess.Popen:
+        """Start a command in a process group of its own."""
+        quiet = subprocess.DEVNULL
+        return subprocess.Popen(
+            command, cwd=self.root, env=environment(), start_new_session=True, stderr=quiet
+        )
+
     def repro(self, *targets: str) -> Counter[str]:
         """Run `dvc repro`; return how many items each step computed."""
         before = self.computed()

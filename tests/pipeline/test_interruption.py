@@ -1,0 +1,34 @@
+"""kill -9 in the middle of a stage, then `dvc repro`: as if nothing had happened."""
+
+import os
+import signal
+import time
+
+from mmx.items.store import Store
+
+STAGE = "embed@lite_appearance"
+
+
+def test_what_was_finished_is_kept_and_the_result_is_the_same(project):
+    before = project.artefacts("data/embeddings/lite_appearance", "data/features", "models/coarse")
+    project.run("git", "rm", "--quiet", "--cached", "dvc.lock")
+    (project.root / "dvc.lock").unlink()
+    store = Store(project.root / ".mmx")
+    for receipt in store.receipts(STAGE):
+        store.forget(receipt)
+    trailers = len(list((project.root / "data" / "flow").glob("*.flow")))
+    finished = interrupt(project, store, enough=2)
+    assert 2 <= finished < trailers
+    assert project.repro()[STAGE] == trailers - finished
+    after = project.artefacts("data/embeddings/lite_appearance", "data/features", "models/coarse")
+    assert after == before
+
+
+def interrupt(project, store: Store, enough: int) -> int:
+    """Kill a stage and its workers once some items are finished; return how many were."""
+    stage = project.start("python", "-m", "stages.embed", "lite_appearance")
+    while len(list(store.receipts(STAGE))) < enough and stage.poll() is None:
+        time.sleep(0.02)
+    os.killpg(stage.pid, signal.SIGKILL)
+    stage.wait()
+    return len(list(store.receipts(STAGE)))

@@ -1,0 +1,148 @@
+"""The commands that a user types in a project that has been run."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+TRAILER = "0000-amber-harbour"
+
+
+def test_status_and_plan_find_nothing_left_to_do(built):
+    status = built.status()
+    assert {step["pending"] + step["blocked"] for step in status["steps"]} == {0}
+    plan = json.loads(built.run("mmx", "plan", "--json"))
+    assert [step["compute"] for step in plan] == [0] * len(plan)
+    assert all(step["seconds_per_item"] > 0 and step["bytes_per_item"] > 0 for step in plan)
+
+
+def test_a_changed_parameter_is_planned_with_all_that_follows(project):
+    project.edit({"flow.short_side": 40})
+    plan = {step["step"]: step for step in json.loads(project.run("mmx", "plan", "--json"))}
+    trailers = plan["flow"]["compute"]
+    assert trailers == plan["embed@lite_motion"]["compute"] > 0
+    assert plan["scenes"]["compute"] == plan["embed@lite_scene"]["compute"] == 0
+    pending = {step["step"]: step["pending"] for step in project.status()["steps"]}
+    assert pending["flow"] == trailers
+
+
+def test_predicting_a_trailer_of_the_collection_gives_its_own_embedding(built, sample_folder):
+    video = sample_folder / "videos" / f"{TRAILER}.mp4"
+    (found,) = json.loads(built.run("mmx", "predict", str(video), "--json"))
+    table = pq.read_table(built.root / "data" / "trailer_embeddings.parquet")
+    row = table["trailer_id"].to_pylist().index(TRAILER)
+    assert found["embedding"] == table["fine"][row].as_py()
+    assert found["neighbours"][0]["trailer_id"] == TRAILER
+    assert found["neighbours"][0]["similarity"] > 0.999999
+    assert sum(found["genres"].values()) > 0 and found["sequences"]
+
+
+def test_similar_films_are_the_nearest_by_cosine(built):
+    found = json.loads(built.run("mmx", "similar", TRAILER, "--json"))
+    table = pq.read_table(built.root / "data" / "trailer_embeddings.parquet")
+    names = table["trailer_id"].to_pylist()
+    vectors = np.array(table["fine"].to_pylist(), float)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosine = vectors @ vectors[names.index(TRAILER)]
+    nearest = [name for _, name in sorted(zip(-cosine, names, strict=True)) if name != TRAILER]
+    assert [each["trailer_id"] for each in found] == nearest[:10]
+    assert "no embedding" in built.run("mmx", "similar", "few-clips", fails=True)
+
+
+def test_a_video_that_cannot_be_read_is_one_sentence(built, tmp_path: Path):
+    (tmp_path / "notes.mp4").write_text("not a film")
+    said = built.run("mmx", "predict", str(tmp_path / "notes.mp4"), fails=True)
+    assert said.strip().splitlines()[-1].startswith("error: notes.mp4: ")
+
+
+def test_everything_is_traced_verified_and_published(built, tmp_path: Path):
+    tree = built.run("mmx", "trace", TRAILER, "--clip", "0")
+    table = pq.read_table(built.root / "data" / "sources.parquet").to_pylist()
+    digest = next(row["sha256"] for row in table if row["trailer_id"] == TRAILER)
+    assert digest[:12] in tree and "lite_scene" in tree
+    assert "entity" in json.loads(built.run("mmx", "trace", TRAILER, "--json"))
+    assert json.loads(built.run("mmx", "verify", "--json"))["findings"] == []
+    audit = json.loads(built.run("mmx", "audit", "--recompute", "4", "--json"))
+    assert {verdict for found in audit["counts"].values() for verdict in found} == {"identical"}
+    built.run("mmx", "publish", str(tmp_path / "published"))
+    assert (tmp_path / "published" / "croissant.json").exists()
+
+
+def test_a_bit_flipped_in_a_shard_is_found_mended_and_nothing_else_is_touched(project):
+    before = project.artefacts("data/clips")
+    shard = project.root / min(name for name in before if name.endswith(".parquet"))
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.chmod(0o644)
+    shard.write_bytes(content)
+    assert shard.name in project.run("mmx", "verify", fails=True)
+    project.run("mmx", "repair")
+    project.run("dvc", "repro")
+    assert project.artefacts("data/clips") == before
+    project.run("mmx", "verify")
+
+
+def test_a_refactoring_is_adopted_after_a_sample(project):
+    path = project.root / "mmx" / "flow" / "quantise.py"
+    path.write_text(path.read_text() + "\n\nUNUSED = 1\n")
+    run = ("python", "-c", "from mmx.cli import main; main()")
+    said = json.loads(project.run(*run, "adopt", "flow", "--sample", "2", "--json"))
+    trailers = len(list((project.root / "data" / "flow").glob("*.flow")))
+    assert (said["sampled"], said["carried"]) == (2, trailers - 2)
+    assert not project.repro()
+
+
+def test_pruning_removes_what_no_output_needs_and_only_that(project):
+    project.edit({"flow.short_side": 40})
+    project.run("dvc", "repro", "flow")
+    removed = json.loads(project.run("mmx", "prune", "--json"))
+    assert removed["objects"] >= len(list((project.root / "data" / "flow").glob("*.flow")))
+    project.run("git", "checkout", "--quiet", "params.yaml", "dvc.lock")
+    project.run("dvc", "checkout", "--quiet")
+    assert not project.repro()
+
+
+def test_a_second_run_at_the_same_time_says_so_and_leaves(project):
+    hold = (
+        "from mmx.project import open_project; import subprocess\n"
+        "with open_project().store.locked('elsewhere'):\n"
+        "    done = subprocess.run(['python', '-m', 'stages.scenes'], capture_output=True)\n"
+        "print(done.returncode, done.stderr.decode())"
+    )
+    said = project.run("python", "-c", hold)
+    assert said.startswith("1 error: another run is using the item store: elsewhere")
+
+
+def test_other_versions_than_written_are_refused_until_taken(project):
+    path = project.root / "mmx" / "tools.yaml"
+    path.write_text(path.read_text().replace("av: ", "av: 0."))
+    said = project.run("dvc", "repro", fails=True)
+    assert "mmx/tools.yaml says av 0." in said and "mmx tools --write" in said
+    project.run("mmx", "tools", "--write")
+    assert not project.repro()
+
+
+def test_switching_the_profile_keeps_comments_and_refuses_over_edits(tmp_path: Path):
+    from mmx.params import ParamsError, load_params
+    from mmx.profiles import switch_profile
+
+    top = Path(__file__).parents[2]
+    path = tmp_path / "params.yaml"
+    shutil.copy(top / "params.yaml", path)
+    before = path.read_text().splitlines()
+    switch_profile(path, "paper")
+    paper = load_params(path)
+    assert (paper.profile, paper.model.bottleneck, paper.train.epochs) == ("paper", 2048, 200)
+    switch_profile(path, "lite")
+    squeezed = [" ".join(line.split()) for line in path.read_text().splitlines()]
+    assert squeezed == [" ".join(line.split()) for line in before]
+    path.write_text(path.read_text().replace("  short_side: 128", "  short_side: 96"))
+    try:
+        switch_profile(path, "paper")
+    except ParamsError as error:
+        assert "flow.short_side" in str(error)
+    else:
+        raise AssertionError("an edit was overwritten")
+    assert "flow.short_side" in switch_profile(path, "paper", force=True)
