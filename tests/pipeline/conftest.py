@@ -134,17 +134,25 @@ def sample_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from mmx.sample.generate import generate
 
     folder = tmp_path_factory.mktemp("sample") / "sample"
-    generate(folder, TRAILERS)
+    generate(folder, TRAILERS + 1)
     return folder
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory, sample_folder: Path) -> Project:
+def later(sample_folder: Path) -> str:
+    """The video of the sample that `built` does not have yet, with its row of labels."""
+    rows = (sample_folder / "labels.csv").read_text().splitlines()
+    return rows[TRAILERS + 1]
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory, sample_folder: Path, later: str) -> Project:
     """A project after its first `dvc repro`, committed. Read it; to change it, take `project`."""
     project = clone_tree(tmp_path_factory.mktemp("built") / "project")
     project.edit(SMALL)
-    videos, labels = sample_folder / "videos", sample_folder / "labels.csv"
-    project.run("mmx", "init", "--videos", str(videos), "--labels", str(labels))
+    labels = (sample_folder / "labels.csv").read_text()
+    (project.root / "labels.csv").write_text(labels.replace(later + "\n", ""))
+    project.run("mmx", "init", "--videos", str(sample_folder / "videos"), "--labels", "labels.csv")
     project.run("dvc", "repro")
     project.commit()
     return project
