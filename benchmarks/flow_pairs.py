@@ -20,6 +20,8 @@ from mmx.scenes import detect_shots, keep_clips
 
 PARAMS = TVL1Params()
 BOUND = 20.0
+_TINY = 1e-9
+"""Frames without any content have no energy; the ratio is then 1."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,9 @@ class Difference:
     """TV-L1 energy of the first by that of the second."""
 
 
-def compare(prev: np.ndarray, next_: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> Difference:
+def compare(
+    prev: np.ndarray, next_: np.ndarray, ours: np.ndarray, theirs: np.ndarray
+) -> Difference:
     """Compare two flows (H, W, 2) of a pair."""
     distance = np.linalg.norm(ours - theirs, axis=-1)
     levels = [quantise(flow, BOUND).astype(np.int16) for flow in (ours, theirs)]
@@ -99,15 +103,17 @@ def compare(prev: np.ndarray, next_: np.ndarray, ours: np.ndarray, theirs: np.nd
         mean=float(distance.mean()),
         p99=float(np.percentile(distance, 99)),
         levels=float((np.abs(levels[0] - levels[1]) > 1).mean()),
-        energy=energy(prev, next_, ours) / energy(prev, next_, theirs),
+        energy=(energy(prev, next_, ours) + _TINY) / (energy(prev, next_, theirs) + _TINY),
     )
 
 
 def energy(prev: np.ndarray, next_: np.ndarray, flow: np.ndarray) -> float:
-    """Total variation of the flow plus lambda times the brightness difference, summed (Zach 2007)."""
+    """Total variation of the flow plus lambda times the difference in brightness, summed."""
     rows, width = prev.shape
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(rows, dtype=np.float32))
-    warped = cv2.remap(next_.astype(np.float32), x + flow[..., 0], y + flow[..., 1], cv2.INTER_CUBIC)
+    warped = cv2.remap(
+        next_.astype(np.float32), x + flow[..., 0], y + flow[..., 1], cv2.INTER_CUBIC
+    )
     change = np.zeros((2, *flow.shape))
     change[0, :, :-1] = np.diff(flow, axis=1)
     change[1, :-1] = np.diff(flow, axis=0)

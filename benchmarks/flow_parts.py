@@ -1,35 +1,124 @@
-"""Where the compiled solver's time goes: the same kernels, called one by one with a clock between."""
+"""Where the compiled solver's time goes: its kernels, called one by one, with a clock between."""
 
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import njit
 
 from mmx.flow import scale
-from mmx.flow.median import median_filter
 from mmx.flow.relaxation import Case, Ends, relax
-from mmx.flow.scale import Memory, Settings
+from mmx.flow.scale import CHASE, begin_warp, iterate, smooth
 from mmx.flow.simd import splat
-from mmx.flow.tiles import U1, U2, Grid
 from mmx.flow.tvl1 import TVL1
-from mmx.flow.warp import linearise
+
+
+@dataclass(frozen=True)
+class Parts:
+    """One thread's milliseconds per pair."""
+
+    warp: float
+    """Linearisation: cubic look-up of the second frame and its gradient."""
+    median: float
+    iterations: float
+    rest: float
+    """Pyramids, resizing of the flow, copies in and out."""
+    pixel_iterations: float
+    """Millions per pair."""
 
 
 @njit
-def _linearise(memory, flow, grid):
-    linearise(memory.frame, memory.image, flow, memory.field, grid, memory.masks, memory.plan)
-
-
-@njit
-def _median(memory, flow, grid, size):
-    for u in (U1, U2):
-        median_filter(flow, u, memory.plane, memory.ranks, grid, memory.masks, size)
+def _begin(memory, ends, grid, settings):
+    begin_warp(memory, ends, grid, settings)
 
 
 @njit
 def _iterate(memory, ends, grid, settings, errors):
-    case = scale._case(memory, grid, settings)
-    return scale._iterate(case, ends, settings, errors)
+    bound, theta = splat(settings.bound), splat(settings.theta)
+    ratio, gamma = splat(settings.ratio), splat(settings.gamma)
+    case = Case(grid.rows, grid.tiles, memory.masks, memory.field, bound, theta, ratio, gamma)
+    error, ends, count = iterate(case, ends, settings, errors)
+    return error, ends.source, count
+
+
+@njit
+def _smooth(memory, ends, grid, size):
+    smooth(memory, ends, grid, size)
+
+
+class _Clock:
+    """Runs a scale as the compiled solver does, and adds up what each kernel takes."""
+
+    def __init__(self) -> None:
+        self.seconds: Counter[str] = Counter()
+
+    def timed(self, name: str, kernel: Callable, *arguments: Any) -> Any:
+        start = time.thread_time()
+        result = kernel(*arguments)
+        self.seconds[name] += time.thread_time() - start
+        return result
+
+    def solve(self, memory: Any, grid: Any, settings: Any) -> tuple[bool, int]:
+        errors, iterations = np.empty(CHASE), 0
+        ends = Ends(memory.flow, memory.other_flow, None, None)
+        for _ in range(settings.warps):
+            self.timed("warp", _begin, memory, ends, grid, settings)
+            error, outer = np.inf, 0
+            while error > settings.stop and outer < settings.outer:
+                self.timed("median", _smooth, memory, ends, grid, settings.median)
+                error, source, count = self.timed(
+                    "iterations", _iterate, memory, ends, grid, settings, errors
+                )
+                if source != ends.source:
+                    ends = Ends(ends.target, ends.source, None, None)
+                outer, iterations = outer + 1, iterations + count
+        self.seconds["pixels"] += iterations * grid.rows * grid.width / 1e6
+        return ends.source == memory.other_flow, iterations
+
+
+def take_apart(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Parts:
+    """Return the mean over some pairs of frames, after a round that is not counted."""
+    compiled = scale._solve
+    solvers = {prev.shape: TVL1(*prev.shape) for prev, _ in pairs}
+    try:
+        for _ in range(2):
+            clock = _Clock()
+            scale._solve = clock.solve
+            start = time.thread_time()
+            for prev, next_ in pairs:
+                solvers[prev.shape].flow(prev, next_)
+            total = time.thread_time() - start
+    finally:
+        scale._solve = compiled
+    ms = {name: 1000 * spent / len(pairs) for name, spent in clock.seconds.items()}
+    known = ms["warp"] + ms["median"] + ms["iterations"]
+    return Parts(
+        warp=ms["warp"],
+        median=ms["median"],
+        iterations=ms["iterations"],
+        rest=1000 * total / len(pairs) - known,
+        pixel_iterations=clock.seconds["pixels"] / len(pairs),
+    )
+
+
+@njit
+def _relax(memory, grid, settings, errors):
+    vectors = splat(settings.bound), splat(settings.theta), splat(settings.ratio)
+    case = Case(grid.rows, grid.tiles, memory.masks, memory.field, *vectors, splat(settings.gamma))
+    relax(case, Ends(memory.flow, memory.other_flow, None, None), errors)
+
+
+def nanoseconds_per_pixel(rows: int, width: int, at_once: int) -> float:
+    """Return what an iteration costs per pixel when so many follow each other; the best of some."""
+    solver = scale.Scale(rows, width, scale.TVL1Params())
+    noise = np.random.default_rng(0).uniform(0, 255, (2, rows, width)).astype(np.float32)
+    solver.solve(*noise, None)
+    errors, best = np.empty(at_once), np.inf
+    for _ in range(40):
+        start = time.thread_time()
+        _relax(solver._memory, solver._grid, solver._settings, errors)
+        best = min(best, time.thread_time() - start)
+    return 1e9 * best / (rows * width * at_once)

@@ -75,6 +75,15 @@ class Tree:
         """A step's output directory."""
         return step.out(self.project.layout)
 
+    def locked(self, step: Step) -> dict[Path, str]:
+        """Return the md5 of every file of a step's output directory as far as DVC knows it."""
+        out = self.out(step)
+        try:
+            listing = self.version.listing(self.name(out)) if self.version else {}
+        except HistoryError:
+            return {}
+        return {out / name: md5 for name, md5 in listing.items()}
+
     def name(self, path: Path) -> str:
         """A path relative to the project, where it is below it."""
         return (

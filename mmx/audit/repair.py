@@ -58,9 +58,11 @@ def repair(project: Project, *, tell: Tell = lambda done, total: None) -> Repair
         lost = lost_objects(tree, paths)
         stages = stages_of(tree, paths, lost)
         forget(project.store, paths, findings)
+        # What is secured may lie in the store under the very names that were just forgotten.
         secure(tree, stages, paths)
         for path in paths:
-            path.unlink(missing_ok=True)
+            if not path.is_relative_to(project.store.root):
+                path.unlink(missing_ok=True)
         forget_runs(tree, stages, lost)
         clear_rwlock(tree.root / ".dvc" / "tmp" / "rwlock")
         forget_outs(tree.root / LOCK, stages)

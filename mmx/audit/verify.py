@@ -161,9 +161,18 @@ def place(path: Path, tree: Tree) -> tuple[int, str]:
 
 
 def check_receipts(inspection: Inspection, step: Step) -> dict[str, Receipt]:
-    """Return the sound receipts of a step's output directory; report the others."""
+    """Return the sound receipts of a step's output directory; report the others.
+
+    A file that dvc.lock knows otherwise is not read: it would accuse what it tells of.
+    """
     receipts: dict[str, Receipt] = {}
+    locked = inspection.tree.locked(step)
     for path in receipt_files(inspection.tree, step):
+        found = file_digests(path, {"md5"})["md5"]
+        if locked.get(path, found) != found:
+            inspection.damaged_shards.add((step.name, path.stem[1:]))
+            inspection.add(Kind.CHANGED, path, "dvc.lock says other bytes")
+            continue
         fault = ""
         for line in path.read_bytes().split(b"\n")[:-1]:
             try:
@@ -194,7 +203,8 @@ def read_line(line: bytes) -> tuple[str, Receipt]:
 def check_store_receipts(inspection: Inspection) -> None:
     """Report receipts of the store that are not sound, or whose objects are gone."""
     store = inspection.tree.project.store
-    present = trusted_receipts(inspection)
+    made = [receipt for items in inspection.receipts.values() for receipt in items.values()]
+    present = {receipt.fingerprint: receipt for receipt in made}
     for path in sorted((store.root / "receipts").glob("*/*/*.json")):
         inspection.checked["receipts"] += 1
         content = path.read_bytes()
@@ -214,23 +224,6 @@ def check_store_receipts(inspection: Inspection) -> None:
             if not lost.exists():
                 what = f"{path.parent.parent.name} made it, and its receipt is still in the store"
                 inspection.add(Kind.MISSING, lost, what)
-
-
-def trusted_receipts(inspection: Inspection) -> dict[str, Receipt]:
-    """Return receipts of output directories by fingerprint, those of damaged files left out."""
-    tree = inspection.tree
-    damaged = {
-        (step.name, path.stem[1:])
-        for step in tree.steps
-        for path in receipt_files(tree, step)
-        if inspection.key(path) in inspection.found
-    }
-    return {
-        receipt.fingerprint: receipt
-        for step, receipts in inspection.receipts.items()
-        for item, receipt in receipts.items()
-        if (step, shard_of(item)) not in damaged
-    }
 
 
 def check_missing(inspection: Inspection, expected: list[Expected]) -> None:
@@ -451,9 +444,10 @@ def check_outputs_without_witness(inspection: Inspection, expected: Iterable[Exp
 
 
 def check_features(inspection: Inspection) -> None:
-    """Check that the feature store agrees with itself."""
+    """Check that the feature store agrees with itself, unless damage in it is known already."""
     store = inspection.tree.project.layout.features
-    if not store.is_dir() or inspection.quick:
+    known = (path for finding in inspection.found.values() for path in finding.paths)
+    if not store.is_dir() or inspection.quick or any(path.is_relative_to(store) for path in known):
         return
     for finding in validate(store):
         kind = Kind.MISSING if finding.found == "missing" else Kind.CHANGED

@@ -145,15 +145,17 @@ def added_table(guesses: Sequence[Guess], threshold: float) -> Table:
     columns = ("trailer_id", "title", "labels", "predicted", "added", "surest_added")
     gained = [(g, added) for g in guesses if (added := g.added(threshold))]
     gained.sort(key=lambda pair: (-pair[0].chances[pair[1][0]], pair[0].trailer_id))
-    rows = (
+    rows = [
         (
             guess.trailer_id,
             guess.title,
-            *("|".join(names) for names in (guess.labels, guess.predicted(threshold), added)),
+            "|".join(guess.labels),
+            "|".join(guess.predicted(threshold)),
+            "|".join(added),
             round(guess.chances[added[0]], 6),
         )
         for guess, added in gained
-    )
+    ]
     return Table("table4", columns, tuple(rows))
 
 

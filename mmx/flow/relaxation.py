@@ -19,15 +19,13 @@ from mmx.flow.simd import (
     maximum,
     minimum,
     quotient,
-    reciprocal_root,
     splat,
+    square_root,
     store,
     total,
 )
 from mmx.flow.tiles import FIELD_TILE, FLOW_TILE, INNER, INSIDE, ONES, U2
 
-_TINY = np.float32(1e-24)
-"""Added to |grad u|^2, so that its root has a reciprocal; far below what float32 resolves in u."""
 _ONE = np.float32(1.0)
 _ZERO = np.float32(0.0)
 
@@ -88,8 +86,8 @@ def _dual(source, target, at, u, right, below, inner, ratio):
     """p = (p + tau/theta grad u) / (1 + tau/theta |grad u|) of a tile."""
     ux = (after(u, right) - u) * inner
     uy = below - u
-    root = reciprocal_root((splat(_TINY) + ux * ux) + uy * uy)
-    scale = quotient(root, root + ratio)
+    length = square_root(ux * ux + uy * uy)
+    scale = quotient(splat(_ONE), splat(_ONE) + ratio * length)
     store(target, at + LANES, (load(source, at + LANES) + ratio * ux) * scale)
     store(target, at + 2 * LANES, (load(source, at + 2 * LANES) + ratio * uy) * scale)
 
@@ -138,28 +136,38 @@ def _load_flow(flow, at, shaded):
 
 
 @njit(forceinline=True)
-def _both(case, ends, here, above, carry, inside, inner):
-    """Flow of a tile and dual variables of the tile above it."""
-    left, error, u = carry
-    at = above + case.tiles * FLOW_TILE
-    new, left, error = _flow_tile(case, ends, ends.shade, here, at, above, left, error, inside)
-    right = _load_flow(ends.target, above + FLOW_TILE, ends.shaded)
-    _dual_tile(case, ends, ends.shade, above, u, right, new, inner)
-    return left, error, right
+def _step(case, ends, tile, carry, inside):
+    """Flow of a tile (its number in the image), dual variables of the tile above its left one."""
+    left, error, u, new = carry
+    above = tile * FLOW_TILE
+    right = _load_flow(ends.target, above, ends.shaded)
+    at, here = above + case.tiles * FLOW_TILE, tile * FIELD_TILE
+    newer, left, error = _flow_tile(case, ends, ends.shade, here, at, above, left, error, inside)
+    _dual_tile(case, ends, ends.shade, above - FLOW_TILE, u, right, new, splat(_ONE))
+    return left, error, right, newer
 
 
 @njit(forceinline=True)
 def _row(case, ends, row):
-    """Flow of a row and dual variables of the row above it; returns its squared changes."""
-    zero, one = splat(_ZERO), splat(_ONE)
-    first = row * case.tiles
-    carry = (zero, zero, zero), zero, _load_flow(ends.target, first * FLOW_TILE, ends.shaded)
-    for number in range(first, first + case.tiles - 1):
-        carry = _both(case, ends, number * FIELD_TILE, number * FLOW_TILE, carry, one, one)
-    last = first + case.tiles - 1
-    inside, inner = load(case.masks, INSIDE), load(case.masks, INNER)
-    carry = _both(case, ends, last * FIELD_TILE, last * FLOW_TILE, carry, inside, inner)
-    return total(carry[1])
+    """Flow of a row and dual variables of the row above it; returns its squared changes.
+
+    The dual variables come one tile behind the flow, so that neither waits for the other.
+    """
+    zero, first = splat(_ZERO), row * case.tiles
+    last, above = first + case.tiles - 1, first * FLOW_TILE
+    at, here = above + case.tiles * FLOW_TILE, first * FIELD_TILE
+    inside = load(case.masks, INSIDE if case.tiles == 1 else ONES)
+    left = zero, zero, zero
+    new, left, error = _flow_tile(case, ends, ends.shade, here, at, above, left, zero, inside)
+    carry = left, error, _load_flow(ends.target, above, ends.shaded), new
+    for tile in range(first + 1, last):
+        carry = _step(case, ends, tile, carry, splat(_ONE))
+    if case.tiles > 1:
+        carry = _step(case, ends, last, carry, load(case.masks, INSIDE))
+    _, error, u, new = carry
+    inner = load(case.masks, INNER)
+    _dual_tile(case, ends, ends.shade, last * FLOW_TILE, u, u, new, inner)
+    return total(error)
 
 
 @njit

@@ -30,7 +30,7 @@ from mmx.flow.tiles import (
 )
 from mmx.flow.warp import MARGIN, interleave, linearise, plan_array
 
-CHASE = 8
+CHASE = 16
 """Most iterations that follow each other down the image at once."""
 _KERNELS = (median, relaxation, simd, tiles, warp)
 
@@ -91,14 +91,46 @@ def _accepted(errors, stop):
 
 
 @njit
-def _iterate(case, ends, settings, errors):
-    """Inner iterations; returns the last error, and whether the result is in the target.
+def _swapped(ends):
+    """The ends of the iterations that follow."""
+    return Ends(ends.target, ends.source, ends.shaded, ends.shade)
+
+
+@njit
+def begin_warp(memory, ends, grid, settings):
+    """Linearise at the flow that the source has; return what the warp's iterations share."""
+    linearise(
+        memory.frame, memory.image, ends.source, memory.field, grid, memory.masks, memory.plan
+    )
+    return Case(
+        grid.rows,
+        grid.tiles,
+        memory.masks,
+        memory.field,
+        splat(settings.bound),
+        splat(settings.theta),
+        splat(settings.ratio),
+        splat(settings.gamma),
+    )
+
+
+@njit
+def smooth(memory, ends, grid, size):
+    """Median filter the flow that the source has."""
+    if size > 1:
+        for u in (U1, U2):
+            median_filter(ends.source, u, memory.plane, memory.ranks, grid, memory.masks, size)
+
+
+@njit
+def iterate(case, ends, settings, errors):
+    """Inner iterations; returns the last error, the ends with the result as source, their number.
 
     Several iterations run at once, from source to target. When it turns out that one of them met
     the stopping rule, they run again from the source, up to that one: the result is that of looking
     after each. An iteration alone needs no way back and works in place.
     """
-    before, error, left, swapped = np.inf, np.inf, settings.inner, False
+    before, error, left = np.inf, np.inf, settings.inner
     while error > settings.stop and left > 0:
         fresh = left == settings.inner
         count = min(2, left) if fresh else _ahead(error, before, settings.stop, left)
@@ -110,44 +142,13 @@ def _iterate(case, ends, settings, errors):
             done = _accepted(errors[:count], settings.stop)
             if done < count:
                 relax(case, ends, errors[:done])
-            ends = Ends(ends.target, ends.source, ends.shaded, ends.shade)
-            swapped = not swapped
+            ends = _swapped(ends)
         before, error = error if done == 1 else errors[done - 2], errors[done - 1]
         left -= done
-    return error, swapped
+    return error, ends, settings.inner - left
 
 
-@njit
-def _warp(memory, ends, grid, settings, errors):
-    """One linearisation and its iterations; returns the ends, exchanged if the target has u."""
-    linearise(
-        memory.frame, memory.image, ends.source, memory.field, grid, memory.masks, memory.plan
-    )
-    case = Case(
-        grid.rows,
-        grid.tiles,
-        memory.masks,
-        memory.field,
-        splat(settings.bound),
-        splat(settings.theta),
-        splat(settings.ratio),
-        splat(settings.gamma),
-    )
-    error, outer = np.inf, 0
-    while error > settings.stop and outer < settings.outer:
-        if settings.median > 1:
-            for u in (U1, U2):
-                median_filter(
-                    ends.source, u, memory.plane, memory.ranks, grid, memory.masks, settings.median
-                )
-        error, swapped = _iterate(case, ends, settings, errors)
-        if swapped:
-            ends = Ends(ends.target, ends.source, ends.shaded, ends.shade)
-        outer += 1
-    return ends
-
-
-def _compiled(version: str) -> Callable[..., bool]:
+def _compiled(version: str) -> Callable[..., tuple[bool, int]]:
     """Return the solver, compiled at its first use and from then on found in numba's cache.
 
     The cache looks only at the file of the function itself. `version`, a digest of the other
@@ -157,11 +158,17 @@ def _compiled(version: str) -> Callable[..., bool]:
     @njit(cache=True)
     def solve(memory, grid, settings):
         assert version
-        errors = np.empty(CHASE)
+        errors, iterations = np.empty(CHASE), 0
         ends = Ends(memory.flow, memory.other_flow, memory.shade, memory.other_shade)
         for _ in range(settings.warps):
-            ends = _warp(memory, ends, grid, settings, errors)
-        return ends.source == memory.other_flow
+            case = begin_warp(memory, ends, grid, settings)
+            error, outer = np.inf, 0
+            while error > settings.stop and outer < settings.outer:
+                smooth(memory, ends, grid, settings.median)
+                error, ends, count = iterate(case, ends, settings, errors)
+                outer += 1
+                iterations += count
+        return ends.source == memory.other_flow, iterations
 
     return solve
 
@@ -179,6 +186,8 @@ class Scale:
 
     def __init__(self, rows: int, width: int, params: TVL1Params) -> None:
         """Allocate for frames of rows x width pixels."""
+        self.iterations = 0
+        """How many the last call of `solve` ran."""
         self._grid = grid = make_grid(rows, width)
         self._settings = _settings(params, rows * width)
         self._frame = aligned_zeros(rows * grid.tiles * LANES)
@@ -214,7 +223,7 @@ class Scale:
         interleave(other, self._image, grid)
         for arrays, channels in parts:
             begin_dual(flow[channels], arrays[0], grid)
-        end = _solve(self._memory, grid, self._settings)
+        end, self.iterations = _solve(self._memory, grid, self._settings)
         result = np.empty_like(flow)
         for arrays, channels in parts:
             read_dual(arrays[end], result[channels], grid)

@@ -23,7 +23,7 @@ _QUARTER = ir.VectorType(_FLOAT, LANES // 4)
 _INTEGERS = ir.VectorType(ir.IntType(32), LANES)
 _CONTRACT = ("contract",)
 """A product may be added without rounding it first."""
-_ESTIMATE = ("nnan", "ninf", "nsz", "arcp", "contract", "afn")
+_ESTIMATE = ("nnan", "ninf", "nsz", "arcp", "contract")
 """The processor's estimate of a reciprocal, refined by one Newton step, serves as well."""
 
 
@@ -104,20 +104,15 @@ def _shuffle(lanes: list[int]) -> Callable:
     return _function(lambda b, x, y: b.shuffle_vector(x, y, _order(*lanes)), arity=2)
 
 
-def _call(name: str, flags: tuple[str, ...] = ()) -> Callable:
+def _call(name: str) -> Callable:
     """Return what builds a call of LLVM's own function `name` of one vector."""
 
     def build(builder: Any, a: Any) -> Any:
         kind = ir.FunctionType(_VECTOR, [_VECTOR])
         function = cgutils.get_or_insert_function(builder.module, kind, f"{name}.v{LANES}f32")
-        return builder.call(function, [a], fastmath=flags)
+        return builder.call(function, [a])
 
     return build
-
-
-def _build_reciprocal_root(builder: Any, a: Any) -> Any:
-    one = ir.Constant(_VECTOR, [1.0] * LANES)
-    return builder.fdiv(one, _call("llvm.sqrt", _ESTIMATE)(builder, a), flags=_ESTIMATE)
 
 
 def _overload(symbol: Callable, function: Callable) -> None:
@@ -144,7 +139,7 @@ store_integers = _writer(_INTEGERS, VECTOR)
 minimum = _function(lambda b, x, y: b.select(b.fcmp_ordered("<", x, y), x, y), arity=2)
 maximum = _function(lambda b, x, y: b.select(b.fcmp_ordered(">", x, y), x, y), arity=2)
 floor = _function(_call("llvm.floor"), arity=1)
-reciprocal_root = _function(_build_reciprocal_root, arity=1)
+square_root = _function(_call("llvm.sqrt"), arity=1)
 quotient = _function(lambda b, x, y: b.fdiv(x, y, flags=_ESTIMATE), arity=2)
 after = _shuffle([lane + 1 for lane in _LANES])
 before = _shuffle([lane + LANES - 1 for lane in _LANES])

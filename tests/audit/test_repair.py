@@ -127,6 +127,20 @@ def test_a_damaged_object_is_forgotten_until_it_is_needed(
     assert outputs(project.layout.root) == expected
 
 
+def test_a_damaged_receipt_of_the_store_costs_nothing(
+    project: Project, flip: Flip, rerun: Rerun, outputs: Outputs
+) -> None:
+    expected = outputs(project.layout.root)
+    fingerprint = read_receipts(project.layout.clips)[TRAILER].fingerprint
+    flip(project.store.receipt_path("scenes", fingerprint))
+    other = next(shard for shard in project.layout.clips.glob("c*") if shard.stem[1:] != SHARD)
+    flip(other)
+    assert "scenes" in repair(project).stages
+    assert project.store.find("scenes", fingerprint)
+    assert computed(rerun(project)) == {}
+    assert outputs(project.layout.root) == expected
+
+
 def test_a_missing_object_takes_its_receipt_along(project: Project) -> None:
     receipt = read_receipts(project.layout.clips)[TRAILER]
     project.store.object(receipt.outputs[0].sha256).unlink()

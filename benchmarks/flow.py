@@ -1,0 +1,246 @@
+"""Dual TV-L1: ours against OpenCV's, on the same pairs of frames in the same run.
+
+    python benchmarks/flow.py --videos DIR [--pairs 40] [--short-sides 128 224 256] [--json FILE]
+
+The pairs are consecutive frames inside clips, spread over all clips of all videos of the folder.
+Each pair is computed by one and by the other, pair by pair, with one thread each. What is compared
+is the processor's time of the thread, which on a machine that others use too says more than the
+clock; the clock's stands beside it. Then a share of the pairs is computed with all cores each: ours
+by as many processes, OpenCV's by as many threads, by the clock.
+
+Where the mean end-point difference of a pair is above 0.05 pixels, the TV-L1 energy of both
+solutions decides. The breakdown calls the solver's kernels one by one. Storage is measured on the
+flow of the largest short side.
+"""
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+from flow_pairs import BOUND, Difference, Footage, compare, find_footage, thin
+from flow_parts import Parts, nanoseconds_per_pixel, take_apart
+from flow_storage import Way, measure_ways
+
+from mmx.flow.quantise import quantise
+from mmx.flow.tvl1 import TVL1
+
+FRAMES = 37_866_450
+"""Of the whole collection (section 4.1); as many pairs, near enough."""
+DAY = 86400.0
+CLEAR = 0.05
+"""Pixels of mean difference above which the energy decides."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds of one computation."""
+
+    processor: float
+    clock: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One pair, both ways."""
+
+    name: str
+    ours: Spent
+    opencv: Spent
+    difference: Difference
+
+
+@dataclass(frozen=True)
+class AllCores:
+    """Seconds by the clock for the same pairs."""
+
+    pairs: int
+    one_process: float
+    processes: float
+    opencv_one_thread: float
+    opencv_threads: float
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What was measured at one short side."""
+
+    short_side: int
+    pairs: list[Measured]
+    parts: Parts
+    cores: AllCores
+
+    def total(self, way: str, kind: str = "processor") -> float:
+        """Return the seconds that all pairs took."""
+        return sum(getattr(getattr(pair, way), kind) for pair in self.pairs)
+
+    def core_days(self, way: str) -> float:
+        """Return what the whole collection takes."""
+        return self.total(way) / len(self.pairs) * FRAMES / DAY
+
+    def lines(self) -> str:
+        """Return the figures for people."""
+        return "\n  ".join([*self._speed(), *self._agreement(), *self._whole()])
+
+    def _speed(self) -> list[str]:
+        count, ours, theirs = len(self.pairs), self.total("ours"), self.total("opencv")
+        clock = self.total("opencv", "clock") / self.total("ours", "clock")
+        ratios = [pair.opencv.processor / pair.ours.processor for pair in self.pairs]
+        return [
+            f"short side {self.short_side}, {count} pairs, one thread: ours "
+            f"{1000 * ours / count:.1f} ms, OpenCV {1000 * theirs / count:.1f} ms a pair",
+            f"ratio {theirs / ours:.1f} (by the clock {clock:.1f}; single pairs {min(ratios):.1f} "
+            f"to {max(ratios):.1f})",
+        ]
+
+    def _agreement(self) -> list[str]:
+        means = np.array([pair.difference.mean for pair in self.pairs])
+        tails = np.array([pair.difference.p99 for pair in self.pairs])
+        levels = np.mean([pair.difference.levels for pair in self.pairs])
+        energies = [pair.difference.energy for pair in self.pairs if pair.difference.mean > CLEAR]
+        return [
+            f"end-point difference, mean of a pair: median pair {np.median(means):.4f} px, 95 % of "
+            f"pairs {np.percentile(means, 95):.4f}, all {means.mean():.4f}; 99th percentile of its "
+            f"pixels: median pair {np.median(tails):.4f}",
+            f"above {CLEAR} px: {len(energies)} pairs; our energy by OpenCV's: "
+            + (", ".join(f"{each:.4f}" for each in energies) or "-"),
+            f"8-bit values more than one level apart: {levels:.3%}",
+        ]
+
+    def _whole(self) -> list[str]:
+        parts, cores = self.parts, self.cores
+        return [
+            f"a pair of ours: iterations {parts.iterations:.1f} ms ({parts.pixel_iterations:.1f} M "
+            f"pixel-iterations), warp {parts.warp:.1f}, median {parts.median:.1f}, rest "
+            f"{parts.rest:.1f}",
+            f"all cores, {cores.pairs} pairs: our processes {cores.one_process / cores.processes:.2f}"
+            f" times one, OpenCV's threads {cores.opencv_one_thread / cores.opencv_threads:.2f} "
+            f"times one; ratio {cores.opencv_threads / cores.processes:.1f}",
+            f"{FRAMES:,} frames: ours {self.core_days('ours'):.1f} core-days, OpenCV "
+            f"{self.core_days('opencv'):.1f}",
+        ]
+
+
+def main() -> None:
+    """Measure, print, and write JSON where asked."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--videos", type=Path, required=True)
+    parser.add_argument("--pairs", type=int, default=40)
+    parser.add_argument("--short-sides", type=int, nargs="+", default=[128, 224, 256])
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    footage = find_footage(options.videos, options.pairs)
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, OpenCV "
+        f"{cv2.__version__}; {sum(f.clips for f in footage)} clips of {len(footage)} videos"
+    )
+    figures = []
+    for short_side in options.short_sides:
+        figures.append(measure(footage, short_side))
+        print(figures[-1].lines(), flush=True)
+    iteration, ways = at_best(), storage(thin(footage, 64), max(options.short_sides))
+    print(
+        "an iteration alone, best case, ns per pixel: "
+        + ", ".join(f"{size} {ns:.2f}" for size, ns in iteration.items())
+    )
+    print("\n".join(map(storage_line, ways)))
+    if options.json:
+        data = [asdict(each) for each in figures], iteration, [asdict(way) for way in ways]
+        names = ("short_sides", "iteration_ns", "storage")
+        options.json.write_text(json.dumps(dict(zip(names, data, strict=True)), indent=1))
+
+
+def measure(footage: list[Footage], short_side: int) -> Figures:
+    """Return the figures at one short side."""
+    some = [(prev, next_) for _, prev, next_ in frames(thin(footage, 8), short_side)]
+    return Figures(
+        short_side=short_side,
+        pairs=[measure_pair(*pair) for pair in frames(footage, short_side)],
+        parts=take_apart(some),
+        cores=measure_cores(some),
+    )
+
+
+def frames(footage: list[Footage], short_side: int) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """Return name and frames of all pairs."""
+    return [pair for each in footage for pair in each.read(short_side)]
+
+
+def measure_pair(name: str, prev: np.ndarray, next_: np.ndarray) -> Measured:
+    """Compute a pair both ways; ours in work space that is there already, as in the step."""
+    solver = TVL1(*prev.shape)
+    solver.flow(prev[:, ::-1], prev[:, ::-1])
+    ours, spent = timed(lambda: solver.flow(prev, next_))
+    reference = cv2.optflow.DualTVL1OpticalFlow_create()
+    theirs, spent_theirs = timed(lambda: reference.calc(prev, next_, None))
+    return Measured(name, spent, spent_theirs, compare(prev, next_, ours, theirs))
+
+
+def timed(function: Callable[[], np.ndarray]) -> tuple[np.ndarray, Spent]:
+    """Return a result and what it took."""
+    clock, processor = time.perf_counter(), time.thread_time()
+    result = function()
+    return result, Spent(time.thread_time() - processor, time.perf_counter() - clock)
+
+
+def measure_cores(pairs: list[tuple[np.ndarray, np.ndarray]]) -> AllCores:
+    """Compute the same pairs by one and by all cores, both ways."""
+    cores = os.cpu_count() or 1
+    with ProcessPoolExecutor(cores, get_context("spawn")) as pool:
+        list(pool.map(flow_of, pairs[:1] * 2 * cores))
+        _, all_processes = timed(lambda: list(pool.map(flow_of, pairs)))
+    _, one_process = timed(lambda: list(map(flow_of, pairs)))
+    seconds = {}
+    for threads in (1, cores):
+        cv2.setNumThreads(threads)
+        reference = cv2.optflow.DualTVL1OpticalFlow_create()
+        _, spent = timed(lambda: [reference.calc(*pair, None) for pair in pairs])  # noqa: B023
+        seconds[threads] = spent.clock
+    cv2.setNumThreads(1)
+    return AllCores(len(pairs), one_process.clock, all_processes.clock, seconds[1], seconds[cores])
+
+
+def flow_of(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    """Compute a pair, in a worker."""
+    TVL1(*pair[0].shape).flow(*pair)
+
+
+def at_best() -> dict[str, float]:
+    """Return nanoseconds per pixel of iterations: in place, and eight at once, in two sizes."""
+    return {
+        f"{rows}x{width}, {count} at once": nanoseconds_per_pixel(rows, width, count)
+        for rows, width in ((91, 216), (224, 527))
+        for count in (1, 8)
+    }
+
+
+def storage(footage: list[Footage], short_side: int) -> list[Way]:
+    """Measure the ways to keep flow on a share of the pairs."""
+    images = []
+    for each in footage:
+        images += [
+            quantise(TVL1(*prev.shape).flow(prev, next_), BOUND)
+            for _, prev, next_ in each.read(short_side)
+        ]
+    return measure_ways(images)
+
+
+def storage_line(way: Way) -> str:
+    """Return a line for people."""
+    return (
+        f"{way.name:32} {way.bytes:8.0f} bytes a pair, {way.bytes * FRAMES / 1e12:5.2f} TB; write "
+        f"{way.write_ms:5.2f} ms, read {way.read_ms:5.2f} ms{'' if way.lossless else ' (differs)'}"
+    )
+
+
+if __name__ == "__main__":
+    main()
