@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmx.audit.history import History, HistoryError, Version
 from mmx.items.receipt import Receipt
-from mmx.items.shards import RECEIPTS
+from mmx.items.shards import ITEM, RECEIPTS
 from mmx.project import Project
 from mmx.steps import EVALUATE, FINETUNE, TRAIN, Step, ablate_step, trailer_steps
 
@@ -84,6 +85,18 @@ class Tree:
             return {}
         return {out / name: md5 for name, md5 in listing.items()}
 
+    @cached_property
+    def sources(self) -> dict[str, dict[str, Any]] | None:
+        """Row of sources.parquet by trailer; None where it is missing or cannot be trusted."""
+        path = self.project.layout.sources
+        locked = self.version.outs.get(self.name(path)) if self.version else None
+        try:
+            if locked and file_digests(path, {"md5"})["md5"] != locked:
+                return None
+            return {row[ITEM]: row for row in pq.read_table(path).to_pylist()}
+        except (pa.ArrowException, OSError):
+            return None
+
     def name(self, path: Path) -> str:
         """A path relative to the project, where it is below it."""
         return (
@@ -102,15 +115,10 @@ def all_expected(tree: Tree, receipts: dict[str, dict[str, Receipt]]) -> Iterato
 
 def expected_videos(tree: Tree) -> Iterator[Expected]:
     """Yield the pinned digest of every accepted video."""
-    layout = tree.project.layout
-    try:
-        rows = pq.read_table(layout.sources).to_pylist()
-    except (FileNotFoundError, pa.ArrowException, OSError):
-        return
-    for row in rows:
-        path, size = layout.data / row["video"], row.get("size")
-        witness = f"the manifest's pin of {row['trailer_id']}"
-        yield Expected(path, row["sha256"], witness, size, source=True)
+    for trailer, row in (tree.sources or {}).items():
+        path = tree.project.layout.data / row["video"]
+        witness = f"the manifest's pin of {trailer}"
+        yield Expected(path, row["sha256"], witness, row.get("size"), source=True)
 
 
 def expected_outputs(tree: Tree, step: Step, receipts: dict[str, Receipt]) -> Iterator[Expected]:

@@ -139,7 +139,7 @@ def find_videos(project: Project, videos: Path | None, store: Path) -> dict[str,
     for row in table:
         wanted[row["video_sha256"]].append(row[ITEM])
     folder = videos or project.layout.videos
-    found = {}
+    found: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             found |= dict.fromkeys(wanted.get(file_digest(path), []), path)
@@ -187,7 +187,7 @@ def lay_out(
     """Lay out a project in `root` that has the drawn trailers and nothing made yet."""
     again = replace(project, params=params).at(root)
     again.layout.videos.mkdir(parents=True)
-    rows = []
+    rows: list[dict[str, str]] = []
     for trailer in sorted({row.trailer for row in group}):
         link = again.layout.videos / f"{len(rows)}{found[trailer].suffix}"
         link.symlink_to(found[trailer].resolve())

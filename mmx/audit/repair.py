@@ -105,12 +105,11 @@ def lost_objects(tree: Tree, paths: set[Path]) -> set[str]:
         inside = (path for path in paths if path.is_relative_to(tree.history.cache))
         lost = {path.parent.name + path.name for path in inside}
     version = tree.version
-    for out in version.outs if version else ():
+    for out, digest in version.outs.items() if version else ():
         if tree.root / out in paths:
-            lost.add(version.outs[out])
-        lost |= {
-            md5 for name, md5 in listed(version, out).items() if tree.root / out / name in paths
-        }
+            lost.add(digest)
+        files = listed(version, out).items() if version else ()
+        lost |= {md5 for name, md5 in files if tree.root / out / name in paths}
     return lost
 
 

@@ -8,7 +8,7 @@ all names that the same bytes have in the work tree, the store and DVC's cache.
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -366,12 +366,8 @@ def check_stray_rows(inspection: Inspection, step: Step, receipts: dict[str, Rec
 
 def check_references(inspection: Inspection, step: Step, receipts: dict[str, Receipt]) -> None:
     """Report items that were made of something else than what is there now."""
-    sources = video_digests(inspection)
     for item, receipt in receipts.items():
-        if step.kind == "tree":
-            present = collection_inputs(inspection, step)
-        else:
-            present = trailer_inputs(inspection, receipt, item, sources.get(item))
+        present = present_inputs(inspection, step, receipt, item)
         for role, digest in receipt.ingredients.inputs.items():
             if role in present:
                 inspection.checked["references"] += 1
@@ -379,14 +375,21 @@ def check_references(inspection: Inspection, step: Step, receipts: dict[str, Rec
                     report_reference(inspection, step, item, role)
 
 
-def trailer_inputs(
-    inspection: Inspection, receipt: Receipt, item: str, video: str | None
-) -> dict[str, str | None]:
+def present_inputs(
+    inspection: Inspection, step: Step, receipt: Receipt, item: str
+) -> Mapping[str, str | None]:
+    """Return the present digest of an item's inputs, as far as they can be trusted."""
+    if step.kind == "tree":
+        return collection_inputs(inspection, step)
+    return trailer_inputs(inspection, receipt, item)
+
+
+def trailer_inputs(inspection: Inspection, receipt: Receipt, item: str) -> dict[str, str | None]:
     """Return the present digest of each input of a trailer's item; damaged ones are left out."""
     present: dict[str, str | None] = {}
     for role in receipt.ingredients.inputs:
-        if role == VIDEO:
-            present[role] = video
+        if role == VIDEO and inspection.tree.sources is not None:
+            present[role] = inspection.tree.sources.get(item, {}).get("sha256")
         elif role in inspection.receipts and not is_damaged(inspection, role, item):
             made = inspection.receipts[role].get(item)
             present[role] = made.output_digest if made else None
@@ -405,16 +408,6 @@ def collection_inputs(inspection: Inspection, step: Step) -> dict[str, str]:
         return learning_inputs(step, inspection.tree.project)
     except (ReceiptError, CollectionError, pa.ArrowException, OSError, KeyError, ValueError):
         return {}
-
-
-def video_digests(inspection: Inspection) -> dict[str, str]:
-    """Pinned digest of every accepted video, by trailer."""
-    path = inspection.tree.project.layout.sources
-    try:
-        rows = pq.read_table(path, columns=[ITEM, "sha256"]).to_pylist()
-    except (FileNotFoundError, pa.ArrowException, OSError):
-        return {}
-    return {row[ITEM]: row["sha256"] for row in rows}
 
 
 def is_damaged(inspection: Inspection, step: str, item: str) -> bool:
