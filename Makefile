@@ -24,7 +24,7 @@ demo: install ## generate a sample, run the whole pipeline on it, name the repor
 	@bash scripts/demo.sh
 
 test: install ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: install ## style and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy mmx stages

@@ -30,7 +30,6 @@ git diff --cached --quiet || git commit --quiet --message "The demo's data, vers
 
 say "3/3  Done in $((SECONDS - started)) s"
 mmx status
-dvc metrics show
 echo
-echo "Ask where a row came from:  cd build/demo && ../../.venv/bin/mmx trace $(mmx status --json | python -c 'import json, sys; print(json.load(sys.stdin)["first"])')"
+echo "Ask where a row came from:  cd build/demo && ../../.venv/bin/mmx trace 0000-amber-harbour --clip 0"
 echo "Open the report:            $demo/reports/index.html"
