@@ -89,6 +89,8 @@ def each(one: Callable[[np.ndarray], bytes], back: Callable) -> tuple[Encode, De
 
 
 def png(level: int) -> tuple[Encode, Decode]:
+    """Both planes above each other, as one PNG image."""
+
     def one(image: np.ndarray) -> bytes:
         return cv2.imencode(".png", stacked(image), [cv2.IMWRITE_PNG_COMPRESSION, level])[
             1

@@ -73,11 +73,17 @@ class Memory(NamedTuple):
 
 
 @njit
-def _ahead(error, before, stop, left):
-    """How many iterations to start at once: as many as the trend says will be needed."""
-    if stop <= 0.0 or not error < before:
+def _ahead(error, before, n, settings):
+    """How many iterations to start at once after `n`: as many as are likely to be needed.
+
+    Errors fall like a power of the number of iterations, by and large.
+    """
+    left = settings.inner - n
+    if n < 2:
+        return min(2, left)
+    if settings.stop <= 0.0 or not error < before:
         return min(CHASE, left)
-    needed = np.log(error / stop) / np.log(before / error)
+    needed = n * (error / settings.stop) ** (np.log(n / (n - 1)) / np.log(before / error)) - n
     return max(1, int(min(np.ceil(needed), CHASE, left)))
 
 
@@ -88,12 +94,6 @@ def _accepted(errors, stop):
         if errors[n] <= stop:
             return n + 1
     return len(errors)
-
-
-@njit
-def _swapped(ends):
-    """The ends of the iterations that follow."""
-    return Ends(ends.target, ends.source, ends.shaded, ends.shade)
 
 
 @njit
@@ -124,28 +124,23 @@ def smooth(memory, ends, grid, size):
 
 @njit
 def iterate(case, ends, settings, errors):
-    """Inner iterations; returns the last error, the ends with the result as source, their number.
+    """Inner iterations; returns the last error and their number. The result is in the target.
 
-    Several iterations run at once, from source to target. When it turns out that one of them met
-    the stopping rule, they run again from the source, up to that one: the result is that of looking
-    after each. An iteration alone needs no way back and works in place.
+    Several iterations run at once. When it turns out that one of them met the stopping rule, all
+    are run again from the source, which is still as it was, up to that one: the result is that of
+    looking after each.
     """
-    before, error, left = np.inf, np.inf, settings.inner
-    while error > settings.stop and left > 0:
-        fresh = left == settings.inner
-        count = min(2, left) if fresh else _ahead(error, before, settings.stop, left)
-        if count == 1:
-            relax(case, Ends(ends.source, ends.source, ends.shade, ends.shade), errors[:1])
-            done = 1
-        else:
-            relax(case, ends, errors[:count])
-            done = _accepted(errors[:count], settings.stop)
-            if done < count:
-                relax(case, ends, errors[:done])
-            ends = _swapped(ends)
+    onward = Ends(ends.target, ends.target, ends.shaded, ends.shaded)
+    before, error, n = np.inf, np.inf, 0
+    while error > settings.stop and n < settings.inner:
+        count = _ahead(error, before, n, settings)
+        relax(case, onward if n else ends, errors[:count])
+        done = _accepted(errors[:count], settings.stop)
         before, error = error if done == 1 else errors[done - 2], errors[done - 1]
-        left -= done
-    return error, ends, settings.inner - left
+        n += done
+        if done < count:
+            relax(case, ends, errors[:n])
+    return error, n
 
 
 def _compiled(version: str) -> Callable[..., tuple[bool, int]]:
@@ -158,14 +153,15 @@ def _compiled(version: str) -> Callable[..., tuple[bool, int]]:
     @njit(cache=True)
     def solve(memory, grid, settings):
         assert version
-        errors, iterations = np.empty(CHASE), 0
+        errors, iterations = np.empty(max(CHASE, settings.inner)), 0
         ends = Ends(memory.flow, memory.other_flow, memory.shade, memory.other_shade)
         for _ in range(settings.warps):
             case = begin_warp(memory, ends, grid, settings)
             error, outer = np.inf, 0
             while error > settings.stop and outer < settings.outer:
                 smooth(memory, ends, grid, settings.median)
-                error, ends, count = iterate(case, ends, settings, errors)
+                error, count = iterate(case, ends, settings, errors)
+                ends = Ends(ends.target, ends.source, ends.shaded, ends.shade)
                 outer += 1
                 iterations += count
         return ends.source == memory.other_flow, iterations
