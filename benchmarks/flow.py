@@ -122,8 +122,9 @@ class Figures:
             f"pixel-iterations), warp {parts.warp:.1f}, median {parts.median:.1f}, rest "
             f"{parts.rest:.1f}",
             f"all cores, {cores.pairs} pairs: "
-            f"our processes {cores.one_process / cores.processes:.2f} times one, OpenCV's threads {cores.opencv_one_thread / cores.opencv_threads:.2f} "
-            f"times one; ratio {cores.opencv_threads / cores.processes:.1f}",
+            f"our processes {cores.one_process / cores.processes:.2f} times one, OpenCV's "
+            f"threads {cores.opencv_one_thread / cores.opencv_threads:.2f} times one; "
+            f"ratio {cores.opencv_threads / cores.processes:.1f}",
             f"{FRAMES:,} frames: ours {self.core_days('ours'):.1f} core-days, OpenCV "
             f"{self.core_days('opencv'):.1f}",
         ]
