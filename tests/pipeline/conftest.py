@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -41,11 +42,21 @@ class Project:
 
     def run(self, *command: str, fails: bool = False) -> str:
         """Run a command; return what it prints. It must succeed, or fail if that is expected."""
-        done = subprocess.run(
-            command, cwd=self.root, env=environment(), capture_output=True, text=True, check=False
-        )
+        done = self.complete(*command)
         assert (done.returncode != 0) == fails, f"{command}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
+
+    def json(self, *command: str) -> Any:
+        """Run a command with --json; return the data on its stdout, where nothing else may be."""
+        done = self.complete(*command, "--json")
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return json.loads(done.stdout)
+
+    def complete(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            command, cwd=self.root, env=environment(), capture_output=True, text=True, check=False
+        )
 
     def start(self, *command: str) -> subprocess.Popen:
         """Start a command in a process group of its own."""
@@ -89,7 +100,7 @@ class Project:
 
     def status(self) -> dict:
         """Return `mmx status` as data."""
-        return json.loads(self.run("mmx", "status", "--json"))
+        return self.json("mmx", "status")
 
     def artefacts(self, *folders: str) -> dict[str, bytes]:
         """Return every file below the folders, by relative name."""

@@ -1,6 +1,5 @@
 """The commands that a user types in a project that has been run."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -13,14 +12,14 @@ TRAILER = "0000-amber-harbour"
 def test_status_and_plan_find_nothing_left_to_do(built):
     status = built.status()
     assert {step["pending"] + step["blocked"] for step in status["steps"]} == {0}
-    plan = json.loads(built.run("mmx", "plan", "--json"))
+    plan = built.json("mmx", "plan")
     assert [step["compute"] for step in plan] == [0] * len(plan)
     assert all(step["seconds_per_item"] > 0 and step["bytes_per_item"] > 0 for step in plan)
 
 
 def test_a_changed_parameter_is_planned_with_all_that_follows(project):
     project.edit({"flow.short_side": 40})
-    plan = {step["step"]: step for step in json.loads(project.run("mmx", "plan", "--json"))}
+    plan = {step["step"]: step for step in project.json("mmx", "plan")}
     trailers = plan["flow"]["compute"]
     assert trailers == plan["embed@lite_motion"]["compute"] > 0
     assert plan["scenes"]["compute"] == plan["embed@lite_scene"]["compute"] == 0
@@ -30,7 +29,7 @@ def test_a_changed_parameter_is_planned_with_all_that_follows(project):
 
 def test_predicting_a_trailer_of_the_collection_gives_its_own_embedding(built, sample_folder):
     video = sample_folder / "videos" / f"{TRAILER}.mp4"
-    (found,) = json.loads(built.run("mmx", "predict", str(video), "--json"))
+    (found,) = built.json("mmx", "predict", str(video))
     table = pq.read_table(built.root / "data" / "trailer_embeddings.parquet")
     row = table["trailer_id"].to_pylist().index(TRAILER)
     assert found["embedding"] == table["fine"][row].as_py()
@@ -40,7 +39,7 @@ def test_predicting_a_trailer_of_the_collection_gives_its_own_embedding(built, s
 
 
 def test_similar_films_are_the_nearest_by_cosine(built):
-    found = json.loads(built.run("mmx", "similar", TRAILER, "--json"))
+    found = built.json("mmx", "similar", TRAILER)
     table = pq.read_table(built.root / "data" / "trailer_embeddings.parquet")
     names = table["trailer_id"].to_pylist()
     vectors = np.array(table["fine"].to_pylist(), float)
@@ -62,9 +61,9 @@ def test_everything_is_traced_verified_and_published(built, tmp_path: Path):
     table = pq.read_table(built.root / "data" / "sources.parquet").to_pylist()
     digest = next(row["sha256"] for row in table if row["trailer_id"] == TRAILER)
     assert digest[:12] in tree and "lite_scene" in tree
-    assert "entity" in json.loads(built.run("mmx", "trace", TRAILER, "--json"))
-    assert json.loads(built.run("mmx", "verify", "--json"))["findings"] == []
-    audit = json.loads(built.run("mmx", "audit", "--recompute", "4", "--json"))
+    assert "entity" in built.json("mmx", "trace", TRAILER)
+    assert built.json("mmx", "verify")["findings"] == []
+    audit = built.json("mmx", "audit", "--recompute", "4")
     assert {verdict for found in audit["counts"].values() for verdict in found} == {"identical"}
     built.run("mmx", "publish", str(tmp_path / "published"))
     assert (tmp_path / "published" / "croissant.json").exists()
@@ -88,7 +87,7 @@ def test_a_refactoring_is_adopted_after_a_sample(project):
     path = project.root / "mmx" / "flow" / "quantise.py"
     path.write_text(path.read_text() + "\n\nUNUSED = 1\n")
     run = ("python", "-c", "from mmx.cli import main; main()")
-    said = json.loads(project.run(*run, "adopt", "flow", "--sample", "2", "--json"))
+    said = project.json(*run, "adopt", "flow", "--sample", "2")
     trailers = len(list((project.root / "data" / "flow").glob("*.flow")))
     assert (said["sampled"], said["carried"]) == (2, trailers - 2)
     assert not project.repro()
@@ -97,7 +96,7 @@ def test_a_refactoring_is_adopted_after_a_sample(project):
 def test_pruning_removes_what_no_output_needs_and_only_that(project):
     project.edit({"flow.short_side": 40})
     project.run("dvc", "repro", "flow")
-    removed = json.loads(project.run("mmx", "prune", "--json"))
+    removed = project.json("mmx", "prune")
     assert removed["objects"] >= len(list((project.root / "data" / "flow").glob("*.flow")))
     project.run("git", "checkout", "--quiet", "params.yaml", "dvc.lock")
     project.run("dvc", "checkout", "--quiet")
