@@ -10,8 +10,8 @@ import numpy as np
 from numba import njit
 
 from mmx.flow import scale
-from mmx.flow.relaxation import Case, Ends, relax
-from mmx.flow.scale import CHASE, begin_warp, iterate, smooth
+from mmx.flow.relaxation import Case, relax
+from mmx.flow.scale import begin_warp, smooth
 from mmx.flow.simd import splat
 from mmx.flow.tvl1 import TVL1
 
@@ -31,22 +31,30 @@ class Parts:
 
 
 @njit
-def _begin(memory, ends, grid, settings):
-    begin_warp(memory, ends, grid, settings)
+def _begin(memory, grid, settings):
+    begin_warp(memory, grid, settings)
 
 
 @njit
-def _iterate(memory, ends, grid, settings, errors):
-    bound, theta = splat(settings.bound), splat(settings.theta)
-    ratio, gamma = splat(settings.ratio), splat(settings.gamma)
-    case = Case(grid.rows, grid.tiles, memory.masks, memory.field, bound, theta, ratio, gamma)
-    error, ends, count = iterate(case, ends, settings, errors)
-    return error, ends.source, count
+def _smooth(memory, grid, size):
+    smooth(memory, grid, size)
 
 
 @njit
-def _smooth(memory, ends, grid, size):
-    smooth(memory, ends, grid, size)
+def _relax(memory, grid, settings, stop, errors, rows):
+    case = Case(
+        grid.rows,
+        grid.tiles,
+        memory.masks,
+        memory.field,
+        memory.flow,
+        memory.shade,
+        splat(settings.bound),
+        splat(settings.theta),
+        splat(settings.ratio),
+        splat(settings.gamma),
+    )
+    return relax(case, len(errors), stop, errors, rows)
 
 
 class _Clock:
@@ -61,22 +69,17 @@ class _Clock:
         self.seconds[name] += time.thread_time() - start
         return result
 
-    def solve(self, memory: Any, grid: Any, settings: Any) -> tuple[bool, int]:
-        errors, iterations = np.empty(CHASE), 0
-        ends = Ends(memory.flow, memory.other_flow, None, None)
+    def solve(self, memory: Any, grid: Any, settings: Any) -> None:
+        errors, rows = np.empty(settings.inner), np.empty(settings.inner, np.int64)
         for _ in range(settings.warps):
-            self.timed("warp", _begin, memory, ends, grid, settings)
+            self.timed("warp", _begin, memory, grid, settings)
             error, outer = np.inf, 0
             while error > settings.stop and outer < settings.outer:
-                self.timed("median", _smooth, memory, ends, grid, settings.median)
-                error, source, count = self.timed(
-                    "iterations", _iterate, memory, ends, grid, settings, errors
-                )
-                if source != ends.source:
-                    ends = Ends(ends.target, ends.source, None, None)
-                outer, iterations = outer + 1, iterations + count
-        self.seconds["pixels"] += iterations * grid.rows * grid.width / 1e6
-        return ends.source == memory.other_flow, iterations
+                self.timed("median", _smooth, memory, grid, settings.median)
+                arguments = memory, grid, settings, settings.stop, errors, rows
+                n = self.timed("iterations", _relax, *arguments)
+                self.seconds["pixels"] += n * grid.rows * grid.width / 1e6
+                error, outer = errors[n - 1], outer + 1
 
 
 def take_apart(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Parts:
@@ -104,21 +107,14 @@ def take_apart(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Parts:
     )
 
 
-@njit
-def _relax(memory, grid, settings, errors):
-    vectors = splat(settings.bound), splat(settings.theta), splat(settings.ratio)
-    case = Case(grid.rows, grid.tiles, memory.masks, memory.field, *vectors, splat(settings.gamma))
-    relax(case, Ends(memory.flow, memory.other_flow, None, None), errors)
-
-
 def nanoseconds_per_pixel(rows: int, width: int, at_once: int) -> float:
     """Return what an iteration costs per pixel when so many follow each other; the best of some."""
     solver = scale.Scale(rows, width, scale.TVL1Params())
     noise = np.random.default_rng(0).uniform(0, 255, (2, rows, width)).astype(np.float32)
     solver.solve(*noise, None)
-    errors, best = np.empty(at_once), np.inf
+    errors, places, best = np.empty(at_once), np.empty(at_once, np.int64), np.inf
     for _ in range(40):
         start = time.thread_time()
-        _relax(solver._memory, solver._grid, solver._settings, errors)
+        _relax(solver._memory, solver._grid, solver._settings, -1.0, errors, places)
         best = min(best, time.thread_time() - start)
     return 1e9 * best / (rows * width * at_once)

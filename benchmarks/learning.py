@@ -21,6 +21,7 @@ import copy
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -241,8 +242,8 @@ def run_part(task: tuple[str, Setup, int]) -> Json:
 def measure(setup: Setup, seeds: int, parts: Sequence[str], workers: int) -> Json:
     """Run every part with every seed; return mean, spread and runs of each."""
     tasks = [(part, setup, seed) for part in parts for seed in range(seeds)]
-    with get_context("spawn").Pool(workers) as pool:
-        runs = pool.map(run_part, tasks, chunksize=1)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        runs = list(pool.map(run_part, tasks))
     found = {}
     for number, part in enumerate(parts):
         own = runs[number * seeds : (number + 1) * seeds]

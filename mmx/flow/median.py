@@ -1,18 +1,30 @@
 """The median filter, edges repeated, as a network of minima and maxima."""
 
+import numpy as np
 from numba import njit
 
-from mmx.flow.simd import LANES, load, load_number, maximum, minimum, splat, store
-from mmx.flow.tiles import FLOW_TILE, INSIDE, ONES
+from mmx.flow.simd import (
+    LANES,
+    Address,
+    Vector,
+    Vectors,
+    load,
+    load_number,
+    maximum,
+    minimum,
+    splat,
+    store,
+)
+from mmx.flow.tiles import FLOW_TILE, INSIDE, ONES, U2, Grid, aligned_zeros
 
 
 @njit(forceinline=True)
-def _sort2(a, b):
+def _sort2(a: Vector, b: Vector) -> Vectors:
     return minimum(a, b), maximum(a, b)
 
 
 @njit(forceinline=True)
-def _sort3(a, b, c):
+def _sort3(a: Vector, b: Vector, c: Vector) -> Vectors:
     a, b = _sort2(a, b)
     b, c = _sort2(b, c)
     a, b = _sort2(a, b)
@@ -20,7 +32,7 @@ def _sort3(a, b, c):
 
 
 @njit(forceinline=True)
-def _sort5(a, b, c, d, e):
+def _sort5(a: Vector, b: Vector, c: Vector, d: Vector, e: Vector) -> Vectors:
     a, b = _sort2(a, b)
     d, e = _sort2(d, e)
     c, e = _sort2(c, e)
@@ -34,7 +46,7 @@ def _sort5(a, b, c, d, e):
 
 
 @njit(forceinline=True)
-def _window(plane, at):
+def _window(plane: Address, at: int) -> Vectors:
     """The five vectors around element `at` of a row."""
     return (
         load(plane, at - 2),
@@ -45,40 +57,8 @@ def _window(plane, at):
     )
 
 
-@njit
-def _sort_columns3(plane, at, stride, ranks):
-    """Sort each pixel with its two vertical neighbours into rows 0 to 2 of `ranks`."""
-    for x in range(0, stride, LANES):
-        here = at + x
-        low, middle, high = _sort3(
-            load(plane, here - stride), load(plane, here), load(plane, here + stride)
-        )
-        store(ranks, x, low)
-        store(ranks, stride + x, middle)
-        store(ranks, 2 * stride + x, high)
-
-
-@njit
-def _sort_columns5(plane, at, stride, ranks):
-    """Sort each pixel with its four vertical neighbours into rows 0 to 4 of `ranks`."""
-    for x in range(0, stride, LANES):
-        here = at + x
-        a, b, c, d, e = _sort5(
-            load(plane, here - 2 * stride),
-            load(plane, here - stride),
-            load(plane, here),
-            load(plane, here + stride),
-            load(plane, here + 2 * stride),
-        )
-        store(ranks, x, a)
-        store(ranks, stride + x, b)
-        store(ranks, 2 * stride + x, c)
-        store(ranks, 3 * stride + x, d)
-        store(ranks, 4 * stride + x, e)
-
-
 @njit(forceinline=True)
-def _median3(ranks, at, stride):
+def _median3(ranks: Address, at: int, stride: int) -> Vector:
     """The median of nine whose columns are sorted: of largest low, middle middle, smallest high."""
     _, a, b, c, _ = _window(ranks, at)
     low = maximum(maximum(a, b), c)
@@ -90,7 +70,7 @@ def _median3(ranks, at, stride):
 
 
 @njit(forceinline=True)
-def _median5(ranks, at, stride):
+def _median5(ranks: Address, at: int, stride: int) -> Vector:
     """The median of 25 whose columns are sorted.
 
     With the rows sorted too, only the three rising diagonals next to the centre can hold it, and of
@@ -108,41 +88,87 @@ def _median5(ranks, at, stride):
 
 
 @njit
-def _unfold(flow, channel, plane, rows, tiles, width):
-    """Copy a channel of the flow into a plane with two more pixels on every side: the edges."""
-    stride = (tiles + 2) * LANES
-    for row in range(rows):
-        start = (row + 2) * stride + LANES
-        at = (row + 1) * tiles * FLOW_TILE + channel
-        store(plane, start - LANES, splat(load_number(flow, at)))
-        for tile in range(tiles):
-            store(plane, start + tile * LANES, load(flow, at + tile * FLOW_TILE))
-        store(plane, start + width, splat(load_number(plane, start + width - 1)))
-    for border in range(2):
-        below = (rows + 2 + border) * stride
-        for x in range(0, stride, LANES):
-            store(plane, border * stride + x, load(plane, 2 * stride + x))
-            store(plane, below + x, load(plane, (rows + 1) * stride + x))
+def _copy_row(flow: Address, row: int, lines: Address, grid: Grid) -> None:
+    """Copy a row of u1 and u2 into its two of the ten lines, with its edges repeated."""
+    stride = (grid.tiles + 2) * LANES
+    for channel in range(2):
+        start = (5 * channel + row % 5) * stride + LANES
+        at = (row + 1) * grid.tiles * FLOW_TILE + channel * U2
+        store(lines, start - LANES, splat(load_number(flow, at)))
+        for tile in range(grid.tiles):
+            store(lines, start + tile * LANES, load(flow, at + tile * FLOW_TILE))
+        last = start + grid.width - 1
+        store(lines, last + 1, splat(load_number(lines, last)))
 
 
 @njit
-def median_filter(flow, channel, plane, ranks, grid, masks, size):
-    """Replace a channel of the flow (its offset in a tile) by its `size` x `size` median.
-
-    Addresses: `flow`; `masks`, of what `edge_masks` makes; `plane`, work space of (rows + 4) x
-    (tiles + 2) vectors; `ranks`, of 5 x (tiles + 2) vectors.
-    """
-    _unfold(flow, channel, plane, grid.rows, grid.tiles, grid.width)
+def _sort_columns3(lines: Address, row: int, ranks: Address, grid: Grid) -> None:
+    """Sort each pixel of a row with its two vertical neighbours into three rows of `ranks`."""
     stride = (grid.tiles + 2) * LANES
+    above, below = max(row - 1, 0) % 5 * stride, min(row + 1, grid.rows - 1) % 5 * stride
+    here = row % 5 * stride
+    for channel in range(0, 10 * stride, 5 * stride):
+        for x in range(channel, channel + stride, LANES):
+            low, middle, high = _sort3(
+                load(lines, above + x), load(lines, here + x), load(lines, below + x)
+            )
+            store(ranks, x, low)
+            store(ranks, x + stride, middle)
+            store(ranks, x + 2 * stride, high)
+
+
+@njit
+def _sort_columns5(lines: Address, row: int, ranks: Address, grid: Grid) -> None:
+    """Sort each pixel of a row with its four vertical neighbours into five rows of `ranks`."""
+    stride = (grid.tiles + 2) * LANES
+    r0, r1 = max(row - 2, 0) % 5 * stride, max(row - 1, 0) % 5 * stride
+    r3, r4 = min(row + 1, grid.rows - 1) % 5 * stride, min(row + 2, grid.rows - 1) % 5 * stride
+    r2 = row % 5 * stride
+    for channel in range(0, 10 * stride, 5 * stride):
+        for x in range(channel, channel + stride, LANES):
+            a, b, c, d, e = _sort5(
+                load(lines, r0 + x),
+                load(lines, r1 + x),
+                load(lines, r2 + x),
+                load(lines, r3 + x),
+                load(lines, r4 + x),
+            )
+            store(ranks, x, a)
+            store(ranks, x + stride, b)
+            store(ranks, x + 2 * stride, c)
+            store(ranks, x + 3 * stride, d)
+            store(ranks, x + 4 * stride, e)
+
+
+def median_array(grid: Grid) -> np.ndarray:
+    """Return work space: the last five rows of u1 and of u2, and their columns' ranks."""
+    return aligned_zeros(20 * (grid.tiles + 2) * LANES)
+
+
+@njit
+def median_filter(flow: Address, work: Address, grid: Grid, masks: Address, size: int) -> None:
+    """Replace u1 and u2 by their `size` x `size` medians, `size` 3 or 5.
+
+    Addresses: `flow`; `work`, what `median_array` makes; `masks`, what `edge_masks` makes.
+    """
+    stride = (grid.tiles + 2) * LANES
+    ranks, reach = work + 4 * 10 * stride, size // 2
+    for row in range(min(reach, grid.rows)):
+        _copy_row(flow, row, work, grid)
     for row in range(grid.rows):
-        at = (row + 2) * stride
+        if row + reach < grid.rows:
+            _copy_row(flow, row + reach, work, grid)
         if size == 3:
-            _sort_columns3(plane, at, stride, ranks)
+            _sort_columns3(work, row, ranks, grid)
         else:
-            _sort_columns5(plane, at, stride, ranks)
-        target = (row + 1) * grid.tiles * FLOW_TILE + channel
+            _sort_columns5(work, row, ranks, grid)
         for tile in range(grid.tiles):
             x = (tile + 1) * LANES
-            median = _median3(ranks, x, stride) if size == 3 else _median5(ranks, x, stride)
+            if size == 3:
+                u1, u2 = _median3(ranks, x, stride), _median3(ranks, x + 5 * stride, stride)
+            else:
+                u1, u2 = _median5(ranks, x, stride), _median5(ranks, x + 5 * stride, stride)
             inside = load(masks, INSIDE if tile == grid.tiles - 1 else ONES)
-            store(flow, target + tile * FLOW_TILE, median * inside)
+            target = ((row + 1) * grid.tiles + tile) * FLOW_TILE
+            store(flow, target, u1 * inside)
+            store(flow, target + U2, u2 * inside)

@@ -5,17 +5,18 @@ It knows neither the solver nor the kind of array: both are given.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any
 
 from mmx.flow.parameters import TVL1Params
 
-Array = TypeVar("Array")
+Array = Any
+"""Of NumPy or of PyTorch."""
 SMALLEST = 16
 """Shortest side of a level below the frame itself, in pixels."""
 
 
 @dataclass(frozen=True)
-class Backend(Generic[Array]):
+class Backend:
     """What coarse_to_fine needs to know of a kind of array; its last two axes are the image's."""
 
     resize: Callable[[Array, tuple[int, int], float | None], Array]
@@ -36,12 +37,14 @@ def level_sizes(rows: int, width: int, params: TVL1Params) -> list[tuple[int, in
     return sizes
 
 
-def coarse_to_fine(prev: Array, next_: Array, params: TVL1Params, backend: Backend[Array]) -> Array:
+def coarse_to_fine(prev: Array, next_: Array, params: TVL1Params, backend: Backend) -> Array:
     """Return the flow from `prev` to `next_` (..., rows, width), in pixels."""
-    sizes = level_sizes(*prev.shape[-2:], params)
+    rows, width = prev.shape[-2:]
+    sizes = level_sizes(rows, width, params)
     levels = [(prev, next_)]
     for size in sizes[1:]:
-        levels.append(tuple(backend.resize(x, size, params.scale_step) for x in levels[-1]))
+        first, second = (backend.resize(frames, size, params.scale_step) for frames in levels[-1])
+        levels.append((first, second))
     flow = None
     for size, (first, second) in zip(reversed(sizes), reversed(levels), strict=True):
         if flow is not None:

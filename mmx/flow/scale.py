@@ -12,14 +12,12 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from mmx.flow import median, relaxation, simd, tiles, warp
-from mmx.flow.median import median_filter
+from mmx.flow.median import median_array, median_filter
 from mmx.flow.parameters import TVL1Params
-from mmx.flow.relaxation import Case, Ends, relax
-from mmx.flow.simd import LANES, splat
+from mmx.flow.relaxation import Case, relax
+from mmx.flow.simd import LANES, Address, flush_denormals, restore_denormals, splat
 from mmx.flow.tiles import (
-    U1,
-    U2,
+    Grid,
     aligned_zeros,
     begin_dual,
     dual_array,
@@ -30,9 +28,10 @@ from mmx.flow.tiles import (
 )
 from mmx.flow.warp import MARGIN, interleave, linearise, plan_array
 
-CHASE = 16
-"""Most iterations that follow each other down the image at once."""
-_KERNELS = (median, relaxation, simd, tiles, warp)
+_KERNELS = [
+    Path(__file__).with_name(f"{name}.py")
+    for name in ("median", "relaxation", "simd", "tiles", "warp")
+]
 
 
 class Settings(NamedTuple):
@@ -53,60 +52,34 @@ class Settings(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """Addresses of what a scale is solved in."""
+    """Where is what a scale is solved in."""
 
-    frame: int
+    frame: Address
     """I0 in tiles."""
-    image: int
+    image: Address
     """I1 and its gradient, interleaved, with a margin of zeros."""
-    masks: int
-    field: int
-    plane: int
-    ranks: int
-    plan: int
-    flow: int
-    other_flow: int
-    """As large as `flow`; the result is in one of the two."""
-    shade: int | None
+    masks: Address
+    field: Address
+    median: Address
+    plan: Address
+    flow: Address
+    shade: Address | None
     """The illumination term's part of the flow; None without."""
-    other_shade: int | None
 
 
 @njit
-def _ahead(error, before, n, settings):
-    """How many iterations to start at once after `n`: as many as are likely to be needed.
-
-    Errors fall like a power of the number of iterations, by and large.
-    """
-    left = settings.inner - n
-    if n < 2:
-        return min(2, left)
-    if settings.stop <= 0.0 or not error < before:
-        return min(CHASE, left)
-    needed = n * (error / settings.stop) ** (np.log(n / (n - 1)) / np.log(before / error)) - n
-    return max(1, int(min(np.ceil(needed), CHASE, left)))
-
-
-@njit
-def _accepted(errors, stop):
-    """How many of these iterations are run by a solver that looks at the rule after each."""
-    for n in range(len(errors)):
-        if errors[n] <= stop:
-            return n + 1
-    return len(errors)
-
-
-@njit
-def begin_warp(memory, ends, grid, settings):
-    """Linearise at the flow that the source has; return what the warp's iterations share."""
+def begin_warp(memory: Memory, grid: Grid, settings: Settings) -> Case:
+    """Linearise at the flow so far; return what the warp's iterations have in common."""
     linearise(
-        memory.frame, memory.image, ends.source, memory.field, grid, memory.masks, memory.plan
+        memory.frame, memory.image, memory.flow, memory.field, grid, memory.masks, memory.plan
     )
     return Case(
         grid.rows,
         grid.tiles,
         memory.masks,
         memory.field,
+        memory.flow,
+        memory.shade,
         splat(settings.bound),
         splat(settings.theta),
         splat(settings.ratio),
@@ -115,35 +88,13 @@ def begin_warp(memory, ends, grid, settings):
 
 
 @njit
-def smooth(memory, ends, grid, size):
-    """Median filter the flow that the source has."""
+def smooth(memory: Memory, grid: Grid, size: int) -> None:
+    """Median filter the flow so far."""
     if size > 1:
-        for u in (U1, U2):
-            median_filter(ends.source, u, memory.plane, memory.ranks, grid, memory.masks, size)
+        median_filter(memory.flow, memory.median, grid, memory.masks, size)
 
 
-@njit
-def iterate(case, ends, settings, errors):
-    """Inner iterations; returns the last error and their number. The result is in the target.
-
-    Several iterations run at once. When it turns out that one of them met the stopping rule, all
-    are run again from the source, which is still as it was, up to that one: the result is that of
-    looking after each.
-    """
-    onward = Ends(ends.target, ends.target, ends.shaded, ends.shaded)
-    before, error, n = np.inf, np.inf, 0
-    while error > settings.stop and n < settings.inner:
-        count = _ahead(error, before, n, settings)
-        relax(case, onward if n else ends, errors[:count])
-        done = _accepted(errors[:count], settings.stop)
-        before, error = error if done == 1 else errors[done - 2], errors[done - 1]
-        n += done
-        if done < count:
-            relax(case, ends, errors[:n])
-    return error, n
-
-
-def _compiled(version: str) -> Callable[..., tuple[bool, int]]:
+def _compiled(version: str) -> Callable[..., None]:
     """Return the solver, compiled at its first use and from then on found in numba's cache.
 
     The cache looks only at the file of the function itself. `version`, a digest of the other
@@ -151,27 +102,26 @@ def _compiled(version: str) -> Callable[..., tuple[bool, int]]:
     """
 
     @njit(cache=True)
-    def solve(memory, grid, settings):
+    def solve(memory: Memory, grid: Grid, settings: Settings) -> None:
         assert version
-        errors, iterations = np.empty(max(CHASE, settings.inner)), 0
-        ends = Ends(memory.flow, memory.other_flow, memory.shade, memory.other_shade)
+        errors, rows = np.empty(settings.inner), np.empty(settings.inner, np.int64)
+        denormals = flush_denormals()
         for _ in range(settings.warps):
-            case = begin_warp(memory, ends, grid, settings)
+            case = begin_warp(memory, grid, settings)
             error, outer = np.inf, 0
             while error > settings.stop and outer < settings.outer:
-                smooth(memory, ends, grid, settings.median)
-                error, count = iterate(case, ends, settings, errors)
-                ends = Ends(ends.target, ends.source, ends.shaded, ends.shade)
+                smooth(memory, grid, settings.median)
+                n = relax(case, settings.inner, settings.stop, errors, rows)
+                error = errors[n - 1]
                 outer += 1
-                iterations += count
-        return ends.source == memory.other_flow, iterations
+        restore_denormals(denormals)
 
     return solve
 
 
 def _digest() -> str:
     """Return a digest of the kernels' files."""
-    return hashlib.sha256(b"".join(Path(k.__file__).read_bytes() for k in _KERNELS)).hexdigest()
+    return hashlib.sha256(b"".join(path.read_bytes() for path in _KERNELS)).hexdigest()
 
 
 _solve = _compiled(_digest())
@@ -182,27 +132,23 @@ class Scale:
 
     def __init__(self, rows: int, width: int, params: TVL1Params) -> None:
         """Allocate for frames of rows x width pixels."""
-        self.iterations = 0
-        """How many the last call of `solve` ran."""
         self._grid = grid = make_grid(rows, width)
         self._settings = _settings(params, rows * width)
         self._frame = aligned_zeros(rows * grid.tiles * LANES)
         self._image = aligned_zeros((rows + 2 * MARGIN) * (width + 2 * MARGIN) * 4)
-        self._flow = [dual_array(grid, 2), dual_array(grid, 2)]
-        self._shade = [dual_array(grid, 1), dual_array(grid, 1)] if params.gamma else [None, None]
+        self._flow = dual_array(grid, 2)
+        self._shade = dual_array(grid, 1) if params.gamma else None
         self._arrays = [
             self._frame,
             self._image,
             edge_masks(grid),
             aligned_zeros(rows * grid.tiles * 4 * LANES),
-            aligned_zeros((rows + 4) * (grid.tiles + 2) * LANES),
-            aligned_zeros(5 * (grid.tiles + 2) * LANES),
+            median_array(grid),
             plan_array(grid),
-            *self._flow,
-            *self._shade,
+            self._flow,
+            self._shade,
         ]
-        addresses = [None if array is None else array.ctypes.data for array in self._arrays]
-        self._memory = Memory(*addresses)
+        self._memory = Memory._make(map(_address, self._arrays))
 
     def solve(self, frame: np.ndarray, other: np.ndarray, flow: np.ndarray | None) -> np.ndarray:
         """Return the flow (channels, rows, width) that `flow`, or none, leads to on this scale.
@@ -211,19 +157,23 @@ class Scale:
         u1, u2 and, with an illumination term, u3.
         """
         grid, parts = self._grid, [(self._flow, slice(2))]
-        if self._shade[0] is not None:
+        if self._shade is not None:
             parts.append((self._shade, slice(2, 3)))
         if flow is None:
             flow = np.zeros((1 + len(parts), grid.rows, grid.width), np.float32)
         tile_image(frame, self._frame, grid)
         interleave(other, self._image, grid)
-        for arrays, channels in parts:
-            begin_dual(flow[channels], arrays[0], grid)
-        end, self.iterations = _solve(self._memory, grid, self._settings)
+        for tiled, channels in parts:
+            begin_dual(flow[channels], tiled, grid)
+        _solve(self._memory, grid, self._settings)
         result = np.empty_like(flow)
-        for arrays, channels in parts:
-            read_dual(arrays[end], result[channels], grid)
+        for tiled, channels in parts:
+            read_dual(tiled, result[channels], grid)
         return result
+
+
+def _address(array: np.ndarray | None) -> Address | None:
+    return None if array is None else array.ctypes.data
 
 
 @functools.cache

@@ -8,6 +8,7 @@ checked. The functions work only inside code that numba compiles.
 """
 
 import operator
+import platform
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,9 @@ _FLOAT = ir.FloatType()
 _VECTOR = ir.VectorType(_FLOAT, LANES)
 _QUARTER = ir.VectorType(_FLOAT, LANES // 4)
 _INTEGERS = ir.VectorType(ir.IntType(32), LANES)
+_X86 = platform.machine().lower() in ("x86_64", "amd64")
+_FLUSH = 0x8040
+"""Bits of the control word: results that are denormal become zero, and so do such operands."""
 _CONTRACT = ("contract",)
 """A product may be added without rounding it first."""
 _ESTIMATE = ("nnan", "ninf", "nsz", "arcp", "contract")
@@ -35,6 +39,13 @@ class Float32x16(types.Type):
 
 
 VECTOR = Float32x16()
+Address = int
+"""Of memory, as `array.ctypes.data` gives it."""
+Vector = Any
+"""A Float32x16, which type checkers cannot know."""
+Vectors = tuple[Any, ...]
+Function = Callable[..., Any]
+_compiled: Callable[[Function], Function] = intrinsic
 
 
 @register_model(Float32x16)
@@ -52,16 +63,16 @@ def _order(*lanes: int) -> ir.Constant:
     return ir.Constant(_INTEGERS, list(lanes))
 
 
-def _reader(kind: Any, result: types.Type, order: tuple[int, ...] = ()) -> Callable:
+def _reader(kind: Any, result: types.Type, order: tuple[int, ...] = ()) -> Function:
     """Make a compiled function of (address, at) that loads a value of the LLVM type `kind`.
 
     order: which of the loaded numbers the lanes of the result are, where they are not the same.
     """
 
-    @intrinsic
+    @_compiled
     def read(typingctx: Any, base: types.Integer, at: types.Integer) -> tuple:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            value = builder.load(_pointer(builder, *args, kind), align=4)
+            value = builder.load(_pointer(builder, args[0], args[1], kind), align=4)
             return builder.shuffle_vector(value, value, _order(*order)) if order else value
 
         return result(types.intp, types.intp), codegen
@@ -69,14 +80,14 @@ def _reader(kind: Any, result: types.Type, order: tuple[int, ...] = ()) -> Calla
     return read
 
 
-def _writer(kind: Any, argument: types.Type) -> Callable:
+def _writer(kind: Any, argument: types.Type) -> Function:
     """Make a compiled function of (address, at, value) that stores a value as LLVM's `kind`."""
 
-    @intrinsic
+    @_compiled
     def write(typingctx: Any, base: types.Integer, at: types.Integer, value: Any) -> tuple:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             value = builder.fptosi(args[2], kind) if kind == _INTEGERS else args[2]
-            builder.store(value, _pointer(builder, *args[:2], kind), align=4)
+            builder.store(value, _pointer(builder, args[0], args[1], kind), align=4)
             return context.get_dummy_value()
 
         return types.void(types.intp, types.intp, argument), codegen
@@ -84,7 +95,7 @@ def _writer(kind: Any, argument: types.Type) -> Callable:
     return write
 
 
-def _function(build: Callable[..., Any], *, arity: int) -> Callable:
+def _function(build: Function, *, arity: int) -> Function:
     """Make a compiled function of `arity` vectors from what builds its result in LLVM's terms."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -96,15 +107,15 @@ def _function(build: Callable[..., Any], *, arity: int) -> Callable:
     def two(typingctx: Any, a: Float32x16, b: Float32x16) -> tuple:
         return VECTOR(VECTOR, VECTOR), codegen
 
-    return intrinsic(one if arity == 1 else two)
+    return _compiled(one if arity == 1 else two)
 
 
-def _shuffle(lanes: list[int]) -> Callable:
+def _shuffle(lanes: list[int]) -> Function:
     """Return what picks `lanes` of two vectors, the second's counted from 16."""
     return _function(lambda b, x, y: b.shuffle_vector(x, y, _order(*lanes)), arity=2)
 
 
-def _call(name: str) -> Callable:
+def _call(name: str) -> Function:
     """Return what builds a call of LLVM's own function `name` of one vector."""
 
     def build(builder: Any, a: Any) -> Any:
@@ -115,11 +126,11 @@ def _call(name: str) -> Callable:
     return build
 
 
-def _overload(symbol: Callable, function: Callable) -> None:
+def _overload(symbol: Function, function: Function) -> None:
     """Let vectors take the operator `symbol`."""
 
     @overload(symbol, strict=False, jit_options={"forceinline": True})
-    def choose(a: types.Type, b: types.Type) -> Callable | None:
+    def choose(a: types.Type, b: types.Type) -> Function | None:
         if isinstance(a, Float32x16) and isinstance(b, Float32x16):
             return lambda a, b: function(a, b)
         return None
@@ -160,7 +171,7 @@ _pairs_low = _shuffle([LANES * (lane // 2 % 2) + lane // 4 * 2 + lane % 2 for la
 _pairs_high = _shuffle([LANES * (lane // 2 % 2) + lane // 4 * 2 + lane % 2 + 8 for lane in _LANES])
 
 
-@intrinsic
+@_compiled
 def splat(typingctx: Any, value: types.Float) -> tuple:
     """Return a vector whose lanes all are `value`."""
 
@@ -172,7 +183,7 @@ def splat(typingctx: Any, value: types.Float) -> tuple:
     return VECTOR(types.float32), codegen
 
 
-@intrinsic
+@_compiled
 def total(typingctx: Any, a: Float32x16) -> tuple:
     """Return the sum of the lanes as float32, always added in the same order."""
 
@@ -186,8 +197,51 @@ def total(typingctx: Any, a: Float32x16) -> tuple:
     return types.float32(VECTOR), codegen
 
 
+def _control(builder: Any, name: str, value: Any = None) -> Any:
+    """Read the processor's floating-point control word, or write `value` to it."""
+    word = cgutils.alloca_once(builder, ir.IntType(32))
+    if value is not None:
+        builder.store(value, word)
+    pointer = ir.IntType(8).as_pointer()
+    function = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(ir.VoidType(), [pointer]), f"llvm.x86.sse.{name}mxcsr"
+    )
+    builder.call(function, [builder.bitcast(word, pointer)])
+    return builder.load(word)
+
+
+@_compiled
+def flush_denormals(typingctx: Any) -> tuple:
+    """Take numbers below 1e-38 for zero from here on; return what `restore_denormals` needs.
+
+    On x86 each of them would cost some hundred cycles, and a movement that spreads into still
+    surroundings has a rim of them. Other processors are left as they are.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if not _X86:
+            return ir.Constant(ir.IntType(32), 0)
+        before = _control(builder, "st")
+        _control(builder, "ld", builder.or_(before, ir.Constant(ir.IntType(32), _FLUSH)))
+        return before
+
+    return types.int32(), codegen
+
+
+@_compiled
+def restore_denormals(typingctx: Any, before: types.Integer) -> tuple:
+    """Undo `flush_denormals`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if _X86:
+            _control(builder, "ld", args[0])
+        return context.get_dummy_value()
+
+    return types.void(types.int32), codegen
+
+
 @njit(forceinline=True)
-def add_quarters(a, b, c, d):
+def add_quarters(a: Vector, b: Vector, c: Vector, d: Vector) -> Vector:
     """Return the sum of the four quarters of each vector, quarter by quarter."""
     ab = _even_quads(a, b) + _odd_quads(a, b)
     cd = _even_quads(c, d) + _odd_quads(c, d)
@@ -195,7 +249,7 @@ def add_quarters(a, b, c, d):
 
 
 @njit(forceinline=True)
-def part_quads(a, b, c, d):
+def part_quads(a: Vector, b: Vector, c: Vector, d: Vector) -> Vectors:
     """Return the first, the second and the third numbers of the 16 fours that are in 4 vectors."""
     return (
         _halves(_first(a, b), _first(c, d)),
@@ -205,7 +259,7 @@ def part_quads(a, b, c, d):
 
 
 @njit(forceinline=True)
-def zip_quads(a, b, c, d):
+def zip_quads(a: Vector, b: Vector, c: Vector, d: Vector) -> Vectors:
     """Return four vectors with the first lane of each argument, then the second of each, ..."""
     low1, high1, low2, high2 = _zip_low(a, b), _zip_high(a, b), _zip_low(c, d), _zip_high(c, d)
     return (

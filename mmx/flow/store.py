@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 import av
 import numpy as np
@@ -86,7 +86,8 @@ class FlowWriter(AbstractContextManager["FlowWriter"]):
     def __init__(self, path: Path, header: FlowHeader) -> None:
         self._encoder = _encoder(header)
         self._rows: list[tuple] = []
-        about = asdict(header) | {"codec": _CODEC, "extradata": self._encoder.extradata.hex()}
+        extradata = bytes(self._encoder.extradata or b"").hex()
+        about = asdict(header) | {"codec": _CODEC, "extradata": extradata}
         text = json.dumps(about, sort_keys=True).encode()
         self._schema = pa.schema(_COLUMNS, metadata={_KEY: text})
         self._shape = (header.height, header.width, 2)
@@ -230,7 +231,7 @@ def _open(source: pa.MemoryMappedFile) -> tuple[FlowHeader, Any, av.VideoCodecCo
 
 
 def _encoder(header: FlowHeader) -> av.VideoCodecContext:
-    encoder = av.VideoCodecContext.create(_CODEC, "w")
+    encoder = cast(av.VideoCodecContext, av.CodecContext.create(_CODEC, "w"))
     encoder.width, encoder.height = header.width, 2 * header.height
     encoder.pix_fmt = "gray"
     encoder.time_base = Fraction(1, 25)
@@ -241,7 +242,7 @@ def _encoder(header: FlowHeader) -> av.VideoCodecContext:
 
 
 def _decoder(header: FlowHeader, extradata: bytes, codec: str) -> av.VideoCodecContext:
-    decoder = av.VideoCodecContext.create(codec, "r")
+    decoder = cast(av.VideoCodecContext, av.CodecContext.create(codec, "r"))
     decoder.width, decoder.height = header.width, 2 * header.height
     decoder.pix_fmt = "gray"
     decoder.thread_count = 1

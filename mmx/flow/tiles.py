@@ -7,6 +7,7 @@ shade have a row of zeros above the image, whose dual variables are those outsid
 Pixels of the last tile that lie beyond the image are zero in every plane and stay it.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -60,7 +61,7 @@ def dual_array(grid: Grid, channels: int) -> np.ndarray:
 
 
 @njit
-def _numbers(grid):
+def _numbers(grid: Grid) -> Iterator[tuple[int, int, int]]:
     """Yield row, tile, and how many pixels of each tile are in the image."""
     for row in range(grid.rows):
         for tile in range(grid.tiles):
@@ -68,7 +69,7 @@ def _numbers(grid):
 
 
 @njit(cache=True)
-def tile_image(image, tiled, grid):
+def tile_image(image: np.ndarray, tiled: np.ndarray, grid: Grid) -> None:
     """Write an image (rows, width) into `tiled`, one plane per tile; what lies beyond it stays."""
     for row, tile, count in _numbers(grid):
         first = (row * grid.tiles + tile) * LANES
@@ -77,7 +78,7 @@ def tile_image(image, tiled, grid):
 
 
 @njit(cache=True)
-def begin_dual(values, tiled, grid):
+def begin_dual(values: np.ndarray, tiled: np.ndarray, grid: Grid) -> None:
     """Write u of each channel (C, rows, width), and dual variables of zero."""
     tiled[:] = 0.0
     for row, tile, count in _numbers(grid):
@@ -89,7 +90,7 @@ def begin_dual(values, tiled, grid):
 
 
 @njit(cache=True)
-def read_dual(tiled, values, grid):
+def read_dual(tiled: np.ndarray, values: np.ndarray, grid: Grid) -> None:
     """Copy u of each channel to `values` (C, rows, width)."""
     for row, tile, count in _numbers(grid):
         first = ((row + 1) * grid.tiles + tile) * 3 * len(values) * LANES

@@ -58,7 +58,8 @@ def tvl1(prev: np.ndarray, next_: np.ndarray, params: TVL1Params = DEFAULTS) -> 
     """
     if prev.ndim != 2:
         raise ValueError(f"a frame has two dimensions, not {prev.ndim}")
-    return TVL1(*prev.shape, params).flow(prev, next_)
+    rows, width = prev.shape
+    return TVL1(rows, width, params).flow(prev, next_)
 
 
 def grey_levels(frame: np.ndarray) -> np.ndarray:
@@ -72,8 +73,10 @@ def grey_levels(frame: np.ndarray) -> np.ndarray:
 
 def _resize(images: np.ndarray, size: tuple[int, int], step: float | None) -> np.ndarray:
     """Bilinear resize of (..., rows, width) by OpenCV."""
-    if images.ndim > 2:
-        return np.stack([_resize(image, size, step) for image in images])
-    if step is None:
-        return cv2.resize(images, size[::-1], interpolation=cv2.INTER_LINEAR)
-    return cv2.resize(images, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR)
+    resized = np.empty((*images.shape[:-2], *size), np.float32)
+    for index in np.ndindex(images.shape[:-2]):
+        if step is None:
+            cv2.resize(images[index], size[::-1], dst=resized[index])
+        else:
+            cv2.resize(images[index], None, dst=resized[index], fx=step, fy=step)
+    return resized

@@ -9,6 +9,9 @@ from numba import njit
 
 from mmx.flow.simd import (
     LANES,
+    Address,
+    Vector,
+    Vectors,
     add_quarters,
     floor,
     load,
@@ -47,7 +50,7 @@ def plan_array(grid: Grid) -> np.ndarray:
 
 
 @njit(cache=True)
-def interleave(image, target, grid):
+def interleave(image: np.ndarray, target: np.ndarray, grid: Grid) -> None:
     """Write an image and its centred gradient inside the margin of zeros that `target` has."""
     span = (grid.width + 2 * MARGIN) * 4
     for i in range(grid.rows):
@@ -61,7 +64,7 @@ def interleave(image, target, grid):
 
 
 @njit(forceinline=True)
-def _cubic(t):
+def _cubic(t: Vector) -> Vectors:
     """The weights of the four taps around a place, t beyond the second."""
     a, one = splat(_A), splat(_ONE)
     square, rest = t * t, one - t
@@ -72,7 +75,7 @@ def _cubic(t):
 
 
 @njit(forceinline=True)
-def _place(position, last, plan, at):
+def _place(position: Vector, last: int, plan: Address, at: int) -> Vector:
     """Clamp positions to what the margin holds; store their whole parts, return the rest."""
     position = minimum(maximum(position, splat(-_REACH)), splat(np.float32(last) + _REACH))
     base = floor(position)
@@ -81,7 +84,7 @@ def _place(position, last, plan, at):
 
 
 @njit(forceinline=True)
-def _store_four(base, at, vectors):
+def _store_four(base: Address, at: int, vectors: Vectors) -> None:
     """Write four vectors one after the other."""
     store(base, at, vectors[0])
     store(base, at + LANES, vectors[1])
@@ -90,7 +93,7 @@ def _store_four(base, at, vectors):
 
 
 @njit(forceinline=True)
-def _plan_row(flow, row, grid, plan):
+def _plan_row(flow: Address, row: int, grid: Grid, plan: Address) -> None:
     """Where to look up each pixel of a row, and with which weights."""
     lanes = load(plan, grid.tiles * PLAN_TILE)
     for tile in range(grid.tiles):
@@ -105,7 +108,7 @@ def _plan_row(flow, row, grid, plan):
 
 
 @njit(forceinline=True)
-def _tap(image, span, plan, here):
+def _tap(image: Address, span: int, plan: Address, here: int) -> Vector:
     """The weighted taps of one place: four numbers for each of four columns."""
     x, y = load_integer(plan, here + WHOLE), load_integer(plan, here + WHOLE + LANES)
     at = (MARGIN - 1 + y) * span + (MARGIN - 1 + x) * 4
@@ -117,7 +120,7 @@ def _tap(image, span, plan, here):
 
 
 @njit(forceinline=True)
-def _four_taps(image, span, plan, here, lane):
+def _four_taps(image: Address, span: int, plan: Address, here: int, lane: int) -> Vector:
     """I1, I1x, I1y and zero at four places."""
     wx = here + WX + 4 * lane
     return add_quarters(
@@ -129,7 +132,7 @@ def _four_taps(image, span, plan, here, lane):
 
 
 @njit(forceinline=True)
-def _sample(image, span, plan, here):
+def _sample(image: Address, span: int, plan: Address, here: int) -> Vectors:
     """I1, I1x and I1y at the 16 places of a tile."""
     return part_quads(
         _four_taps(image, span, plan, here, 0),
@@ -140,7 +143,16 @@ def _sample(image, span, plan, here):
 
 
 @njit(forceinline=True)
-def _write_field(field, here, warped, ix, iy, u1, u2, i0):
+def _write_field(
+    field: Address,
+    here: int,
+    warped: Vector,
+    ix: Vector,
+    iy: Vector,
+    u1: Vector,
+    u2: Vector,
+    i0: Vector,
+) -> None:
     """rho_c, the gradient and its inverse squared length; no gradient gives a step of zero."""
     square = maximum(ix * ix + iy * iy, splat(_TINY))
     store(field, here, ix)
@@ -150,7 +162,15 @@ def _write_field(field, here, warped, ix, iy, u1, u2, i0):
 
 
 @njit
-def linearise(frame, image, flow, field, grid, masks, plan):
+def linearise(
+    frame: Address,
+    image: Address,
+    flow: Address,
+    field: Address,
+    grid: Grid,
+    masks: Address,
+    plan: Address,
+) -> None:
     """Warp I1 and its gradient by the flow, and write the field of one warp.
 
     Addresses: `frame`, I0 in tiles; `image`, what `interleave` made of I1; `flow`; `field`;

@@ -5,13 +5,11 @@ import numpy as np
 import pytest
 from numba import njit
 
-from mmx.flow.median import median_filter
-from mmx.flow.relaxation import Case, Ends, relax
+from mmx.flow.median import median_array, median_filter
+from mmx.flow.relaxation import Case, relax
 from mmx.flow.simd import LANES, splat
 from mmx.flow.tiles import (
     FIELD_TILE,
-    U1,
-    U2,
     aligned_zeros,
     begin_dual,
     dual_array,
@@ -27,14 +25,14 @@ BOUND, THETA, RATIO, GAMMA = (np.float32(value) for value in (0.045, 0.3, 0.25 /
 
 
 @njit
-def _relax(case, ends, constants, errors):
+def _relax(case, constants, most, stop, errors, rows):
     vectors = splat(constants[0]), splat(constants[1]), splat(constants[2]), splat(constants[3])
-    relax(Case(*case, *vectors), Ends(*ends), errors)
+    return relax(Case(*case, *vectors), most, stop, errors, rows)
 
 
 @njit
-def _median(flow, channel, plane, ranks, grid, masks, size):
-    median_filter(flow, channel, plane, ranks, grid, masks, size)
+def _median(flow, work, grid, masks, size):
+    median_filter(flow, work, grid, masks, size)
 
 
 @njit
@@ -99,44 +97,54 @@ def plain_relax(field, u, p, gamma):
     return new, (p + RATIO * gradient) / (1 + RATIO * length), ((new - u) ** 2).sum()
 
 
+def iterations(values, u, grid, most, stop):
+    """u1, u2 (and u3) that the compiled iterations lead to from p = 0, and the errors."""
+    flow = begun(u[:2].astype(np.float32), grid)
+    shade = begun(u[2:].astype(np.float32), grid) if len(u) == 3 else None
+    masks, field = edge_masks(grid), field_of(values, grid)
+    case = (grid.rows, grid.tiles, *map(address, (masks, field, flow, shade)))
+    errors, rows = np.empty(most), np.empty(most, np.int64)
+    n = _relax(case, (BOUND, THETA, RATIO, GAMMA), most, stop, errors, rows)
+    found = channels(flow, 2, grid)
+    if shade is not None:
+        found = np.concatenate([found, channels(shade, 1, grid)])
+    return found, errors[:n]
+
+
+def random_values(shape, seed):
+    rng = np.random.default_rng(seed)
+    ix, iy = rng.normal(0, 20, (2, *shape))
+    return np.stack([ix, iy, 1 / (ix**2 + iy**2), rng.normal(0, 10, shape)])
+
+
 @pytest.mark.parametrize("count", [2, 3])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_iterations_are_the_formulas(shape, count):
-    """Five at once, with and without illumination term, against one after the other."""
-    rng, grid = np.random.default_rng(1), make_grid(*shape)
-    ix, iy = rng.normal(0, 20, (2, *shape))
-    values = np.stack([ix, iy, 1 / (ix**2 + iy**2), rng.normal(0, 10, shape)])
-    u, p = rng.normal(0, 1, (count, *shape)), np.zeros((count, 2, *shape))
-    flow = [begun(u[:2].astype(np.float32), grid), dual_array(grid, 2)]
-    shade = [begun(u[2:].astype(np.float32), grid), dual_array(grid, 1)] if count == 3 else []
-    masks, field, errors = edge_masks(grid), field_of(values, grid), np.empty(5)
-    case = (grid.rows, grid.tiles, address(masks), address(field))
-    ends = [address(array) for array in (*flow, *(shade or [None, None]))]
-    before = flow[0].copy()
-    _relax(case, tuple(ends), (BOUND, THETA, RATIO, GAMMA), errors)
+    """With and without illumination term; those of the compiled code are under way together."""
+    values, grid = random_values(shape, 1), make_grid(*shape)
+    u = np.random.default_rng(2).normal(0, 1, (count, *shape))
+    p = np.zeros((count, 2, *shape))
+    found, errors = iterations(values, u, grid, 5, 0.0)
     expected = []
     for _ in range(5):
         u, p, error = plain_relax(values, u, p, GAMMA)
         expected.append(error)
     assert np.allclose(errors, expected, rtol=1e-4)
-    assert np.abs(channels(flow[1], 2, grid) - u[:2]).max() < 1e-5
-    if shade:
-        assert np.abs(channels(shade[1], 1, grid) - u[2:]).max() < 1e-5
-    assert np.array_equal(flow[0], before)
+    assert np.abs(found - u).max() < 1e-5
 
 
-def test_iterations_in_place_are_the_same():
-    rng, grid = np.random.default_rng(2), make_grid(21, 40)
-    values = np.abs(rng.normal(1, 1, (4, 21, 40)))
-    start = rng.normal(0, 1, (2, 21, 40)).astype(np.float32)
-    source, target, alone = begun(start, grid), dual_array(grid, 2), begun(start, grid)
-    masks, field = edge_masks(grid), field_of(values, grid)
-    case = (grid.rows, grid.tiles, address(masks), address(field))
-    constants = (BOUND, THETA, RATIO, GAMMA)
-    _relax(case, (address(source), address(target), None, None), constants, np.empty(3))
-    for _ in range(3):
-        _relax(case, (address(alone), address(alone), None, None), constants, np.empty(1))
-    assert target.tobytes() == alone.tobytes()
+@pytest.mark.parametrize("stopping", [1, 2, 5, 17, 40])
+def test_iterations_stop_at_the_first_below_the_rule(stopping):
+    """None too many and none too few, however many of them are under way at once."""
+    values, grid = random_values((37, 40), 3), make_grid(37, 40)
+    u = np.random.default_rng(4).normal(0, 1, (2, 37, 40))
+    _, errors = iterations(values, u, grid, 50, 0.0)
+    assert (np.diff(errors) < 0).all()
+    expected, _ = iterations(values, u, grid, stopping, 0.0)
+    for stop in (errors[stopping - 1], errors[stopping - 1] * 1.0001):
+        found, some = iterations(values, u, grid, 50, stop)
+        assert np.array_equal(some, errors[:stopping])
+        assert found.tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize("size", [3, 5])
@@ -146,12 +154,8 @@ def test_median_is_opencvs(shape, size):
     values = rng.integers(-9, 9, (2, *shape)).astype(np.float32) + rng.random(
         (2, *shape), np.float32
     )
-    tiled, masks = begun(values, grid), edge_masks(grid)
-    plane = aligned_zeros((grid.rows + 4) * (grid.tiles + 2) * LANES)
-    ranks = aligned_zeros(5 * (grid.tiles + 2) * LANES)
-    for channel in (U1, U2):
-        arrays = address(tiled), channel, address(plane), address(ranks)
-        _median(*arrays, grid, address(masks), size)
+    tiled, masks, work = begun(values, grid), edge_masks(grid), median_array(grid)
+    _median(address(tiled), address(work), grid, address(masks), size)
     for found, each in zip(channels(tiled, 2, grid), values, strict=True):
         assert np.array_equal(found, cv2.medianBlur(each, size))
 

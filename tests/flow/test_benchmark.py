@@ -1,0 +1,96 @@
+"""The arithmetic behind benchmarks/flow.py."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import mmx
+
+BENCHMARKS = Path(mmx.__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def bench(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import flow
+    import flow_pairs
+    import flow_parts
+    import flow_storage
+
+    return SimpleNamespace(flow=flow, pairs=flow_pairs, parts=flow_parts, storage=flow_storage)
+
+
+def test_energy_is_the_formula(bench):
+    """A ramp that moves by two pixels, seen with a flow of one step: both terms by hand."""
+    ramp = np.tile(np.arange(40, dtype=np.float32) * 3, (20, 1))
+    flow = np.zeros((20, 40, 2), np.float32)
+    flow[:, 20:, 0] = 0.5
+    variation = 0.5 * 20
+    still, moved = 3 * 2 * 20 * 20, abs(3 * 2 - 3 * 0.5) * 20 * 20
+    expected = variation + 0.15 * (still + moved)
+    found = bench.pairs.energy(ramp, ramp - 6, flow)
+    edge = 0.15 * 20 * 2 * 120
+    assert abs(found - expected) < edge
+
+
+def test_flows_are_compared_in_pixels_and_levels(bench):
+    frame = np.random.default_rng(0).integers(0, 255, (10, 10), dtype=np.uint8)
+    ours, theirs = np.zeros((2, 10, 10, 2), np.float32)
+    theirs[:5, :, 0] = 0.4
+    difference = bench.pairs.compare(frame, frame, ours, theirs)
+    assert difference.mean == pytest.approx(0.2)
+    assert difference.p99 == pytest.approx(0.4)
+    assert difference.levels == pytest.approx(0.25)
+    assert difference.energy < 1.0
+
+
+def footage(bench, pairs):
+    return bench.pairs.Footage(Path("x"), len(pairs), (10, 10), pairs)
+
+
+def test_thinning_keeps_pairs_from_everywhere(bench):
+    every = [
+        footage(bench, {0: [(0, 1), (1, 2)], 1: [(5, 6), (6, 7)]}),
+        footage(bench, {0: [(0, 1), (1, 2), (2, 3), (3, 4)]}),
+    ]
+    kept = bench.pairs.thin(every, 4)
+    assert [each.pairs for each in kept] == [
+        {0: [(1, 2)], 1: [(6, 7)]},
+        {0: [(1, 2), (3, 4)]},
+    ]
+
+
+def test_figures_add_up(bench):
+    difference = bench.pairs.Difference(0.01, 0.1, 0.002, 1.0)
+    spent = bench.flow.Spent
+    pairs = [
+        bench.flow.Measured("a", spent(0.1, 0.2), spent(3.0, 3.0), difference),
+        bench.flow.Measured("b", spent(0.3, 0.4), spent(5.0, 6.0), difference),
+    ]
+    figures = bench.flow.Figures(
+        224, pairs, bench.parts.Parts(1, 2, 3, 4, 5), bench.flow.AllCores(2, 4.0, 2.0, 90.0, 50.0)
+    )
+    assert figures.total("ours") == pytest.approx(0.4)
+    assert figures.core_days("ours") == pytest.approx(0.2 * 37_866_450 / 86400)
+    text = figures.lines()
+    assert "ratio 20.0 (by the clock 15.0; single pairs 16.7 to 30.0)" in text
+    assert "our processes 2.00 times one, OpenCV's threads 1.80 times one; ratio 25.0" in text
+
+
+def test_every_way_to_store_gives_back_what_it_got(bench):
+    rng = np.random.default_rng(1)
+    images = [rng.integers(100, 150, (24, 31, 2), dtype=np.uint8) for _ in range(5)]
+    ways = bench.storage.measure_ways(images)
+    assert len(ways) == 1 + len(bench.storage.WAYS)
+    for way in ways:
+        assert way.lossless == ("lossy" not in way.name), way.name
+        assert way.bytes > 0
+
+
+def test_parts_are_those_of_the_same_solver(bench, kit):
+    moving = kit.translation(48, 64, 1.0, 0.0)
+    parts = bench.parts.take_apart([(moving.prev, moving.next)])
+    assert parts.pixel_iterations > 0
+    assert min(parts.warp, parts.median, parts.iterations) > 0
