@@ -107,6 +107,16 @@ def compare(
     )
 
 
+def nudge(frame: np.ndarray, seed: int) -> np.ndarray:
+    """Return a uint8 frame as floats of 0 to 1, half of which are the next larger number instead.
+
+    No camera could tell it from the frame: what a flow makes of it says how far rounding goes.
+    """
+    levels = frame.astype(np.float32) / np.float32(255.0)
+    chosen = np.random.default_rng(seed).random(frame.shape) < 0.5
+    return np.where(chosen, np.nextafter(levels, np.float32(2.0)), levels)
+
+
 def energy(prev: np.ndarray, next_: np.ndarray, flow: np.ndarray) -> float:
     """Total variation of the flow plus lambda times the difference in brightness, summed."""
     rows, width = prev.shape

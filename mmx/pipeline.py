@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from mmx.device import count_gpus, find_device, take_gpu
 from mmx.experts.base import Expert
 from mmx.experts.registry import get_expert
 from mmx.experts.weights import Place, Status, require, weights_folder
@@ -175,7 +176,13 @@ def arguments_of(step: Step, trailer: str, upstream: Upstream) -> dict[str, Any]
         return {"video": video, "params": params.audio, "limits": project.limits}
     clips = upstream.clips.get(trailer, [])
     if step.name == FLOW.name:
-        return {"video": video, "clips": clips, "params": params.flow, "limits": project.limits}
+        return {
+            "video": video,
+            "clips": clips,
+            "params": params.flow,
+            "limits": project.limits,
+            "device": find_device(params.run.device),
+        }
     return embed_arguments(get_expert(step.expert), trailer, video, clips, upstream)
 
 
@@ -201,7 +208,7 @@ def embed_arguments(
             for path, weight in expert_weights(expert.name, layout.weights_lock).items()
         },
         "limits": project.limits,
-        "device": project.params.run.device,
+        "device": find_device(project.params.run.device),
     }
 
 
@@ -231,5 +238,12 @@ def weight_of(status: Status) -> Weight:
 
 def spread(step: Step, project: Project) -> Spread:
     """Return how the step's work is spread over this machine."""
-    chunk = EMBED_CHUNK if step.expert else 1
-    return Spread(workers=project.workers, chunk=chunk)
+    computes = step.expert or step.name == FLOW.name
+    device = find_device(project.params.run.device) if computes else "cpu"
+    return Spread(
+        workers=project.workers,
+        gpus=count_gpus() if device == "cuda" else 0,
+        chunk=EMBED_CHUNK if step.expert else 1,
+        setup=take_gpu if device == "cuda" else None,
+        device=device,
+    )

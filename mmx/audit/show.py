@@ -93,7 +93,8 @@ def weight_text(weight: Weight) -> str:
 
 def run_text(run: dict[str, Any]) -> str:
     """When, where and how long."""
-    return f"{run.get('finished')} on {run.get('host')}, {run.get('seconds')} s"
+    place = f"{run.get('host')} ({run.get('device', 'cpu')})"
+    return f"{run.get('finished')} on {place}, {run.get('seconds')} s"
 
 
 def plain(values: dict[str, Any]) -> str:
@@ -173,7 +174,8 @@ def add_item(document: dict[str, Any], made: Made) -> None:
         relate(document, "used", activity=name, entity=used)
     for run in made.runs:
         agent = f"mmx:host/{run.get('host')}"
-        document["agent"][agent] = {"prov:type": "prov:SoftwareAgent"}
+        told = {"prov:type": "prov:SoftwareAgent", "mmx:device": run.get("device", "cpu")}
+        document["agent"][agent] = told
         relate(document, "wasAssociatedWith", activity=name, agent=agent)
 
 

@@ -30,8 +30,7 @@ def room_files(room: str) -> tuple[tuple[str, Path], ...]:
         return ((room, origin),)
     folder = origin.parent
     return tuple(
-        (module_name(room, path.relative_to(folder)), path)
-        for path in sorted(folder.rglob("*.py"))
+        (module_name(room, path.relative_to(folder)), path) for path in sorted(folder.rglob("*.py"))
     )
 
 

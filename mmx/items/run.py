@@ -79,6 +79,8 @@ class Spread:
     gpus: int = 0
     chunk: int = 1
     setup: Callable[[int], None] | None = None
+    device: str = "cpu"
+    """Where the arithmetic is done; only the journal tells."""
     here: bool = False
     """Compute in this process: for a step of one item."""
 
@@ -109,10 +111,15 @@ def complete(
             outcome.receipts[task.item] = receipt
             outcome.reused.append(task.item)
             progress.count(reused=1)
-        for task, done in compute(recipe, distinct(misses), store, spread):
-            twins = [twin for twin in misses if twin.ingredients == task.ingredients]
-            for twin in twins:
-                settle(twin, done, outcome, store, progress)
+        twins = alike(misses)
+        firsts = [tasks[0] for tasks in twins.values()]
+        for task, done in compute(recipe, firsts, store, spread):
+            for twin in twins[task.ingredients.fingerprint]:
+                settle(twin, done, outcome)
+                if done.receipt:
+                    store.note(task.ingredients.step, journal_entry(twin, done, spread.device))
+                fine = done.receipt is not None and done.receipt.fault is None
+                progress.count(computed=fine, failed=not fine)
     return outcome
 
 
@@ -129,32 +136,35 @@ def look_up(ingredients: Ingredients, store: Store, earlier: Earlier | None) -> 
     return found
 
 
-def distinct(tasks: Sequence[Task]) -> list[Task]:
-    """Return one task per fingerprint: two trailers with the same bytes cost one computation."""
-    return list({task.ingredients.fingerprint: task for task in reversed(tasks)}.values())[::-1]
+def alike(tasks: Sequence[Task]) -> dict[str, list[Task]]:
+    """Return tasks by fingerprint: two trailers with the same bytes cost one computation."""
+    found: dict[str, list[Task]] = {}
+    for task in tasks:
+        found.setdefault(task.ingredients.fingerprint, []).append(task)
+    return found
 
 
-def settle(task: Task, done: Done, outcome: Outcome, store: Store, progress: ItemProgress) -> None:
-    """Enter what became of a task in the outcome, the journal and the progress."""
+def settle(task: Task, done: Done, outcome: Outcome) -> None:
+    """Enter what became of a task in the outcome."""
     if done.receipt is None:
         outcome.failures[task.item] = done.failure
-        progress.count(failed=1)
         return
     outcome.receipts[task.item] = done.receipt
     outcome.computed.append(task.item)
-    store.note(
-        task.ingredients.step,
-        {
-            "fingerprint": done.receipt.fingerprint,
-            "item": task.item,
-            "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "seconds": round(done.seconds, 3),
-            "host": socket.gethostname(),
-            "fault": done.receipt.fault is not None,
-        },
-    )
-    failed = done.receipt.fault is not None
-    progress.count(computed=not failed, failed=failed)
+
+
+def journal_entry(task: Task, done: Done, device: str) -> dict[str, Any]:
+    """Return the journal's line on an item that was made: what no receipt may hold."""
+    assert done.receipt
+    return {
+        "fingerprint": done.receipt.fingerprint,
+        "item": task.item,
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "seconds": round(done.seconds, 3),
+        "host": socket.gethostname(),
+        "device": device,
+        "fault": done.receipt.fault is not None,
+    }
 
 
 def compute(

@@ -46,6 +46,13 @@ def test_flows_are_compared_in_pixels_and_levels(bench):
     assert difference.energy < 1.0
 
 
+def test_a_nudged_frame_differs_in_last_bits_only(bench):
+    frame = np.random.default_rng(0).integers(0, 256, (30, 40), dtype=np.uint8)
+    nudged, plain = bench.pairs.nudge(frame, 0), frame.astype(np.float32) / np.float32(255)
+    assert 0.4 < (nudged != plain).mean() < 0.6
+    np.testing.assert_array_max_ulp(nudged, plain, 1)
+
+
 def footage(bench, pairs):
     return bench.pairs.Footage(Path("x"), len(pairs), (10, 10), pairs)
 
@@ -63,20 +70,23 @@ def test_thinning_keeps_pairs_from_everywhere(bench):
 
 
 def test_figures_add_up(bench):
-    difference = bench.pairs.Difference(0.01, 0.1, 0.002, 1.0)
+    near = bench.pairs.Difference(0.01, 0.1, 0.002, 1.0)
+    far, itself = (bench.pairs.Difference(mean, 1.0, 0.1, 1.01) for mean in (0.2, 0.3))
     spent = bench.flow.Spent
     pairs = [
-        bench.flow.Measured("a", spent(0.1, 0.2), spent(3.0, 3.0), difference),
-        bench.flow.Measured("b", spent(0.3, 0.4), spent(5.0, 6.0), difference),
+        bench.flow.Measured("a", spent(0.1, 0.2), spent(3.0, 3.0), near, None),
+        bench.flow.Measured("b", spent(0.3, 0.4), spent(5.0, 6.0), far, itself),
     ]
     figures = bench.flow.Figures(
-        224, pairs, bench.parts.Parts(1, 2, 3, 4, 5), bench.flow.AllCores(2, 4.0, 2.0, 90.0, 50.0)
+        224, pairs, bench.parts.Parts(1, 2, 3, 4, 5), bench.flow.AllCores(2, 4.0, 2.0, 9.0, 5.0)
     )
     assert figures.total("ours") == pytest.approx(0.4)
     assert figures.core_days("ours") == pytest.approx(0.2 * 37_866_450 / 86400)
     text = figures.lines()
     assert "ratio 20.0 (by the clock 15.0; single pairs 16.7 to 30.0)" in text
-    assert "our processes 2.00 times one, OpenCV's threads 1.80 times one; ratio 25.0" in text
+    assert "our processes 2.00 times one, OpenCV's threads 1.80 times one; ratio 10.0" in text
+    assert "b: ours by OpenCV's 0.200 px, energy 1.0100; OpenCV's by its own" in text
+    assert "a: ours" not in text
 
 
 def test_every_way_to_store_gives_back_what_it_got(bench):

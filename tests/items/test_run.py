@@ -97,6 +97,7 @@ def test_the_journal_knows_when_and_where(store: Store, make_task):
     assert entry["item"] == "item1"
     assert entry["fingerprint"] == outcome.receipts["item1"].fingerprint
     assert entry["seconds"] >= 0 and entry["host"] and entry["finished"].endswith("Z")
+    assert entry["device"] == "cpu"
 
 
 def test_no_task_is_no_work(store: Store):

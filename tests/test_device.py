@@ -1,0 +1,42 @@
+"""Where arithmetic is done, and what each step is told of it."""
+
+from types import SimpleNamespace
+
+import pytest
+
+import mmx.device
+import mmx.pipeline
+from mmx.device import can_load, find_device
+from mmx.pipeline import spread
+from mmx.steps import FLOW, SCENES, embed_step
+
+
+@pytest.mark.parametrize(("gpus", "auto"), [(0, "cpu"), (2, "cuda")])
+def test_auto_takes_a_gpu_where_there_is_one(monkeypatch, gpus, auto):
+    monkeypatch.setattr(mmx.device, "count_gpus", lambda: gpus)
+    assert find_device("auto") == auto
+    assert find_device("cuda:1") == "cuda:1"
+    assert find_device("cpu") == "cpu"
+
+
+def test_libraries_that_are_not_there():
+    assert can_load("libc.so.6")
+    assert not can_load("libnothing-of-the-kind.so.1")
+
+
+def project(device):
+    run = SimpleNamespace(device=device)
+    return SimpleNamespace(workers=4, params=SimpleNamespace(run=run))
+
+
+@pytest.mark.parametrize("step", [FLOW, embed_step("lite_scene")])
+def test_workers_of_heavy_steps_share_the_gpus(monkeypatch, step):
+    monkeypatch.setattr(mmx.pipeline, "count_gpus", lambda: 2)
+    dealt = spread(step, project("cuda"))
+    assert (dealt.device, dealt.gpus, dealt.setup) == ("cuda", 2, mmx.device.take_gpu)
+    pinned = spread(step, project("cuda:1"))
+    assert (pinned.device, pinned.gpus, pinned.setup) == ("cuda:1", 0, None)
+
+
+def test_steps_that_only_decode_stay_on_the_cpu():
+    assert spread(SCENES, project("cuda")).device == "cpu"
