@@ -179,14 +179,15 @@ OPTIMISATION_KEYS = (
 TRAIN_KEYS = (*(f"train.{key}" for key in OPTIMISATION_KEYS), "train.positive_cap")
 LEARNING_ROOMS = ("mmx.features", "mmx.model", "mmx.training")
 COLLECTION = ("features", "labels", "splits")
-"""What a step that sees all trailers at once reads: the feature store, genres, the split."""
+"""What a step that sees all trailers at once reads: the feature store; the vocabulary and each
+trailer's genres; the split."""
 
 TRAIN = Step(
     name="train",
     needs=COLLECTION,
     recipe=Recipe("mmx.training.item:coarse_item", scratch=True),
     rooms=LEARNING_ROOMS,
-    keys=("collection.genres", *MODEL_KEYS, *TRAIN_KEYS),
+    keys=(*MODEL_KEYS, *TRAIN_KEYS),
     tools=LEARNING_TOOLS,
     kind="tree",
 )
@@ -227,7 +228,7 @@ def ablate_step(variant: str) -> Step:
         needs=COLLECTION,
         recipe=Recipe("mmx.evaluation.ablations:ablate_item"),
         rooms=("mmx.evaluation", *LEARNING_ROOMS),
-        keys=("ablate.seeds", "collection.genres", "evaluate.threshold", *MODEL_KEYS, *TRAIN_KEYS),
+        keys=("ablate.seeds", "evaluate.threshold", *MODEL_KEYS, *TRAIN_KEYS),
         tools=LEARNING_TOOLS,
         kind="tree",
     )

@@ -16,7 +16,9 @@ def run(project: Project) -> None:
     with project.store.locked("ingest"):
         cache = project.store.root / "inspections.json"
         tables = ingest(layout, project.params.collection, cache=cache, workers=project.workers)
-        write_parquet(tables.trailers, layout.trailers)
+        # So the file changes with the vocabulary, and what learns from it runs again.
+        vocabulary = {"genres": "|".join(project.params.collection.genres)}
+        write_parquet(tables.trailers, layout.trailers, vocabulary)
         write_parquet(tables.sources, layout.sources)
     rejected = Counter(filter(None, tables.trailers["reason"].to_pylist()))
     print(f"ingest: {len(tables.sources)} accepted, {rejected.total()} rejected")

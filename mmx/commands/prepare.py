@@ -42,13 +42,20 @@ def sample(
 def init(
     videos: Annotated[Path, typer.Option(help="Folder of videos; it is only read.")],
     labels: Annotated[Path, typer.Option(help="CSV: title, year, genres, video, ...")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Write the manifest anew: titles, genres, pins.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Write the manifest for your own trailers: links to the videos, their sha256 pinned."""
+    """Write the manifest for your own trailers: links to the videos, their sha256 pinned.
+
+    Rows that the manifest has already stay as they are; new rows are added.
+    """
     from mmx.trailers import init as write_manifest
 
     project = open_project()
-    report = write_manifest(project.layout, videos, labels, params=project.params.collection)
+    params = project.params.collection
+    report = write_manifest(project.layout, videos, labels, force=force, params=params)
     if json:
         print_json(report)
         return

@@ -87,11 +87,14 @@ def item_rows(table: pa.Table, item: str) -> pa.Table:
     return rows.drop_columns([ITEM, FINGERPRINT])
 
 
-def write_parquet(table: pa.Table, path: Path) -> None:
-    """Write a table whose bytes depend on its rows alone: no metadata, fixed settings."""
+def write_parquet(table: pa.Table, path: Path, notes: dict[str, str] | None = None) -> None:
+    """Write a table whose bytes depend on its rows and notes alone, with fixed settings.
+
+    notes: the schema's metadata, in place of what the table has.
+    """
     with atomic_path(path) as temporary:
         pq.write_table(
-            table.replace_schema_metadata(None),
+            table.replace_schema_metadata(notes),
             temporary,
             compression="zstd",
             compression_level=3,
