@@ -121,7 +121,14 @@ def is_empty(name: str) -> bool:
 
 def test_every_registered_step_has_a_stage_and_the_other_way_round():
     stages = {step.name.partition("@")[0] for step in STEPS}
-    assert stages | set(STAGE_TOOLS) == set(STAGES)
+    assert stages | set(STAGE_TOOLS) | {"page"} == set(STAGES)
+
+
+def test_the_ablations_end_with_a_report_that_is_stale_whenever_evaluate_is():
+    page, evaluate = STAGES["page"], STAGES["evaluate"]
+    assert page["cmd"] == "python -m dvc repro --single-item --force evaluate"
+    assert set(page["deps"]) == {*evaluate["deps"], "reports/ablations"}
+    assert page["params"] == evaluate["params"]
 
 
 def test_tools_yaml_is_what_is_installed():
