@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from mmx.evaluation import diagram, exhibits, pictures, plots
 from mmx.evaluation.collection import Archive
@@ -58,13 +59,13 @@ def draw_maps(explorer: pa.Table, genres: Sequence[str]) -> Figure:
     """Figure 1: both spaces by t-SNE, coloured by primary genre, as many as there are genres."""
     primary = np.array([own[0] if own else -1 for own in explorer["genres"].to_pylist()])
     figure = Figure((11, 5.2), layout="constrained")
-    for axes, name in zip(figure.subplots(1, 2), ("coarse", "fine"), strict=True):
+    for axes, name in zip(figure.subplots(1, 2), exhibits.SPACES, strict=True):
         x, y = (explorer[f"{name}_{axis}"].to_numpy() for axis in "xy")
         for genre in sorted(set(primary.tolist()) - {-1}):
             chosen = primary == genre
             colour = [_colour(genre, len(genres))]
             axes.scatter(x[chosen], y[chosen], s=14, c=colour, label=genres[genre], linewidths=0)
-        axes.set(title=f"{name} space", xticks=[], yticks=[])
+        axes.set(title=f"{exhibits.SPACES[name]} space", xticks=[], yticks=[])
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=7, frameon=False, fontsize=8)
     return figure
@@ -79,6 +80,7 @@ def draw_statistics(archive: Archive, genres: Sequence[str]) -> Figure:
     left, *others = figure.subplot_mosaic([["g", "y"], ["g", "s"], ["g", "c"]]).values()
     left.barh(ranked, [counts[genre] for genre in ranked], color=INK)
     left.set(title="trailers per genre")
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
     values = {
         "year of release": [row["year"] for row in rows],
         "seconds per trailer": [row["duration_s"] for row in archive.facts.values()],

@@ -20,6 +20,8 @@ from mmx.evaluation.explorer import Film
 INK, SOFT, LINE, ACCENT = "#1d1c1a", "#6a6761", "#cfcbc0", "#0e6577"
 PER_UNIT = 1 / 72
 """Inches per unit of a diagram."""
+EMPTY = np.full((9, 16, 3), 236, np.uint8)
+"""Stands for a picture that is not there."""
 ACROSS = 8
 """Pictures in a row of the contact sheet."""
 
@@ -53,7 +55,7 @@ def draw_sheet(films: Sequence[Film], pictures: Pictures) -> Figure:
     """Figure 3: the first key frame of every pictured film, with its title."""
     shown = list(pictures)
     down = max(-(-len(shown) // ACROSS), 1)
-    figure = Figure((12, 1.15 * down), layout="constrained")
+    figure = Figure((12, 1.02 * down), layout="constrained")
     panels = figure.subplots(down, ACROSS, squeeze=False).ravel()
     for axes, film in zip(panels, shown, strict=False):
         _still(axes, films, film, pictures)
@@ -78,7 +80,7 @@ def draw_retrieval(
     """
     across = 1 + max((len(row[name]) for row in found for name in spaces), default=0)
     rows = [(row, name) for row in found for name in spaces]
-    figure = Figure((1.7 * across, 1.25 * max(len(rows), 1)), layout="constrained")
+    figure = Figure((1.8 * across, 1.2 * max(len(rows), 1)), layout="constrained")
     panels = figure.subplots(max(len(rows), 1), across, squeeze=False)
     for axes in panels.ravel():
         axes.axis("off")
@@ -112,12 +114,20 @@ def draw_times(films: Sequence[Film], genres: Sequence[str], strips: Sequence[St
 
 
 def _still(axes: Axes, films: Sequence[Film], film: int, pictures: Pictures) -> None:
-    """A film's first key frame above its title; a grey field where it has none."""
+    """A film's first key frame below its title; an empty field where it has none."""
     axes.axis("off")
     frames = pictures.get(film)
-    axes.imshow(keyframes.decode(frames[0]) if frames else np.full((9, 16, 3), 230, np.uint8))
+    axes.imshow(_framed(keyframes.decode(frames[0])) if frames else _framed(EMPTY))
     title = _short(films[film].title, 24)
-    axes.set_title(title, fontsize=6.5, y=-0.02, va="top", color=INK, parse_math=False)
+    axes.set_title(title, fontsize=6.5, pad=2, color=INK, parse_math=False)
+
+
+def _framed(image: np.ndarray) -> np.ndarray:
+    """Put an H x W x 3 picture into the middle of a grey field of 16 to 9, so that all align."""
+    height, width = image.shape[:2]
+    down, across = max(0, round(width * 9 / 16) - height), max(0, round(height * 16 / 9) - width)
+    around = ((down // 2, down - down // 2), (across // 2, across - across // 2), (0, 0))
+    return np.pad(image, around, constant_values=int(EMPTY[0, 0, 0]))
 
 
 def _box(axes: Axes, box: Box) -> None:
