@@ -16,7 +16,10 @@ def run(project: Project) -> None:
     with project.store.locked("ingest"):
         cache = project.store.root / "inspections.json"
         tables = ingest(layout, project.params.collection, cache=cache, workers=project.workers)
-        write_parquet(tables.trailers, layout.trailers)
+        # The order of the genres is that of the logits: with it in the file, another order is
+        # another file to every stage that learns from the labels.
+        vocabulary = {"genres": "|".join(project.params.collection.genres)}
+        write_parquet(tables.trailers, layout.trailers, vocabulary)
         write_parquet(tables.sources, layout.sources)
     rejected = Counter(filter(None, tables.trailers["reason"].to_pylist()))
     print(f"ingest: {len(tables.sources)} accepted, {rejected.total()} rejected")
