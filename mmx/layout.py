@@ -106,8 +106,13 @@ class Layout:
 
     @property
     def metrics(self) -> Path:
-        """The metrics file that `dvc metrics show` reads."""
+        """Every metric, per genre and overall."""
         return self.reports / "metrics.json"
+
+    @property
+    def evidence(self) -> Path:
+        """The paper's tables and figures of this collection, each in a file of its own."""
+        return self.reports / "evidence"
 
     @property
     def page(self) -> Path:

@@ -16,7 +16,8 @@ def run(project: Project) -> None:
     with project.store.locked("ingest"):
         cache = project.store.root / "inspections.json"
         tables = ingest(layout, project.params.collection, cache=cache, workers=project.workers)
-        # So the file changes with the vocabulary, and what learns from it runs again.
+        # The order of the genres is that of the logits: with it in the file, another order is
+        # another file to every stage that learns from the labels.
         vocabulary = {"genres": "|".join(project.params.collection.genres)}
         write_parquet(tables.trailers, layout.trailers, vocabulary)
         write_parquet(tables.sources, layout.sources)

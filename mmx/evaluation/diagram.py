@@ -1,11 +1,31 @@
-"""Figures 2 and 7: the pipeline and its sequences, drawn from the real configuration."""
+"""Figures 2 and 7: the network and its sequences, planned from the real configuration.
+
+A plan is geometry; `to_svg` draws it for the page, `mmx.evaluation.pictures` as PNG.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from markupsafe import Markup
 
 from mmx.model.config import NetworkConfig
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Label:
+    """A line of text."""
+
+    x: float
+    y: float
+    """The base line."""
+    text: str
+    style: str = "small"
+    """`head` or `small`."""
+    anchor: str = "start"
+    """`start` or `middle`."""
 
 
 @dataclass(frozen=True)
@@ -16,23 +36,61 @@ class Box:
     y: float
     width: float
     height: float
-    head: str
+    head: str = ""
     lines: tuple[str, ...] = ()
     learnt: bool = True
     """Drawn in the accent: has weights that are trained here."""
 
     @property
-    def left(self) -> tuple[float, float]:
+    def left(self) -> Point:
         """Middle of the left side."""
         return self.x, self.y + self.height / 2
 
     @property
-    def right(self) -> tuple[float, float]:
+    def right(self) -> Point:
         """Middle of the right side."""
         return self.x + self.width, self.y + self.height / 2
 
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """Its text, centred."""
+        x, top = self.x + self.width / 2, self.y + self.height / 2 - 6.5 * len(self.lines)
+        lines = (
+            Label(x, top + 18 + 13 * at, line, anchor="middle")
+            for at, line in enumerate(self.lines)
+        )
+        return (Label(x, top + 4, self.head, "head", "middle"), *lines) if self.head else ()
 
-def draw_network(config: NetworkConfig, experts: Mapping[str, Sequence[str]]) -> Markup:
+
+@dataclass(frozen=True)
+class Stroke:
+    """A line from point to point."""
+
+    points: tuple[Point, ...]
+    """The four of a cubic Bezier curve where `arrow`."""
+    arrow: bool = False
+    """A curve with a tip at its end, pointing right."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A diagram; y grows downwards."""
+
+    title: str
+    width: float
+    height: float
+    boxes: tuple[Box, ...]
+    strokes: tuple[Stroke, ...]
+    notes: tuple[Label, ...] = ()
+    """Text outside the boxes."""
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """All text."""
+        return (*chain.from_iterable(box.labels for box in self.boxes), *self.notes)
+
+
+def plan_network(config: NetworkConfig, experts: Mapping[str, Sequence[str]]) -> Drawing:
     """Figure 2: experts, fusion, sequences, trailer, heads, each with its real shape."""
     rows = len(config.modalities)
     height = max(62.0 * rows + 10, 258.0)
@@ -75,40 +133,36 @@ def draw_network(config: NetworkConfig, experts: Mapping[str, Sequence[str]]) ->
         (trailer, genre),
         (trailer, contrast),
     ]
-    boxes = [*inputs, *common, fusion, sequence, trailer, genre, contrast]
-    return _drawing(860, height, "The network", [*map(_arrow, arrows), *map(_box, boxes)])
+    boxes = (*inputs, *common, fusion, sequence, trailer, genre, contrast)
+    return Drawing("The network", 860, height, boxes, tuple(_arrow(*ends) for ends in arrows))
 
 
-def draw_sequences(config: NetworkConfig) -> Markup:
+def plan_sequences(config: NetworkConfig) -> Drawing:
     """Figure 7: how a trailer's clips become sequences, for a trailer of 2.5 sequences."""
     length, stride = config.sequence_length, config.sequence_stride
     clips = stride * 2 + max(length // 2, 1)
     step = min(34.0, 820 / clips)
-    shapes = [
-        Markup('<rect class="box" x="{:.1f}" y="20" width="{:.1f}" height="22" rx="2"/>').format(
-            20 + i * step, step - 3
-        )
-        for i in range(clips)
-    ]
-    shapes.append(_text(20, 12, "clips, between two cuts", "small"))
+    boxes = tuple(Box(20 + at * step, 20, step - 3, 22, learnt=False) for at in range(clips))
+    strokes: list[Stroke] = []
+    notes = [Label(20, 12, "clips, between two cuts")]
     for number, start in enumerate(range(0, clips, stride)):
         stop = min(start + length, clips)
         left, right = 20 + start * step, 20 + stop * step - 3
-        shapes += [
-            _brace(left, right, number),
-            _text((left + right) / 2, 92, f"s{number + 1}", "head", "middle"),
-        ]
+        middle = (left + right) / 2
+        strokes += _brace(left, right, number)
+        notes.append(Label(middle, 92, f"s{number + 1}", "head", "middle"))
         if stop - start < length:
-            shapes.append(
-                _text(
-                    (left + right) / 2,
-                    106,
-                    f"{stop - start} of {length}, masked",
-                    "small",
-                    "middle",
-                )
-            )
-    return _drawing(860, 114, "Clips and sequences", shapes)
+            masked = f"{stop - start} of {length}, masked"
+            notes.append(Label(middle, 106, masked, anchor="middle"))
+    return Drawing("Clips and sequences", 860, 114, boxes, tuple(strokes), tuple(notes))
+
+
+def to_svg(drawing: Drawing) -> Markup:
+    """Draw a plan as a scalable picture, coloured by the page's style sheet."""
+    shapes = [*map(_path, drawing.strokes), *map(_rect, drawing.boxes), *map(_text, drawing.labels)]
+    return Markup(
+        '<svg class="chart diagram" viewBox="0 0 {:g} {:g}" role="img" aria-label="{}">{}</svg>'
+    ).format(drawing.width, drawing.height, drawing.title, Markup().join(shapes))
 
 
 def _expert_lines(width: int, sequence: bool, names: Sequence[str]) -> tuple[str, ...]:
@@ -148,45 +202,47 @@ def _trailer_lines(config: NetworkConfig) -> tuple[str, ...]:
     return f"{config.slots} slots, {joined}", f"bottleneck k, {config.bottleneck}"
 
 
-def _box(box: Box) -> Markup:
-    """Draw a box with its text centred."""
-    x, top = box.x + box.width / 2, box.y + box.height / 2 - 6.5 * len(box.lines)
-    rect = Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{}" height="{}" rx="5"/>').format(
-        "box on" if box.learnt else "box", box.x, box.y, box.width, box.height
-    )
-    lines = (
-        _text(x, top + 18 + 13 * i, line, "small", "middle") for i, line in enumerate(box.lines)
-    )
-    return rect + _text(x, top + 4, box.head, "head", "middle") + Markup().join(lines)
-
-
-def _arrow(ends: tuple[Box, Box]) -> Markup:
-    """Draw a curve from the right of one box to the left of the next."""
-    (x0, y0), (x1, y1) = ends[0].right, ends[1].left
+def _arrow(begin: Box, end: Box) -> Stroke:
+    """A curve from the right of one box to the left of the next."""
+    (x0, y0), (x1, y1) = begin.right, end.left
     bend = (x0 + x1) / 2
-    path = f"M{x0:.1f} {y0:.1f}C{bend:.1f} {y0:.1f} {bend:.1f} {y1:.1f} {x1 - 5:.1f} {y1:.1f}"
-    tip = f"M{x1:.1f} {y1:.1f}l-6 -3v6z"
-    return Markup('<path class="arrow" d="{}"/><path class="tip" d="{}"/>').format(path, tip)
+    return Stroke(((x0, y0), (bend, y0), (bend, y1), (x1, y1)), arrow=True)
 
 
-def _brace(left: float, right: float, number: int) -> Markup:
-    """Draw what gathers the clips of a sequence."""
-    drop = 52 + 6 * (number % 2)
-    middle = (left + right) / 2
-    return Markup('<path class="arrow" d="M{0:.1f} 46V{1}H{2:.1f}V46M{3:.1f} {1}V76"/>').format(
-        left, drop, right, middle
+def _brace(left: float, right: float, number: int) -> tuple[Stroke, Stroke]:
+    """What gathers the clips of a sequence."""
+    drop, middle = 52 + 6 * (number % 2), (left + right) / 2
+    around = ((left, 46), (left, drop), (right, drop), (right, 46))
+    return Stroke(around), Stroke(((middle, drop), (middle, 76)))
+
+
+def _rect(box: Box) -> Markup:
+    """Draw a box without its text."""
+    return Markup(
+        '<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="{}"/>'
+    ).format(
+        "box on" if box.learnt else "box",
+        box.x,
+        box.y,
+        box.width,
+        box.height,
+        5 if box.head else 2,
     )
 
 
-def _text(x: float, y: float, text: str, style: str, anchor: str = "start") -> Markup:
+def _path(stroke: Stroke) -> Markup:
+    """Draw a line; an arrow ends short of its tip."""
+    at = ["{:.1f} {:.1f}".format(*point) for point in stroke.points]
+    if not stroke.arrow:
+        return Markup('<path class="arrow" d="M{}"/>').format("L".join(at))
+    x, y = stroke.points[-1]
+    curve = f"M{at[0]}C{at[1]} {at[2]} {x - 5:.1f} {y:.1f}"
+    tip = f"M{at[-1]}l-6 -3v6z"
+    return Markup('<path class="arrow" d="{}"/><path class="tip" d="{}"/>').format(curve, tip)
+
+
+def _text(label: Label) -> Markup:
     """Place escaped text."""
     return Markup('<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(
-        style, x, y, anchor, text
+        label.style, label.x, label.y, label.anchor, label.text
     )
-
-
-def _drawing(width: float, height: float, title: str, shapes: Sequence[Markup]) -> Markup:
-    """Wrap shapes into a scalable picture."""
-    return Markup(
-        '<svg class="chart diagram" viewBox="0 0 {:g} {:g}" role="img" aria-label="{}">{}</svg>'
-    ).format(width, height, title, Markup().join(shapes))

@@ -62,6 +62,19 @@ class Evidence:
         return ablated | own | {"Random": self.test["random"]}
 
     @property
+    def areas(self) -> dict[str, Json]:
+        """Records of Table 3's rows: the trained model, the same with several seeds, no knowledge.
+
+        The second only where the ablation of the full model has been run.
+        """
+        several = {
+            entry["title"]: entry["mean"]
+            for name, entry in self.ablations.items()
+            if name == "full"
+        }
+        return {"This model": self.test["coarse"], **several, "Random": self.test["random"]}
+
+    @property
     def spreads(self) -> dict[str, Json | None]:
         """Spread over seeds of the rows that ablations trained."""
         return {entry["title"]: entry["spread"] for entry in self._table2()}
@@ -128,7 +141,10 @@ def show_genres(evidence: Evidence, own: tables.Table) -> Shown:
 def show_areas(evidence: Evidence, own: tables.Table) -> Shown:
     """Table 3; the trapezoid areas stand in the text."""
     columns = ("Method", "Genres", "Labels", "Macro", "Micro", "Weighted")
-    lines = [Line(row[:6], "ours" if row[0] == "This model" else "") for row in own.rows]
+    lines = [
+        Line((*row[:3], *_merged(row[3:6], row[9:12])), "ours" if row[0] == "This model" else "")
+        for row in own.rows
+    ]
     theirs = [Line(tuple(row.values()), "theirs") for row in evidence.paper["table3"]]
     parting = Line(("The paper's Table 3: other data sets, other vocabularies",), "parting")
     return Shown(columns, (*lines, parting, *theirs))
@@ -177,21 +193,25 @@ def show_spaces(evidence: Evidence) -> Shown:
     return Shown(("", "Coarse", "Fine-tuned", "Chance"), tuple(lines))
 
 
+def expert_curves(evidence: Evidence) -> dict[str, Json]:
+    """Precision-recall curves of each single expert that ablations trained, by its name."""
+    ablated = evidence.ablations
+    return {NAMES[name]: ablated[name]["curves"] for name in NAMES if name in ablated}
+
+
 def curve_multiples(evidence: Evidence, own: Json) -> list[tuple[str, float | None, Markup]]:
     """Figure 9: per genre its name, average precision and curves; `all` decisions first.
 
     The dashed level is the precision of a random order. Single experts join once ablations of
     them have been run.
     """
-    experts = [
-        (name, evidence.ablations[name]["curves"]) for name in NAMES if name in evidence.ablations
-    ]
+    experts = expert_curves(evidence)
     test, random = evidence.test["coarse"], evidence.test["random"]
     shown = []
     for genre in own:
         series = [
-            Series(NAMES[name], line[genre]["recall"], line[genre]["precision"], f"s{at + 2} thin")
-            for at, (name, line) in enumerate(experts)
+            Series(name, line[genre]["recall"], line[genre]["precision"], f"s{at + 2} thin")
+            for at, (name, line) in enumerate(experts.items())
             if genre in line
         ]
         series.append(Series("This model", own[genre]["recall"], own[genre]["precision"]))
@@ -210,8 +230,7 @@ def curve_multiples(evidence: Evidence, own: Json) -> list[tuple[str, float | No
 
 def curve_names(evidence: Evidence) -> list[tuple[str, str]]:
     """Names and styles of figure 9's lines."""
-    experts = [NAMES[name] for name in NAMES if name in evidence.ablations]
-    styled = [(name, f"s{at + 2}") for at, name in enumerate(experts)]
+    styled = [(name, f"s{at + 2}") for at, name in enumerate(expert_curves(evidence))]
     return [("This model", "s1"), *styled, ("random", "quiet dashed")]
 
 
@@ -251,23 +270,30 @@ def _history(rows: Sequence[Json], names: Mapping[str, str], unit: str) -> Marku
     )
 
 
-def running_time(explorer: pa.Table, row: int, genres: Sequence[str], count: int = 5) -> Markup:
-    """Figure 8: the strongest genres of one trailer's sequences over its running time."""
+def strongest(
+    explorer: pa.Table, row: int, genres: Sequence[str], count: int = 5
+) -> tuple[list[str], list[list[float]], list[float]]:
+    """One trailer's strongest genres over its sequences: names, probabilities, borders in seconds.
+
+    All empty for a trailer without genres per sequence.
+    """
     spans = explorer["sequence_spans"][row].as_py()
     values = explorer["sequence_probabilities"][row].as_py()
     if not values:
-        return Markup()
+        return [], [], []
     peaks = [max(step[g] for step in values) for g in range(len(genres))]
     best = sorted(range(len(genres)), key=lambda g: (-peaks[g], g))[:count]
-    strips = [[step[g] for step in values] for g in best]
-    return charts.heat([genres[g] for g in best], strips, spans, title="Genres over running time")
+    return [genres[g] for g in best], [[step[g] for step in values] for g in best], spans
 
 
 def _with_spread(row: Sequence[Cell]) -> tuple[Cell, ...]:
     """Merge the last four cells, spreads, into the four before them."""
-    kept, means, spreads = row[:-8], row[-8:-4], row[-4:]
-    merged = (
+    return (*row[:-8], *_merged(row[-8:-4], row[-4:]))
+
+
+def _merged(means: Sequence[Cell], spreads: Sequence[Cell]) -> tuple[Cell, ...]:
+    """Write each mean with its spread; one without a spread stays as it is."""
+    return tuple(
         mean if spread is None or mean is None else f"{mean:.3f} ± {spread:.3f}"
         for mean, spread in zip(means, spreads, strict=True)
     )
-    return (*kept, *merged)

@@ -1,17 +1,31 @@
 """What the report shows of single films: the explorer's data, pictures, examples."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
-from markupsafe import Markup
 
 from mmx.evaluation import evidence, explorer, keyframes
 from mmx.evaluation.explorer import Extras, Plane
 from mmx.evaluation.retrieval import Neighbours
 from mmx.evaluation.sources import Sources
 from mmx.evaluation.tables import Table
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A film's strongest genres over its running time."""
+
+    film: int
+    """Its row."""
+    genres: Sequence[str]
+    values: Sequence[Sequence[float]]
+    """Genres x sequences, 0..1."""
+    spans: Sequence[float]
+    """The sequences + 1 borders, seconds."""
+
 
 SPACES = {"coarse": "coarse", "fine": "fine-tuned"}
 """Columns of explorer.parquet, and what the page calls them."""
@@ -20,9 +34,9 @@ Pictures = Mapping[int, Sequence[str]]
 
 
 def take_pictures(sources: Sources) -> Pictures:
-    """Return key frames of some trailers, spread over the collection."""
+    """Return key frames of trailers spread over the collection and of those that are retrieved."""
     params = sources.params.evaluate
-    chosen = keyframes.spread(len(sources.ids), params.pictured) if params.pictured else []
+    chosen = pictured(sources) if params.pictured else []
     rows = pq.read_table(sources.layout.sources, columns=["trailer_id", "video"]).to_pylist()
     paths = {row["trailer_id"]: sources.layout.sources.parent / row["video"] for row in rows}
     found = keyframes.key_frames_of(
@@ -32,6 +46,17 @@ def take_pictures(sources: Sources) -> Pictures:
         params.frame_width,
     )
     return {at: found[sources.ids[at]] for at in chosen if sources.ids[at] in found}
+
+
+def pictured(sources: Sources) -> list[int]:
+    """Return the trailers to be shown with key frames, in order."""
+    retrieved = {
+        film
+        for row in retrievals(sources)
+        for film in (row["query"], *(near for name in SPACES for near in row[name]))
+    }
+    spread = keyframes.spread(len(sources.ids), sources.params.evaluate.pictured)
+    return sorted(retrieved.union(spread))
 
 
 def film_data(sources: Sources, pictures: Pictures) -> dict[str, Any]:
@@ -58,13 +83,11 @@ def held_out(sources: Sources, count: int) -> list[int]:
     return [members[at] for at in keyframes.spread(len(members), count)]
 
 
-def running_times(sources: Sources, count: int = 4) -> list[tuple[int, Markup]]:
+def running_times(sources: Sources, count: int = 4) -> list[Strip]:
     """Figure 8 of some test trailers; empty without a sequence head."""
     genres = sources.description.genres
-    drawn = [
-        (at, evidence.running_time(sources.table, at, genres)) for at in held_out(sources, count)
-    ]
-    return [(at, chart) for at, chart in drawn if chart]
+    found = [(at, evidence.strongest(sources.table, at, genres)) for at in held_out(sources, count)]
+    return [Strip(at, *parts) for at, parts in found if parts[0]]
 
 
 def retrievals(sources: Sources, count: int = 5, depth: int = 5) -> list[dict[str, Any]]:

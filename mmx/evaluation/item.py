@@ -2,6 +2,7 @@
 
     trailer_embeddings.parquet   trailer_id, split, coarse, fine: one row per trailer of the split
     metrics.json                 every metric, per split, beside the random rows; both spaces
+    summary/*.json               the few of them that `dvc metrics` shows, a row per file
     explorer.parquet             per trailer: place in both maps, neighbours, probabilities
     similarity.json              section 4.4: cosine similarity within each genre set
     plots/*.csv                  what `dvc plots` draws
@@ -18,13 +19,13 @@ import pyarrow.parquet as pq
 
 from mmx import features as store
 from mmx.evaluation import clusters, plots, retrieval, scores, tables
-from mmx.evaluation.measures import measure
+from mmx.evaluation.measures import measure, summarise
 from mmx.evaluation.scores import Json
 from mmx.evaluation.subject import Subject, read_subject
 from mmx.params import EvaluateParams
 
 EMBEDDINGS, EXPLORER = "trailer_embeddings.parquet", "explorer.parquet"
-METRICS, SIMILARITY = "metrics.json", "similarity.json"
+METRICS, SIMILARITY, SUMMARY = "metrics.json", "similarity.json", "summary"
 
 FLOATS = pa.list_(pa.float32())
 
@@ -62,6 +63,7 @@ def evaluate_item(
     metrics = measure(subject)
     explorer = explorer_table(subject, features)
     (out / METRICS).write_text(tables.to_json(metrics), encoding="utf-8")
+    write_summary(out / SUMMARY, metrics)
     pq.write_table(embedding_table(subject), out / EMBEDDINGS, compression="zstd")
     pq.write_table(explorer, out / EXPLORER, compression="zstd")
     (out / SIMILARITY).write_text(tables.to_json(similarity_rows(subject)), encoding="utf-8")
@@ -72,6 +74,13 @@ def evaluate_item(
         "tested": tested["trailers"],
         "test_ap_weighted": tested["ap"]["weighted"],
     }
+
+
+def write_summary(folder: Path, metrics: Json) -> None:
+    """Write one small file per row of `measures.summarise`: `dvc metrics` shows a line for each."""
+    folder.mkdir()
+    for name, row in summarise(metrics).items():
+        (folder / f"{name}.json").write_text(tables.to_json(row), encoding="utf-8")
 
 
 def embedding_table(subject: Subject) -> pa.Table:

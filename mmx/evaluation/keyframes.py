@@ -46,6 +46,14 @@ def key_frames_of(
         return {name: frames for name, frames in zip(videos, found, strict=True) if frames}
 
 
+def decode(url: str) -> np.ndarray:
+    """Return the H x W x 3 RGB picture of a data URL that `key_frames` made."""
+    data = np.frombuffer(base64.b64decode(url.partition(",")[2]), np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert image is not None
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
 def _shrink(image: np.ndarray, width: int) -> np.ndarray:
     """Scale an H x W x 3 picture to a width, keeping its shape."""
     height = max(1, round(image.shape[0] * width / image.shape[1]))

@@ -30,6 +30,27 @@ def measure(subject: Subject) -> Json:
     }
 
 
+def summarise(metrics: Json) -> dict[str, Json]:
+    """Return the few figures of `measure` that tell whether a change helped, by name of the row.
+
+    `coarse`, `fine` and `random`: section 4.2's areas and weighted decisions on the test split;
+    for the models also both silhouettes over all trailers. What is undefined is left out.
+    """
+    test, spaces = metrics["splits"]["test"], metrics["spaces"]
+    rows: dict[str, Json] = {
+        name: {f"ap_{average}": test[name]["ap"][average] for average in scores.AVERAGES}
+        | {f"{q}_weighted": test[name][q]["weighted"] for q in ("f1", "precision", "recall")}
+        for name in ("coarse", "fine", "random")
+    }
+    for name, space in spaces.items():
+        found = space["all"]["silhouette"].items()
+        rows[name] |= {f"silhouette_{group}": value for group, value in found}
+    return {
+        name: {key: value for key, value in row.items() if value is not None}
+        for name, row in rows.items()
+    }
+
+
 def measure_split(subject: Subject, split: str) -> Json:
     """Return the records of one split."""
     members = subject.collection.members(split)

@@ -5,7 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from markupsafe import Markup
+
 from mmx.evaluation import charts, collection, diagram, evidence, exhibits, plots
+from mmx.evaluation.exhibits import Pictures, Strip
 from mmx.evaluation.figures import write_figures
 from mmx.evaluation.results import make_tables, write_tables
 from mmx.evaluation.sources import Sources, read_sources
@@ -40,15 +43,16 @@ class Fault(Protocol):
 def render(layout: Layout, params: Params, *, faults: Sequence[Fault] = ()) -> Path:
     """Write the report of a project whose stages have run; return its path.
 
-    Its tables go to `reports/tables/`, figures as pictures to `reports/figures/`. Ablations that
-    have been run are part of it.
+    Its tables and figures go to `reports/evidence/` as files. Ablations that have been run are
+    part of all.
     """
     sources = read_sources(layout, params)
-    made = make_tables(sources)
+    made, pictures = make_tables(sources), exhibits.take_pictures(sources)
     temporary = layout.page.with_suffix(".tmp")
-    temporary.write_text(build(sources, made, faults), encoding="utf-8")
-    write_tables(layout.reports / "tables", made)
-    write_figures(layout.reports / "figures", sources)
+    temporary.write_text(build(sources, made, pictures, faults), encoding="utf-8")
+    layout.evidence.mkdir(exist_ok=True)
+    write_tables(layout.evidence, made)
+    write_figures(layout.evidence, sources, pictures)
     os.replace(temporary, layout.page)
     return layout.page
 
@@ -58,22 +62,30 @@ def render_explorer(title: str, data: Mapping[str, Any]) -> str:
     return fill("explorer.html.jinja", {"title": title, "data": data})
 
 
-def build(sources: Sources, made: Mapping[str, Table], faults: Sequence[Fault]) -> str:
+def build(
+    sources: Sources, made: Mapping[str, Table], pictures: Pictures, faults: Sequence[Fault]
+) -> str:
     """Return the report's HTML."""
-    context = _about_films(sources) | _about_collection(sources) | _about_results(sources, made)
+    context = _about_films(sources, pictures) | _about_collection(sources)
+    context |= _about_results(sources, made)
     return fill("report.html.jinja", context | {"title": "Trailer report", "faults": faults})
 
 
-def _about_films(sources: Sources) -> Context:
+def _about_films(sources: Sources, pictures: Pictures) -> Context:
     """The explorer, the contact sheet, and examples."""
-    pictures = exhibits.take_pictures(sources)
     return {
         "films": sources.films,
         "pictures": pictures,
         "data": exhibits.film_data(sources, pictures),
-        "times": exhibits.running_times(sources),
+        "times": [(strip.film, _heat(strip)) for strip in exhibits.running_times(sources)],
         "retrieval": exhibits.retrievals(sources),
     }
+
+
+def _heat(strip: Strip) -> Markup:
+    """One trailer of figure 8."""
+    title = "Genres over running time"
+    return charts.heat(strip.genres, strip.values, strip.spans, title=title)
 
 
 def _about_collection(sources: Sources) -> Context:
@@ -97,8 +109,8 @@ def _about_results(sources: Sources, made: Mapping[str, Table]) -> Context:
     coarse, fine = (plots.read_history(m) for m in (sources.layout.coarse, sources.layout.fine))
     return {
         "config": described.config,
-        "network": diagram.draw_network(described.config, described.experts),
-        "sequences": diagram.draw_sequences(described.config),
+        "network": diagram.to_svg(diagram.plan_network(described.config, described.experts)),
+        "sequences": diagram.to_svg(diagram.plan_sequences(described.config)),
         "training": evidence.training_curves(coarse, fine),
         "paper": measured.paper,
         "test": measured.test,

@@ -13,13 +13,12 @@ def make_tables(sources: Sources) -> dict[str, Table]:
     measured = sources.evidence
     trailers = sources.archive.trailers.values()
     labels = [len(row["genres"]) for row in trailers]
-    areas = {"This model": measured.test["coarse"], "Random": measured.test["random"]}
     genres = len(measured.genres)
     frames = sum(row["frames"] or 0 for row in sources.archive.facts.values())
     made = (
         tables.dataset_table(frames, genres, labels),
         tables.genre_table(measured.rows, measured.spreads),
-        tables.area_table(areas, genres, max(labels, default=None)),
+        tables.area_table(measured.areas, measured.spreads, genres, max(labels, default=None)),
         tables.added_table(_guesses(sources), sources.params.evaluate.threshold),
         tables.length_table(measured.lengths),
         tables.similarity_table(sources.similarity),

@@ -108,13 +108,21 @@ def genre_table(rows: Mapping[str, Json], spreads: Mapping[str, Json | None]) ->
     return Table("table2", columns, tuple(body))
 
 
-def area_table(rows: Mapping[str, Json], genres: int, labels: int | None) -> Table:
-    """Table 3: the three areas under the precision-recall curve, and the trapezoids beside."""
+def area_table(
+    rows: Mapping[str, Json], spreads: Mapping[str, Json | None], genres: int, labels: int | None
+) -> Table:
+    """Table 3: the three areas under the precision-recall curve, the trapezoids beside, spreads.
+
+    `rows` and `spreads` as in `genre_table`.
+    """
     order = [(q, a) for q in ("ap", "area") for a in ("macro", "micro", "weighted")]
-    columns = ("method", "genres", "labels", *(f"{q}_{a}" for q, a in order))
-    body = [
-        (name, genres, labels, *(record[q][a] for q, a in order)) for name, record in rows.items()
-    ]
+    names = [f"{q}_{a}" for q, a in order]
+    columns = ("method", "genres", "labels", *names, *(f"{name}_spread" for name in names))
+    body = []
+    for name, record in rows.items():
+        spread = spreads.get(name)
+        around = (None if spread is None else spread[q][a] for q, a in order)
+        body.append((name, genres, labels, *(record[q][a] for q, a in order), *around))
     return Table("table3", columns, tuple(body))
 
 

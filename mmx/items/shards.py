@@ -87,14 +87,14 @@ def item_rows(table: pa.Table, item: str) -> pa.Table:
     return rows.drop_columns([ITEM, FINGERPRINT])
 
 
-def write_parquet(table: pa.Table, path: Path, notes: dict[str, str] | None = None) -> None:
-    """Write a table whose bytes depend on its rows and notes alone, with fixed settings.
+def write_parquet(table: pa.Table, path: Path, note: Mapping[str, str] | None = None) -> None:
+    """Write a table whose bytes depend on its rows and `note` alone, with fixed settings.
 
-    notes: the schema's metadata, in place of what the table has.
+    The table's own metadata are dropped; `note` takes their place in the file.
     """
     with atomic_path(path) as temporary:
         pq.write_table(
-            table.replace_schema_metadata(notes),
+            table.replace_schema_metadata(note),
             temporary,
             compression="zstd",
             compression_level=3,

@@ -17,7 +17,7 @@ def words(markup: str) -> str:
 
 
 def test_the_network_is_drawn_with_its_real_shapes() -> None:
-    drawn = words(diagram.draw_network(CONFIG, EXPERTS))
+    drawn = words(diagram.to_svg(diagram.plan_network(CONFIG, EXPERTS)))
     for shape in ("senet154", "2048 per clip", "T × 128 per clip", "768", "NetVLAD, 16"):
         assert shape in drawn
     for shape in ("9 clips, 1152", "MLP j to 256", "40 slots, 10240", "bottleneck k, 2048"):
@@ -35,11 +35,13 @@ def test_the_network_is_drawn_with_its_real_shapes() -> None:
     ],
 )
 def test_variants_are_drawn_as_they_are(change: dict, expected: str) -> None:
-    assert expected in words(diagram.draw_network(replace(CONFIG, **change), EXPERTS))
+    assert expected in words(
+        diagram.to_svg(diagram.plan_network(replace(CONFIG, **change), EXPERTS))
+    )
 
 
 def test_experts_are_escaped() -> None:
-    assert "<b>" not in diagram.draw_network(CONFIG, EXPERTS)
+    assert "<b>" not in diagram.to_svg(diagram.plan_network(CONFIG, EXPERTS))
 
 
 @pytest.mark.parametrize(
@@ -50,6 +52,6 @@ def test_sequences_are_drawn_as_configured(
     length: int, stride: int, names: int, partial: str
 ) -> None:
     config = replace(CONFIG, sequence_length=length, sequence_stride=stride)
-    drawn = words(diagram.draw_sequences(config))
+    drawn = words(diagram.to_svg(diagram.plan_sequences(config)))
     assert [f"s{n + 1}" in drawn for n in range(names + 1)] == [True] * names + [False]
     assert partial in drawn

@@ -73,7 +73,7 @@ def test_the_papers_columns_follow_our_vocabulary(make: Callable[..., Evidence])
 
 def test_our_rows_stand_out_and_theirs_are_parted(make: Callable[..., Evidence]) -> None:
     found = make()
-    areas = tables.area_table({"This model": RECORD, "Random": RECORD}, 3, 2)
+    areas = tables.area_table(found.areas, found.spreads, 3, 2)
     lengths = tables.length_table(found.lengths)
     datasets = tables.dataset_table(100, 3, [1, 2])
     for shown in (
@@ -88,6 +88,18 @@ def test_our_rows_stand_out_and_theirs_are_parted(make: Callable[..., Evidence])
         assert all(
             len(line.cells) == len(shown.columns) for line in shown.lines if line.style != "parting"
         )
+
+
+def test_areas_of_several_seeds_come_with_their_spread(make: Callable[..., Evidence]) -> None:
+    found = make(full=ablated("Full model"), audio=ablated("Audio"))
+    shown = evidence.show_areas(found, tables.area_table(found.areas, found.spreads, 3, 2))
+    rows = {line.cells[0]: line.cells for line in shown.lines if line.style != "theirs"}
+    assert list(rows)[:3] == ["This model", "Full model", "Random"]
+    assert rows["This model"][3] == RECORD["ap"]["macro"]
+    assert rows["Full model"][3:] == tuple(
+        f"{RECORD['ap'][average]:.3f} ± 0.000" for average in ("macro", "micro", "weighted")
+    )
+    assert "Audio" not in rows
 
 
 def test_spaces_are_shown_side_by_side(make: Callable[..., Evidence]) -> None:
@@ -111,6 +123,7 @@ def test_curves_gain_a_line_per_expert(make: Callable[..., Evidence]) -> None:
         for _, _, chart in (alone[1], evidence.curve_multiples(found, CURVES)[1])
     ]
     assert strokes == [2, 4]
+    assert list(evidence.expert_curves(found)) == ["Image", "Audio"]
     names = [name for name, _ in evidence.curve_names(found)]
     assert names == ["This model", "Image", "Audio", "random"]
 
@@ -136,7 +149,7 @@ def test_running_time_shows_the_strongest_genres() -> None:
             "sequence_probabilities": [[[0.1, 0.9, 0.2], [0.3, 0.1, 0.1]], []],
         }
     )
-    drawn = ElementTree.fromstring(evidence.running_time(table, 0, GENRES, count=2))
-    words = [node.text for node in drawn.iter("text")]
-    assert words == ["Noir", "Action", "0 s", "9 s"]
-    assert evidence.running_time(table, 1, GENRES) == ""
+    names, values, spans = evidence.strongest(table, 0, GENRES, count=2)
+    assert (names, spans) == (["Noir", "Action"], [0.0, 5.0, 9.0])
+    assert values == [[0.9, 0.1], [0.1, 0.3]]
+    assert evidence.strongest(table, 1, GENRES) == ([], [], [])

@@ -1,3 +1,6 @@
+import copy
+import json
+
 import numpy as np
 from small_world import GENRES, PARAMS, World
 
@@ -41,3 +44,26 @@ def test_both_spaces_are_measured_on_all_and_on_held_out(metrics: dict) -> None:
     for space in metrics["spaces"].values():
         assert (space["all"]["trailers"], space["test"]["trailers"]) == (48, 12)
     assert -1 <= metrics["similarity"]["before"] <= 1
+
+
+def test_the_summary_has_a_short_row_per_model(world: World, metrics: dict) -> None:
+    folder = world.layout.evaluation / "summary"
+    rows = {path.stem: json.loads(path.read_text()) for path in folder.iterdir()}
+    assert set(rows) == {"coarse", "fine", "random"}
+    overall = {"ap_micro", "ap_macro", "ap_weighted"}
+    overall |= {f"{quantity}_weighted" for quantity in ("f1", "precision", "recall")}
+    silhouettes = {"silhouette_primary_genre", "silhouette_genre_set"}
+    assert set(rows["random"]) == overall
+    for name in ("coarse", "fine"):
+        assert set(rows[name]) == overall | silhouettes
+        record = metrics["splits"]["test"][name]
+        assert rows[name]["ap_macro"] == record["ap"]["macro"]
+        assert rows[name]["recall_weighted"] == record["recall"]["weighted"]
+    silhouette = metrics["spaces"]["fine"]["all"]["silhouette"]["genre_set"]
+    assert rows["fine"]["silhouette_genre_set"] == silhouette
+
+
+def test_what_is_undefined_is_left_out_of_the_summary(metrics: dict) -> None:
+    lone = copy.deepcopy(metrics)
+    lone["spaces"]["coarse"]["all"]["silhouette"]["genre_set"] = None
+    assert "silhouette_genre_set" not in measures.summarise(lone)["coarse"]

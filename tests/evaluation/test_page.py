@@ -154,8 +154,8 @@ def test_a_genre_without_positives_is_not_zero(text: str) -> None:
 
 
 def test_tables_are_written_beside_the_page(world: World, text: str) -> None:
-    folder = world.layout.reports / "tables"
-    names = {path.name for path in folder.iterdir()}
+    folder = world.layout.evidence
+    names = {path.name for path in folder.iterdir() if path.suffix != ".png"}
     stems = ["table1", "table2", "table3", "table4", "table5", "similarity"]
     assert names == {f"{stem}.{end}" for stem in stems for end in ("csv", "json")}
     with (folder / "table4.csv").open(newline="") as file:
@@ -185,11 +185,9 @@ def test_ablations_join_tables_and_curves(world: World, text: str, tmp_path: Pat
     read = Reader(page.render(world.layout, report_params()).read_text(encoding="utf-8"))
     assert "Naive concatenation" in read.words
     assert any(re.fullmatch(r"\d\.\d{3} ± \d\.\d{3}", word) for word in read.words)
-    rows = json.loads((world.layout.reports / "tables/table5.json").read_text())
+    rows = json.loads((world.layout.evidence / "table5.json").read_text())
     assert [row["length"] for row in rows] == [1, 3]
-    models = [
-        r["model"] for r in json.loads((world.layout.reports / "tables/table2.json").read_text())
-    ]
+    models = [r["model"] for r in json.loads((world.layout.evidence / "table2.json").read_text())]
     assert models[:3] == ["Support", "Audio", "Naive concatenation"]
     assert not any("±" in word for word in Reader(text).words)
 

@@ -60,7 +60,8 @@ def test_table_2_has_f1_per_genre_and_the_weighted_figures() -> None:
 
 
 def test_table_3_keeps_step_and_trapezoid_apart() -> None:
-    [row] = tables.area_table({"A": RECORD}, 2, 1).records()
+    row, several = tables.area_table({"A": RECORD, "B": RECORD}, {"B": SPREAD}, 2, 1).records()
+    assert (row["ap_macro_spread"], several["area_macro_spread"]) == (None, 0.0)
     assert row["ap_micro"] == RECORD["ap"]["micro"]
     assert row["area_weighted"] == RECORD["area"]["weighted"]
     assert row["ap_macro"] != row["area_macro"]

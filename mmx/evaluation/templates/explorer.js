@@ -318,8 +318,13 @@
     planes.forEach((plane) => plane.draw());
   };
   filter();
-  const asked = location.hash.startsWith("#film=") ? films.ids.indexOf(decodeURIComponent(location.hash.slice(6))) : -1;
-  select(asked, true);
-  if (asked >= 0) byId("explorer").scrollIntoView();
+  const follow = () => {
+    const film = location.hash.startsWith("#film=") ? films.ids.indexOf(decodeURIComponent(location.hash.slice(6))) : -1;
+    if (film < 0) return;
+    select(film, true);
+    byId("explorer").scrollIntoView();
+  };
+  window.onhashchange = follow;
+  follow();
   root.dataset.ready = "yes";
 })();
