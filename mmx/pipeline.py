@@ -216,6 +216,7 @@ def embed_arguments(
             for path, weight in expert_weights(expert.name, layout.weights_lock).items()
         },
         "limits": project.limits,
+        "rate": project.params.embed.experts[expert.name].rate,
         "device": project.params.run.device,
     }
 

@@ -124,14 +124,14 @@ def embed_step(name: str) -> Step:
     """Return the step of one registered expert; raise ExpertError for an unknown name."""
     expert = get_expert(name)
     upstream = {"sources.parquet": (VIDEO,), "flow": ("flow",), "audio": ("audio",)}
-    flow_code = ("mmx.flow.store",) if expert.reads == "flow" else ()
+    readers = {"sources.parquet": ("mmx.flow.sampling",), "flow": ("mmx.flow.store",), "audio": ()}
     return Step(
         name=f"embed@{name}",
         needs=(*upstream[expert.reads], "scenes"),
         recipe=Recipe(
             "mmx.experts.item:embed_items", MEDIA_FAULTS, job="mmx.experts.item:EmbedJob"
         ),
-        rooms=(*expert.modules(), *flow_code, "mmx.media"),
+        rooms=(*expert.modules(), *readers[expert.reads], "mmx.media"),
         keys=(
             "embed.batch",
             f"embed.experts.{name}",

@@ -16,13 +16,21 @@ SIZE = (96, 128)
 SHOTS = 4
 """Of which the first and the last are dropped: two clips are left."""
 SHOT = 20
-"""Frames: fewer than a stack has, more than a patch of sound is shorter than."""
+"""Frames: fewer than a stack has, and shorter than a patch of sound."""
 SOUNDING = ("amber", "brook", "cliff", "dune")
 SILENT = ("ember", "fjord", "glade", "hollow")
 TRAILERS = SOUNDING + SILENT
 """Two films under four titles each: what is the same is computed once."""
 GENRES = ("Comedy", "Drama", "Horror", "Western")
 EXPERTS = ("i3d_flow", "r2plus1d_34", "resnet18_places365", "senet154", "vggish")
+PADDED = {
+    "i3d_flow": 64 - 1,
+    "r2plus1d_34": 32 - SHOT // 2,
+    "resnet18_places365": 0,
+    "senet154": 0,
+    "vggish": 15_600 - SHOT * RATE // FPS,
+}
+"""Of each clip: one flow image, half as many frames as it has, and its frames themselves."""
 REDUCED = {
     "embed.batch": 1,
     "embed.frames_per_clip": 1,
@@ -116,7 +124,7 @@ def test_with_the_files_put_there_it_runs_to_the_report(project, weights):
     script = Path("tests", "experts", "standins.py")
     project.run("python", str(script), str(weights), "weights.lock.yaml")
     project.run("mmx", "profile", "paper")
-    project.edit(REDUCED)
+    project.edit({**REDUCED, "embed.experts.r2plus1d_34.rate": FPS / 2})
     project.run("dvc", "repro")
     for name in EXPERTS:
         rows = pq.read_table(project.root / "data" / "features" / name).to_pylist()
@@ -126,5 +134,6 @@ def test_with_the_files_put_there_it_runs_to_the_report(project, weights):
         width = get_expert(name).width
         assert vectors.shape[1:] == ((1, width) if name == "vggish" else (width,))
         assert np.isfinite(vectors).all()
+        assert {row["padded"] for row in rows} == {PADDED[name]}
         assert len(np.unique(vectors, axis=0)) == (2 if name == "vggish" else 4)
     assert (project.root / "reports" / "index.html").is_file()
