@@ -5,18 +5,21 @@
 
 Every frame of a video is embedded, once per worker, by turns in three ways:
 
-- `loop`: one process decodes a frame in its full size, prepares it with Pillow, runs the network on
-  it alone, and so on; with one thread of torch, and with torch's own number. The faster of the two
-  is what the ratios refer to;
+- `loop`: one process decodes a frame in its full size, prepares it with Pillow, runs the network
+  as its authors have it on this frame alone, and so on; with one thread of torch, and with torch's
+  own number. The faster of the two is what the ratios refer to;
 - `overlapped`: one process, as a worker runs it: a thread reads ahead while another fills batches
-  and embeds them, and small pictures are made by the decoder where the expert says so;
+  and embeds them; batch norms are merged into convolutions, channels lie innermost, and small
+  pictures are made by the decoder where the expert says so;
 - `step`: the same in as many processes as there are cores, as the pipeline runs it.
 
 A ratio is of the turns of one round, its median over the rounds. Beside it stand the processor's
 milliseconds per sample of the loop with one thread and of `overlapped`, all threads together: on a
-machine that others use too, these are what can be compared. Then decoding, preparation and
-network are timed alone, one thread each: the slower of reading (decode and prepare) and network is
-the limit of one overlapped process, and their sum divided by the cores that of all.
+machine that others use too, these are what can be compared. Then the parts are timed alone, one
+thread each: decoding, preparation, transfer (a batch is filled, brought to the device, normalised)
+and network. The slower of what its two threads do is the limit of one overlapped process, and the
+sum of all divided by the cores that of the step. Last comes what the network's arithmetic would
+take at the speed of a large matrix product on the same device, which no implementation beats.
 
 Without --video, waves and noise in 720p are encoded first; flow and sound are always made. A
 network whose weights no package carries is random, which costs the same time.
@@ -39,6 +42,7 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from mmx.experts.base import Expert, Packaged
 from mmx.experts.forward import Embedder, pick_device, reproducible
@@ -78,16 +82,27 @@ class Figures:
     decode_ms: float
     """Per sample, as are the next two."""
     prepare_ms: float
+    transfer_ms: float
     network_ms: float
+    gflop: float
+    """Of the network per sample, as multiplications and additions; 0 for a descriptor."""
+    matrix_gflop_per_s: float
+    """Of a matrix product of 1024 x 1024, one thread."""
 
     @property
     def limit_per_s(self) -> float:
         """Samples per second of the slower thread of one overlapped process, alone."""
-        return 1000 / max(self.decode_ms + self.prepare_ms, self.network_ms)
+        return 1000 / max(self.decode_ms + self.prepare_ms, self.transfer_ms + self.network_ms)
+
+    @property
+    def arithmetic_ms(self) -> float:
+        """Milliseconds per sample that the network's arithmetic takes at the least."""
+        return 1000 * self.gflop / self.matrix_gflop_per_s
 
     def lines(self) -> str:
         """Return the figures for people."""
-        parts = {"decode": self.decode_ms, "prepare": self.prepare_ms, "network": self.network_ms}
+        names = ("decode", "prepare", "transfer", "network")
+        parts = {name: getattr(self, f"{name}_ms") for name in names}
         total = sum(parts.values())
         shares = ", ".join(f"{p} {ms:.2f} ms ({ms / total:.0%})" for p, ms in parts.items())
         return (
@@ -98,6 +113,8 @@ class Figures:
             f"{self.loop_cpu_ms:.1f} ms, overlapped {self.overlapped_cpu_ms:.1f} ms\n"
             f"  alone: {shares}; limits: "
             f"one process {self.limit_per_s:.1f}, all {1000 * self.workers / total:.1f}"
+            f"\n  arithmetic: {self.gflop:.2f} GFLOP at {self.matrix_gflop_per_s:.0f} a second "
+            f"would take {self.arithmetic_ms:.2f} ms, {self.arithmetic_ms / total:.0%} of the sum"
         )
 
 
@@ -174,30 +191,72 @@ def take_turns(
 
 
 def parts_ms(expert: Expert, job: EmbedJob, samples: list[np.ndarray]) -> dict[str, float]:
-    """Return milliseconds per sample of decoding, preparation and network, each alone."""
+    """Return the parts of `Figures` that are measured alone, in one thread."""
     embedder = network(job, job.params.batch)
     size = embedder.batch
-    batches = (samples[begin : begin + size] for begin in range(0, len(samples), size))
+    batches = [samples[begin : begin + size] for begin in range(0, len(samples), size)]
+    transfer = run = 0.0
     with reproducible():
         decode = spent(consume, decoded(expert, job))[0]
         read = spent(consume, read_samples(job, expert))[0]
-        run = spent(consume, map(embedder, batches))[0]
+        for batch in batches:
+            begun = time.perf_counter()
+            brought = bring(embedder, batch)
+            arrived = time.perf_counter()
+            embedder.run(brought)
+            transfer += arrived - begun
+            run += time.perf_counter() - arrived
+        with FlopCounterMode(display=False) as counter:
+            embedder.run(brought)
+        speed = matrix_gflop_per_s(embedder.device)
     each = 1000 / len(samples)
     return {
         "decode_ms": decode * each,
         "prepare_ms": max(read - decode, 0) * each,
+        "transfer_ms": transfer * each,
         "network_ms": run * each,
+        "gflop": counter.get_total_flops() / size / 1e9,
+        "matrix_gflop_per_s": speed,
     }
 
 
+def bring(embedder: Embedder, batch: list[np.ndarray]) -> torch.Tensor:
+    """Return a batch when it has arrived on the device."""
+    brought = embedder.bring(batch)
+    wait_for(embedder.device)
+    return brought
+
+
+def matrix_gflop_per_s(device: torch.device, size: int = 1024) -> float:
+    """Return the arithmetic of the fastest of some products of float32 matrices."""
+    left, right = torch.ones(2, size, size, device=device)
+    seconds = []
+    for _ in range(10):
+        started = time.perf_counter()
+        left @ right
+        wait_for(device)
+        seconds.append(time.perf_counter() - started)
+    return 2 * size**3 / min(seconds) / 1e9
+
+
+def wait_for(device: torch.device) -> None:
+    """Wait until the device has done what it was asked."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+@torch.inference_mode()
 def loop(job: EmbedJob, times: int, threads: int) -> None:
     """Read one sample, embed it alone, and so on, with so many threads of torch."""
-    single, before = network(job, 1), torch.get_num_threads()
-    expert = customary(single.expert)
+    expert, single = customary(get_expert(job.expert)), plain(job.expert, files_of(job))
+    device, before = torch.device(pick_device("auto")), torch.get_num_threads()
     torch.set_num_threads(threads)
     for _ in range(times):
         for sample in read_samples(job, expert):
-            single([sample.data])
+            batch = torch.from_numpy(np.ascontiguousarray(sample.data))[None].to(device)
+            if isinstance(expert.preprocess, Pixels):
+                batch = expert.preprocess.normalise(batch.movedim(-1, 1).contiguous())
+            single(batch).cpu()
     torch.set_num_threads(before)
 
 
@@ -220,7 +279,18 @@ def overlapped(job: EmbedJob, times: int = 1) -> None:
 
 def network(job: EmbedJob, batch: int) -> Embedder:
     """Return the network of a job, kept between turns; random where no package has its weights."""
-    return built(job.expert, tuple(job.weights.items()), batch)
+    return built(job.expert, files_of(job), batch)
+
+
+def files_of(job: EmbedJob) -> tuple[tuple[str, Path], ...]:
+    """Return the files of a job's weights."""
+    return tuple(job.weights.items())
+
+
+@cache
+def plain(name: str, weights: tuple[tuple[str, Path], ...]) -> torch.nn.Module:
+    """Build and keep a network as its authors have it."""
+    return get_expert(name).build(dict(weights) or None).to(pick_device("auto"))
 
 
 @cache

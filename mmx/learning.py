@@ -80,12 +80,11 @@ def feature_digests(project: Project) -> dict[str, str]:
 
 
 def label_digest(project: Project) -> dict[str, str]:
-    """Return a digest of the vocabulary and of the genres of every trailer that has a split."""
+    """Return a digest of the genres of every trailer that has a split."""
     split = set(pq.read_table(project.layout.splits)["trailer_id"].to_pylist())
     table = pq.read_table(project.layout.trailers, columns=["trailer_id", "genres"])
     labels = {row["trailer_id"]: row["genres"] for row in table.to_pylist()}
-    own = {name: labels.get(name) for name in sorted(split)}
-    return {"labels": data_digest([project.params.collection.genres, own])}
+    return {"labels": data_digest({name: labels.get(name) for name in sorted(split)})}
 
 
 def split_digest(project: Project) -> dict[str, str]:

@@ -84,6 +84,15 @@ class ExpertEntry(Section):
     """In place of `embed.frames_per_clip`, for this expert."""
     batch: Count | None = None
     """In place of `embed.batch`, for this expert."""
+    rate: Literal["native"] | Positive = "native"
+    """Frames per second of the clip, by nearest presentation time, that an expert of frames gets
+    to choose its samples from. Stored flow has `flow.rate`."""
+
+    @model_validator(mode="after")
+    def _rate_is_of_frames(self) -> "ExpertEntry":
+        if self.rate != "native" and self.reads != "sources.parquet":
+            raise ValueError("rate concerns experts that read frames: flow has flow.rate")
+        return self
 
 
 class EmbedParams(Section):

@@ -1,7 +1,7 @@
 """Run a step over a project: gather its items, complete them, lay out the result."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from mmx.device import count_gpus, find_device, take_gpu
-from mmx.experts.base import Expert
+from mmx.experts.base import Expert, Weights
 from mmx.experts.registry import get_expert
 from mmx.experts.weights import Place, Status, require, weights_folder
 from mmx.items.code import code_digest
@@ -105,6 +105,21 @@ def run_step(name: str, project: Project, *, only: set[str] | None = None) -> Ou
         check(outcome, name, project.params.run.max_failed)
         lay_out(step, project, outcome.receipts)
     return outcome
+
+
+def require_weights(project: Project) -> None:
+    """Raise WeightsError where an expert that params.yaml lists has no checked file of weights.
+
+    For every expert at once, and before the first step: days of flow are not to be spent on a run
+    whose embeddings cannot be made.
+    """
+    require(listed_weights(project), Place(weights_folder(), project.layout.weights_lock))
+
+
+def listed_weights(project: Project, experts: Iterable[str] = ()) -> list[Weights]:
+    """Return the weights of these experts, or of those that params.yaml lists, each file once."""
+    names = experts or sorted(project.params.embed.experts)
+    return list(dict.fromkeys(each for name in names for each in get_expert(name).weights))
 
 
 def check_stage_tools(stage: str, project: Project) -> None:
@@ -208,6 +223,7 @@ def embed_arguments(
             for path, weight in expert_weights(expert.name, layout.weights_lock).items()
         },
         "limits": project.limits,
+        "rate": project.params.embed.experts[expert.name].rate,
         "device": find_device(project.params.run.device),
     }
 

@@ -124,14 +124,14 @@ def embed_step(name: str) -> Step:
     """Return the step of one registered expert; raise ExpertError for an unknown name."""
     expert = get_expert(name)
     upstream = {"sources.parquet": (VIDEO,), "flow": ("flow",), "audio": ("audio",)}
-    flow_code = ("mmx.flow.store",) if expert.reads == "flow" else ()
+    readers = {"sources.parquet": ("mmx.flow.sampling",), "flow": ("mmx.flow.store",), "audio": ()}
     return Step(
         name=f"embed@{name}",
         needs=(*upstream[expert.reads], "scenes"),
         recipe=Recipe(
             "mmx.experts.item:embed_items", MEDIA_FAULTS, job="mmx.experts.item:EmbedJob"
         ),
-        rooms=(*expert.modules(), *flow_code, "mmx.media"),
+        rooms=(*expert.modules(), *readers[expert.reads], "mmx.media"),
         keys=(
             "embed.batch",
             f"embed.experts.{name}",
@@ -179,15 +179,14 @@ OPTIMISATION_KEYS = (
 TRAIN_KEYS = (*(f"train.{key}" for key in OPTIMISATION_KEYS), "train.positive_cap")
 LEARNING_ROOMS = ("mmx.features", "mmx.model", "mmx.training")
 COLLECTION = ("features", "labels", "splits")
-"""What a step that sees all trailers at once reads: the feature store; the vocabulary and each
-trailer's genres; the split."""
+"""What a step that sees all trailers at once reads: the feature store, genres, the split."""
 
 TRAIN = Step(
     name="train",
     needs=COLLECTION,
     recipe=Recipe("mmx.training.item:coarse_item", scratch=True),
     rooms=LEARNING_ROOMS,
-    keys=(*MODEL_KEYS, *TRAIN_KEYS),
+    keys=("collection.genres", *MODEL_KEYS, *TRAIN_KEYS),
     tools=LEARNING_TOOLS,
     kind="tree",
 )
@@ -228,7 +227,7 @@ def ablate_step(variant: str) -> Step:
         needs=COLLECTION,
         recipe=Recipe("mmx.evaluation.ablations:ablate_item"),
         rooms=("mmx.evaluation", *LEARNING_ROOMS),
-        keys=("ablate.seeds", "evaluate.threshold", *MODEL_KEYS, *TRAIN_KEYS),
+        keys=("ablate.seeds", "collection.genres", "evaluate.threshold", *MODEL_KEYS, *TRAIN_KEYS),
         tools=LEARNING_TOOLS,
         kind="tree",
     )

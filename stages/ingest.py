@@ -4,7 +4,7 @@ from collections import Counter
 
 from mmx.errors import plain_errors
 from mmx.items.shards import write_parquet
-from mmx.pipeline import check_stage_tools
+from mmx.pipeline import check_stage_tools, require_weights
 from mmx.project import Project, open_project
 from mmx.trailers import ingest
 
@@ -13,6 +13,7 @@ def run(project: Project) -> None:
     """Write both tables and say how many rows are in and why others are not."""
     layout = project.layout
     check_stage_tools("ingest", project)
+    require_weights(project)
     with project.store.locked("ingest"):
         cache = project.store.root / "inspections.json"
         tables = ingest(layout, project.params.collection, cache=cache, workers=project.workers)

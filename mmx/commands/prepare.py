@@ -82,11 +82,17 @@ def profile(
     name: Annotated[Profile, typer.Argument(help="lite or paper.")],
     force: Annotated[bool, typer.Option("--force", help="Overwrite your edits.")] = False,
 ) -> None:
-    """Switch params.yaml to a profile; comments and all other keys stay as they are."""
+    """Switch params.yaml to a profile; comments and all other keys stay as they are.
+
+    It ends in an error that names every file of weights that the profile's experts lack: its
+    addresses, its size, and where to put it by hand.
+    """
+    from mmx.pipeline import require_weights
     from mmx.profiles import switch_profile
 
     changed = switch_profile(open_project().layout.params, name.value, force=force)
-    print(f"params.yaml: {', '.join(changed) or 'nothing'} changed")
+    print(f"params.yaml: {', '.join(changed) or 'nothing'} changed", flush=True)
+    require_weights(open_project())
 
 
 @app.command(epilog="Example: mmx tools --write")

@@ -31,6 +31,7 @@ SHARED_CODE = (
     "mmx.experts.item",
     "mmx.experts.job",
     "mmx.experts.logmel",
+    "mmx.experts.networks.folding",
     "mmx.experts.overlap",
     "mmx.experts.pooling",
     "mmx.experts.preprocess",

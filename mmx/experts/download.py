@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -65,12 +66,10 @@ def _tag_path(path: Path) -> Path:
 
 
 def _is_final(error: Exception) -> bool:
-    """True for an answer that asking again will not change."""
-    return (
-        isinstance(error, urllib.error.HTTPError)
-        and 400 <= error.code < 500
-        and error.code not in _TEMPORARY
-    )
+    """True for an answer that asking again will not change, and where there is no network."""
+    if isinstance(error, urllib.error.HTTPError):
+        return 400 <= error.code < 500 and error.code not in _TEMPORARY
+    return isinstance(getattr(error, "reason", None), socket.gaierror)
 
 
 def _continue(url: str, path: Path, progress: Progress) -> str:

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from mmx.experts.base import Expert
+from mmx.experts.networks.folding import fold_norms
 from mmx.experts.preprocess import Pixels
 from mmx.experts.registry import get_expert
 from mmx.experts.sampling import Stacks
@@ -46,29 +47,36 @@ class Embedder:
         self.device = torch.device(device)
         self.batch = max(1, batch // frames_per_sample(expert)) if expert.weights else 1
         self.dtype = PRECISIONS.get(precision) if expert.weights else None
-        self.network = in_channels_last(network).to(self.device)
+        self.network = in_channels_last(fold_norms(network)).to(self.device)
 
     @property
     def readers(self) -> int:
         """Threads that read ahead: one keeps up with a network on the CPU, not on a GPU."""
         return 1 if self.device.type == "cpu" else min(4, os.cpu_count() or 1)
 
-    @torch.inference_mode()
     def __call__(self, samples: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
         """Embed 1 to `batch` samples of one shape; return (samples, width)."""
+        return self.run(self.bring(samples))[: len(samples)].numpy()
+
+    @torch.inference_mode()
+    def bring(self, samples: Sequence[npt.NDArray[Any]]) -> Tensor:
+        """Return samples [L,] H, W, C as one full float32 batch (B, C, [L,] H, W) on the device.
+
+        Pictures travel as they were read and are normalised there; patches stay as they are.
+        """
         filled = np.zeros((self.batch, *samples[0].shape), dtype=samples[0].dtype)
         np.stack(samples, out=filled[: len(samples)])
-        given = self.arrange(torch.from_numpy(filled).to(self.device))
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
-            vectors = self.network(given)
-        return vectors[: len(samples)].float().cpu().numpy()
-
-    def arrange(self, batch: Tensor) -> Tensor:
-        """Bring (B, [L,] H, W, C) to float32 (B, C, [L,] H, W), normalised; patches stay."""
+        batch = torch.from_numpy(filled).to(self.device)
         preprocess = self.expert.preprocess
         if not isinstance(preprocess, Pixels):
             return batch
         return preprocess.normalise(batch.movedim(-1, 1))
+
+    @torch.inference_mode()
+    def run(self, batch: Tensor) -> Tensor:
+        """Return the network's float32 vectors (B, width) of a batch, on the CPU."""
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
+            return self.network(batch).float().cpu()
 
 
 def frames_per_sample(expert: Expert) -> int:

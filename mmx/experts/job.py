@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from mmx.experts.base import Expert
 from mmx.experts.registry import get_expert
@@ -28,6 +29,8 @@ class EmbedJob:
     """An empty folder, which receives the rows."""
     weights: Mapping[str, Path] = field(default_factory=dict)
     """File name -> path, of every file of weights that the expert declares."""
+    rate: Literal["native"] | float = "native"
+    """Frames per second that an expert of frames sees: the video's own, or fewer of them."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `cuda:N`."""
 

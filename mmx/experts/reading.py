@@ -19,6 +19,7 @@ from mmx.experts.job import EmbedJob
 from mmx.experts.logmel import log_mel_patches
 from mmx.experts.preprocess import LogMel, Pixels
 from mmx.experts.sampling import Frames, Indices, Patches, Sampling, Stacks
+from mmx.flow.sampling import nearest_frames
 from mmx.flow.store import read_flow, read_flow_index
 from mmx.media.audio import read_wav
 from mmx.media.clip import Clip
@@ -27,6 +28,8 @@ from mmx.params import EmbedParams
 
 ZERO_FLOW = 128
 """What the stored 8 bits of no movement are."""
+SMALL = (16, 16)
+"""Size of pictures that nobody looks at."""
 
 Picture = npt.NDArray[Any]
 
@@ -77,11 +80,27 @@ def chosen_sampling(sampling: Sampling, params: EmbedParams) -> Sampling:
 def frame_samples(job: EmbedJob, sampling: Frames | Stacks, pixels: Pixels) -> Iterator[Sample]:
     """Yield the samples of a video: one sequential decode, of wanted frames only."""
     assert job.source is not None
-    plans = [plan(sampling, clip.length, clip.start) for clip in job.clips]
+    plans = [plan(sampling, numbers) for numbers in frame_numbers(job)]
     wanted = {int(index) for each in plans for index in np.unique(each.pictures)}
     frames = read_frames(job.source, wanted, size=pixels.decoded_size, limits=job.limits)
     pictures = ((frame.index, pixels.prepare(frame.image)) for frame in frames)
     yield from assemble(plans, pictures, stacked=isinstance(sampling, Stacks))
+
+
+def frame_numbers(job: EmbedJob) -> Iterator[Indices]:
+    """Yield for every clip the frames of the video that it has at the job's rate.
+
+    At a rate of its own, the video is decoded once more, for the times of its frames.
+    """
+    assert job.source is not None
+    if job.rate == "native":
+        yield from (np.arange(clip.start, clip.stop) for clip in job.clips)
+        return
+    frames = read_frames(job.source, size=SMALL, limits=job.limits)
+    times = [frame.time for frame in frames]
+    for clip in job.clips:
+        nearest = nearest_frames(times[clip.start : clip.stop], job.rate)
+        yield clip.start + np.array(nearest, dtype=np.int64)
 
 
 def flow_samples(
@@ -91,8 +110,10 @@ def flow_samples(
     stored = Counter(pair.clip for pair in read_flow_index(source))
     plans, begin = [], 0
     for clip in clips:
-        plans.append(plan(sampling, stored[clip.index], begin))
-        begin += max(stored[clip.index], 1)
+        count = max(stored[clip.index], 1)
+        made_up = count - stored[clip.index]
+        plans.append(plan(sampling, np.arange(begin, begin + count), made_up))
+        begin += count
     images = (pixels.prepare(image) for image in flow_images(source, clips, pixels.size))
     yield from assemble(plans, enumerate(images), stacked=isinstance(sampling, Stacks))
 
@@ -124,9 +145,10 @@ def sound_samples(
             yield Sample(row, log_mel_patches(sound, np.array([start])), padded)
 
 
-def plan(sampling: Frames | Stacks, length: int, begin: int) -> Plan:
-    """Return the samples of a clip of `length` pictures of which the stream's `begin` is first."""
-    return Plan(sampling.indices(max(length, 1)) + begin, sampling.padding(length))
+def plan(sampling: Frames | Stacks, pictures: Indices, made_up: int = 0) -> Plan:
+    """Return the samples of a clip that has these `pictures` of a stream, `made_up` among them."""
+    count = len(pictures)
+    return Plan(pictures[sampling.indices(count)], sampling.padding(count - made_up))
 
 
 def assemble(

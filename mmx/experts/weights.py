@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 from urllib.parse import urlsplit
 
-from mmx.experts.base import Checkpoint, Digest, Packaged, Weights
+from mmx.experts.base import Checkpoint, Digest, Packaged, Source, Weights
 from mmx.experts.download import DownloadError, Progress, discard, download, part_path
 from mmx.experts.pins import (
     Hashes,
@@ -277,6 +277,11 @@ def _published_by(checkpoint: Checkpoint, hashes: Hashes) -> str:
     return next(iter([*named, *silent]), "")
 
 
+def size_of(source: Source) -> str:
+    """Return the size of a file for people."""
+    return f"{source.size / 1e6:.1f} MB" if source.size else "size unknown"
+
+
 def _how_to_get(missing: list[Status]) -> str:
     """Return for each missing file its addresses, its size and where to put it."""
     lines = [
@@ -288,6 +293,5 @@ def _how_to_get(missing: list[Status]) -> str:
             continue
         lines.append(f"- put at {status.path}")
         for source in status.weights.sources:
-            size = f"{source.size / 1e6:.1f} MB" if source.size else "size unknown"
-            lines.append(f"  from {source.url} ({size})")
+            lines.append(f"  from {source.url} ({size_of(source)})")
     return "\n".join(lines)

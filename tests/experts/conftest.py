@@ -191,7 +191,7 @@ def job(tmp_path):
     """Makes a job with an empty folder of its own and the weights that packages carry."""
     folders = iter(range(1_000_000))
 
-    def make(expert, source, clips, *, frames=3, batch=4, precision="float32"):
+    def make(expert, source, clips, *, frames=3, batch=4, precision="float32", rate="native"):
         out = tmp_path / "out" / str(next(folders))
         out.mkdir(parents=True)
         place = Place(tmp_path, tmp_path / "weights.lock.yaml")
@@ -206,6 +206,7 @@ def job(tmp_path):
             limits=Limits(),
             out=out,
             weights={status.weights.file: status.path for status in found},
+            rate=rate,
             device="cpu",
         )
 

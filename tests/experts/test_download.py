@@ -1,4 +1,5 @@
 import hashlib
+import socket
 
 import pytest
 
@@ -108,6 +109,21 @@ def test_a_server_in_trouble_is_asked_again(site, tmp_path):
 def test_nobody_at_home_is_a_named_error(unused_port, tmp_path):
     with pytest.raises(DownloadError, match="refused"):
         fetch(f"http://127.0.0.1:{unused_port}/w.pth", tmp_path / "w")
+
+
+def test_without_a_network_no_time_is_lost_on_asking_again(tmp_path, monkeypatch):
+    asked = []
+
+    def resolve(host, *_, **__):
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with pytest.raises(DownloadError, match="name resolution"):
+        download("http://weights.example/w.pth", tmp_path / "w", pause_s=60.0)
+    assert asked == ["weights.example"]
 
 
 def test_the_proxy_of_the_environment_is_asked(site, tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from mmx.experts.forward import load_embedder
 from mmx.experts.item import embed_items
 from mmx.experts.reading import read_samples
 from mmx.experts.registry import get_expert
+from mmx.experts.sampling import Stacks
 from mmx.items.rows import ROWS
 from mmx.media.faults import MediaFault
 from mmx.media.frames import read_frames
@@ -97,22 +98,32 @@ def test_a_fault_leaves_no_rows(tmp_path, job, clips):
     assert not list(faulty.out.iterdir())
 
 
+class MeanColour(torch.nn.Module):
+    def forward(self, images):
+        return images.flatten(2).mean(dim=2)
+
+
 @pytest.fixture
-def colour(monkeypatch):
-    """An expert registered for the test: the mean colour of each frame."""
+def register(monkeypatch):
+    """Registers experts for the test: the mean colour of what they see."""
 
-    class MeanColour(torch.nn.Module):
-        def forward(self, images):
-            return images.mean(dim=(2, 3))
+    def register(name, **changes):
+        module = ModuleType(name)
+        module.EXPERT = replace(
+            get_expert("lite_scene"), name=name, width=3, network=MeanColour, code=(), **changes
+        )
+        monkeypatch.setitem(sys.modules, name, module)
+        monkeypatch.setitem(registry.MODULES, name, name)
+        return name
 
-    module = ModuleType("colour")
-    module.EXPERT = replace(
-        get_expert("lite_scene"), name="colour", width=3, network=MeanColour, code=()
-    )
-    monkeypatch.setitem(sys.modules, "colour", module)
-    monkeypatch.setitem(registry.MODULES, "colour", "colour")
-    yield "colour"
+    yield register
     load_embedder.cache_clear()
+
+
+@pytest.fixture
+def colour(register):
+    """An expert of frames."""
+    return register("colour")
 
 
 def test_clips_of_1_of_9_and_of_10_000_frames(colour, video, job, clips, embedded):
@@ -122,6 +133,24 @@ def test_clips_of_1_of_9_and_of_10_000_frames(colour, video, job, clips, embedde
     pictures = [frame.image for frame in read_frames(source, size=(96, 72))]
     frames = np.mean(pictures, axis=(1, 2)) / 255
     expected = [frames[:1].mean(axis=0), frames[1:10].mean(axis=0), frames[10:].mean(axis=0)]
+    np.testing.assert_allclose(table["embedding"].to_pylist(), expected, rtol=1e-5)
+
+
+def test_stacks_of_clips_of_1_of_9_and_of_10_000_frames(register, video, job, clips, embedded):
+    stacks = register("colour_of_stacks", sampling=Stacks(64, 64, "align"))
+    source = video(10_010, size=(16, 32))
+    [table] = embedded(job(stacks, source, clips(1, 9, 10_000)))
+    assert table["samples"].to_pylist() == [1, 1, 157]
+    assert table["padded"].to_pylist() == [63, 55, 0]
+    pictures = [frame.image for frame in read_frames(source, size=(96, 72))]
+    frames = np.mean(pictures, axis=(1, 2)) / 255
+    long = frames[10:]
+    starts = [*range(0, 9_984, 64), 10_000 - 64]
+    expected = [
+        frames[0],
+        (frames[1:9].sum(axis=0) + 56 * frames[9]) / 64,
+        np.mean([long[start : start + 64].mean(axis=0) for start in starts], axis=0),
+    ]
     np.testing.assert_allclose(table["embedding"].to_pylist(), expected, rtol=1e-5)
 
 

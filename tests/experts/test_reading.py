@@ -1,7 +1,9 @@
 """Samples from artefacts: the right pictures, in order, few of them held at a time."""
 
 from dataclasses import replace
+from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
@@ -13,7 +15,9 @@ from mmx.experts.sampling import Frames, Stacks
 from mmx.media.audio import read_wav
 from mmx.media.faults import MediaFault
 from mmx.media.frames import read_frames
-from mmx.params import EmbedParams
+from mmx.params import EmbedParams, ExpertEntry
+
+FPS = 25
 
 
 def numbered(*indices):
@@ -56,7 +60,7 @@ def test_pictures_are_read_no_further_than_the_sample_needs():
             taken.append(index)
             yield index, np.array([index])
 
-    samples = assemble([plan(Stacks(4, 4), 100, 0)], stream(), stacked=True)
+    samples = assemble([plan(Stacks(4, 4), np.arange(100))], stream(), stacked=True)
     for number in range(1, 25):
         next(samples)
         assert len(taken) == 4 * number
@@ -77,6 +81,71 @@ def test_samples_of_a_video_are_its_frames(video, job, clips):
     frames = list(read_frames(path, size=(96, 72)))
     for sample, index in zip(samples, [1, 5, 8, 10, 14, 20, 26], strict=True):
         assert np.array_equal(sample.data, frames[index].image)
+
+
+def naive_resampling(times, rate):
+    """For each instant from the first frame on, the frame nearest to it, the earlier of two."""
+    taken, instant = [], Fraction(0)
+    while times[0] + instant <= times[-1]:
+        distances = [abs(time - times[0] - instant) for time in times]
+        nearest = distances.index(min(distances))
+        if nearest not in taken:
+            taken.append(nearest)
+        instant += 1 / Fraction(rate)
+    return taken
+
+
+@pytest.fixture
+def uneven(tmp_path):
+    """A video of 60 numbered grey frames that are shown for 20 to 90 ms each."""
+    path = tmp_path / "uneven.mkv"
+    pauses = np.random.default_rng(0).integers(20, 90, 60)
+    with av.open(path, "w") as container:
+        stream = container.add_stream("mpeg4", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for index, shown in enumerate(np.cumsum(pauses).tolist()):
+            grey = np.full((48, 64, 3), 4 * index, np.uint8)
+            frame = av.VideoFrame.from_ndarray(grey, format="rgb24")
+            frame.pts, frame.time_base = shown, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("rate", [0.9, 5, 12.5, 25, 100])
+def test_at_a_rate_frames_are_the_nearest_in_time_and_none_twice(rate, uneven, job, clips):
+    cut = clips(7, 40, 13)
+    expert = replace(get_expert("lite_scene"), sampling=Frames(0))
+    samples = list(read_samples(job("lite_scene", uneven, cut, rate=rate), expert))
+    frames = list(read_frames(uneven, size=(96, 72)))
+    expected = []
+    for row, clip in enumerate(cut):
+        times = [frame.time for frame in frames[clip.start : clip.stop]]
+        expected += [(row, clip.start + at) for at in naive_resampling(times, rate)]
+    assert [sample.row for sample in samples] == [row for row, _ in expected]
+    for sample, (_, index) in zip(samples, expected, strict=True):
+        assert np.array_equal(sample.data, frames[index].image)
+    assert (len(samples) == 60) == (rate == 100)
+
+
+def test_stacks_are_of_the_frames_at_the_rate_and_padded_where_these_are_few(video, job, clips):
+    path = video(100)
+    expert = replace(get_expert("lite_scene"), sampling=Stacks(8, 8, "align"))
+    samples = list(read_samples(job("lite_scene", path, clips(75, 25), rate=5), expert))
+    assert [(s.row, s.padded) for s in samples] == [(0, 0), (0, 0), (1, 3)]
+    frames = [frame.image for frame in read_frames(path, size=(96, 72))]
+    starts_and_ends = [(0, 35), (35, 70), (75, 95)]
+    for sample, (first, last) in zip(samples, starts_and_ends, strict=True):
+        assert np.array_equal(sample.data[0], frames[first])
+        assert np.array_equal(sample.data[-1], frames[last])
+
+
+def test_a_rate_is_refused_where_no_frames_are_read():
+    assert ExpertEntry(modality="motion", reads="sources.parquet", rate=12.5).rate == 12.5
+    for reads in ("flow", "audio"):
+        with pytest.raises(ValueError, match=r"flow has flow\.rate"):
+            ExpertEntry(modality="motion", reads=reads, rate=25)
 
 
 def test_a_broken_video_is_a_fault(tmp_path, job, clips):

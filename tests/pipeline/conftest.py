@@ -140,6 +140,12 @@ def clone_tree(target: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
+def clone() -> Callable[[Path], Project]:
+    """Makes a repository of the working tree's files."""
+    return clone_tree
+
+
+@pytest.fixture(scope="session")
 def sample_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A generated collection."""
     from mmx.sample.generate import generate

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mmx.experts.registry import get_expert
 from mmx.items.code import room_files
 from mmx.layout import Layout
 from mmx.params import load_params
@@ -85,8 +86,10 @@ def test_the_rooms_of_a_step_hold_all_that_its_function_imports(step):
         if name not in known and not name.startswith(NEUTRAL) and not is_empty(name)
     }
     without_result = {"mmx.experts.registry", "mmx.experts.job"}
-    if step.expert and "flow" not in step.needs:
-        without_result.add("mmx.flow.store")  # imported by the readers of all, used by some
+    if step.expert:  # imported by the readers of all, used by some
+        read = get_expert(step.expert).reads
+        without_result |= {"mmx.flow.store"} if read != "flow" else set()
+        without_result |= {"mmx.flow.sampling"} if read != "sources.parquet" else set()
     assert missed <= without_result
 
 
@@ -144,8 +147,6 @@ def test_tools_yaml_is_what_is_installed():
 
 
 def test_every_expert_reads_what_its_entry_says():
-    from mmx.experts.registry import get_expert
-
     for name, entry in PARAMS.embed.experts.items():
         expert = get_expert(name)
         assert (expert.modality, expert.reads) == (entry.modality, entry.reads)

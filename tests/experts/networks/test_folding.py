@@ -1,0 +1,76 @@
+"""Folded networks compute the same; what cannot be folded stays."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from mmx.experts.networks.folding import NORMS, fold_norms
+from mmx.experts.registry import get_expert
+
+LEFT = {
+    "lite_appearance": 0,
+    "resnet18_places365": 0,
+    "senet154": 0,
+    "r2plus1d_34": 0,
+    "s3d": 0,
+    "densenet161_places365": 82,
+    "i3d_flow": 57,
+}
+"""Batch norms that stay: those of DenseNet read several outputs side by side, and I3D's padding
+depends on the input's size."""
+SHAPES = {"r2plus1d_34": (3, 4, 32, 32), "s3d": (3, 16, 224, 224), "i3d_flow": (2, 9, 193, 193)}
+
+
+def norms(network):
+    return sum(isinstance(module, NORMS) for module in network.modules())
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_a_folded_network_computes_the_same_in_float64(name, randomised, noise, difference):
+    network = get_expert(name).build().double()
+    randomised(network)
+    folded = fold_norms(copy.deepcopy(network))
+    samples = noise(1, *SHAPES.get(name, (3, 64, 96))).double()
+    with torch.inference_mode():
+        assert difference(folded(samples), network(samples)) < 1e-5
+    assert norms(folded) == LEFT[name] < norms(network) + (name == "i3d_flow")
+
+
+class Net(nn.Module):
+    def __init__(self, forward):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 3, 3, padding=1), nn.Conv2d(3, 3, 1)
+        self.norm = nn.BatchNorm2d(3)
+        self.way = forward
+
+    def forward(self, x):
+        return self.way(self, x)
+
+
+@pytest.mark.parametrize(
+    ("way", "left"),
+    [
+        (lambda net, x: net.b(net.norm(net.a(x))), 0),
+        (lambda net, x: net.norm(net.a(x).relu()), 1),
+        (lambda net, x: net.norm(y := net.a(x)) + y, 1),
+        (lambda net, x: net.norm(net.a(net.a(x))), 1),
+        (lambda net, x: net.norm(net.b(net.norm(net.a(x)))), 1),
+        (lambda net, x: net.norm(net.a(x) + net.b(x)), 1),
+    ],
+    ids=["alone", "relu-between", "read-twice", "conv-twice", "norm-twice", "sum-before"],
+)
+def test_only_what_alone_reads_a_convolution_is_folded(way, left, randomised, noise, difference):
+    network = Net(way)
+    randomised(network)
+    folded = fold_norms(copy.deepcopy(network))
+    samples = noise(2, 3, 9, 9)
+    with torch.inference_mode():
+        assert difference(folded(samples), network(samples)) < 1e-6
+    assert norms(folded) == left
+
+
+def test_a_network_without_batch_norm_is_left_alone():
+    network = nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU())
+    assert fold_norms(network) is network
