@@ -10,6 +10,7 @@ from mmx.items.shards import read_receipts
 from mmx.pipeline import Upstream, ingredients_of
 from mmx.project import Project
 from mmx.steps import VIDEO, Step, trailer_steps
+from mmx.trailers import ingest
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,19 @@ class StepPlan:
     """Added by the items to compute."""
 
 
+def present(project: Project) -> Upstream:
+    """Return what a run would begin with: the manifest and the videos as they are by now.
+
+    Raise IngestError, TableError as the run would.
+    """
+    cache = project.store.root / "inspections.json"
+    tables = ingest(project.layout, project.params.collection, cache=cache, workers=project.workers)
+    return Upstream(project, given=tables.sources)
+
+
 def project_status(project: Project) -> Status:
     """Compare every step's receipts with what they would be now; computes nothing."""
-    upstream = Upstream(project)
+    upstream = present(project)
     steps, faults = [], []
     for step in trailer_steps(project.params):
         made = read_receipts(step.out(project.layout))
@@ -109,7 +120,7 @@ def project_plan(project: Project) -> list[StepPlan]:
 
     An item whose earlier step has to be computed counts as to be computed too.
     """
-    upstream = Upstream(project)
+    upstream = present(project)
     missing: dict[str, set[str]] = {}
     plans = []
     for step in trailer_steps(project.params):

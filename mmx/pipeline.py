@@ -7,6 +7,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmx.device import count_gpus, find_device, take_gpu
@@ -41,11 +42,16 @@ class Upstream:
 
     project: Project
     cache: dict[str, dict[str, Receipt]] = field(default_factory=dict)
+    given: pa.Table | None = None
+    """What sources.parquet would hold by now, where that is what counts."""
 
     @cached_property
     def sources(self) -> dict[str, dict[str, Any]]:
         """Row of sources.parquet by trailer, sorted."""
-        rows = pq.read_table(self.project.layout.sources).to_pylist()
+        table = self.given
+        if table is None:
+            table = pq.read_table(self.project.layout.sources)
+        rows = table.to_pylist()
         return {row[ITEM]: row for row in sorted(rows, key=lambda row: row[ITEM])}
 
     @cached_property

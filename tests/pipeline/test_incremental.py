@@ -46,6 +46,8 @@ def test_the_report_names_what_was_rejected_and_why(built):
 def test_one_trailer_more_is_one_item_per_step(project, sample_folder: Path, later: str):
     splits = project.artefacts("data/splits.parquet")
     add_trailer(project, sample_folder, later)
+    plan = {step["step"]: step["compute"] for step in project.json("mmx", "plan")}
+    assert plan == ONE_EACH
     assert project.repro() == ONE_EACH + LEARNING
     assert project.artefacts("data/splits.parquet") != splits
 

@@ -17,6 +17,17 @@ def test_status_and_plan_find_nothing_left_to_do(built):
     assert all(step["seconds_per_item"] > 0 and step["bytes_per_item"] > 0 for step in plan)
 
 
+def test_before_the_first_run_everything_is_planned(clone, sample_folder, tmp_path):
+    fresh = clone(tmp_path / "fresh")
+    labels = sample_folder / "labels.csv"
+    fresh.run("mmx", "init", "--videos", str(sample_folder / "videos"), "--labels", str(labels))
+    plan = fresh.json("mmx", "plan")
+    (trailers,) = {step["compute"] for step in plan}
+    assert trailers > 0 and {step["hours"] for step in plan} == {None}
+    states = {step["step"]: step for step in fresh.status()["steps"]}
+    assert states["scenes"]["pending"] == states["flow"]["blocked"] == trailers
+
+
 def test_a_changed_parameter_is_planned_with_all_that_follows(project):
     project.edit({"flow.short_side": 40})
     plan = {step["step"]: step for step in project.json("mmx", "plan")}
