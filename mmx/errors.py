@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from mmx.audit.history import HistoryError
 from mmx.audit.recompute import RecomputeError
@@ -51,6 +52,20 @@ EXPECTED: tuple[type[Exception], ...] = (
 )
 """What is the input's or the user's to mend, not a bug of mmx."""
 
+MADE_BY = {
+    "data/trailers.csv": "mmx init",
+    "data/sources.parquet": "dvc repro ingest",
+    "data/trailers.parquet": "dvc repro ingest",
+    "data/clips": "dvc repro scenes",
+    "data/features": "dvc repro features",
+    "data/splits.parquet": "dvc repro split",
+    "data/trailer_embeddings.parquet": "dvc repro",
+    "models/coarse": "dvc repro train",
+    "models/fine": "dvc repro finetune",
+    "reports/evaluation": "dvc repro",
+}
+"""What a command may ask for too early, and what makes it."""
+
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
@@ -58,5 +73,15 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except EXPECTED as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        end(str(error))
+    except FileNotFoundError as error:
+        for path, command in MADE_BY.items():
+            if f"/{path}" in str(error):
+                end(f"{path} is not there yet: `{command}` makes it")
+        raise
+
+
+def end(reason: str) -> NoReturn:
+    """End the program with a sentence for its user."""
+    print(f"error: {reason}", file=sys.stderr)
+    sys.exit(1)

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import typer
 import typer.main
+import yaml
 from typer.testing import CliRunner
 
 from mmx.cli import app
 from mmx.console import cell, print_json
-from mmx.errors import EXPECTED, plain_errors
+from mmx.errors import EXPECTED, MADE_BY, plain_errors
 from mmx.params import ParamsError
 
 TOP = Path(__file__).parents[1]
@@ -85,6 +86,30 @@ def test_an_expected_error_is_one_line(capsys):
     with pytest.raises(SystemExit), plain_errors():
         raise ParamsError("no such key")
     assert capsys.readouterr().err == "error: no such key\n"
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        (FileNotFoundError("/x/data/features/experts.parquet"), "`dvc repro features` makes it"),
+        (FileNotFoundError(2, "No such file", "/x/models/fine/model.json"), "`dvc repro finetune`"),
+    ],
+)
+def test_what_is_asked_for_too_early_is_named_with_what_makes_it(capsys, missing, said):
+    with pytest.raises(SystemExit), plain_errors():
+        raise missing
+    assert said in capsys.readouterr().err
+
+
+def test_any_other_missing_file_keeps_its_trace():
+    with pytest.raises(FileNotFoundError), plain_errors():
+        raise FileNotFoundError("/somewhere/else")
+
+
+def test_what_makes_a_missing_output_is_a_stage():
+    stages = {*yaml.safe_load((TOP / "dvc.yaml").read_text())["stages"], "init"}
+    commands = [command.split() for command in MADE_BY.values()]
+    assert {words[-1] for words in commands} - {"repro"} <= stages
 
 
 def test_control_characters_are_shown_and_not_obeyed():
