@@ -1,11 +1,13 @@
 """Learning: does the model learn genres, does gating help, what does fine-tuning find?
 
-    python benchmarks/learning.py PROJECT STYLES.csv [--seeds 5] [--folds 5] [--json FILE]
+    python benchmarks/learning.py PROJECT STYLES.csv [--seeds 5] [--folds 5] [--epochs N]
+                                  [--parts genres noise styles] [--json FILE]
 
 PROJECT is a folder whose feature store and splits are built, of a generated collection (120
 trailers or more); STYLES.csv names each trailer's hidden style, which is in no label and which no
 training sees. For every seed the collection is cut into folds, stratified by genre, a film's
-trailers together; a model per fold is trained on the others, as params.yaml says.
+trailers together; a model per fold is trained on the others, as params.yaml says (--epochs: with
+so many epochs of coarse training instead).
 
 `genres`: out-of-fold predictions of every trailer, scored at once: the full model, each modality
 alone, naive concatenation, no knowledge. `noise`: gating against naive concatenation when one
@@ -56,8 +58,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "clip_dropout": 0.3,
         "feature_noise": 0.2,
         "lr": 1e-3,
-        "epochs": 60,
-        "constant_epochs": 10,
+        "epochs": 30,
+        "constant_epochs": 5,
     },
 }
 """Fine-tuning: the published way, and what is changed of it."""
@@ -77,9 +79,12 @@ class Setup:
     folds: int
 
 
-def read_setup(project: Path, styles: Path, folds: int) -> Setup:
+def read_setup(project: Path, styles: Path, folds: int, epochs: int | None = None) -> Setup:
     """Read a project; raise KeyError for a trailer without a style."""
     layout, params = Layout(project), load_params(project / "params.yaml")
+    if epochs:
+        coarse = params.train.model_copy(update={"epochs": epochs})
+        params = params.model_copy(update={"train": coarse})
     genres = list(params.collection.genres)
     collection = read_collection(
         layout.features, layout.trailers, layout.splits, params.model.modalities, genres
@@ -271,11 +276,12 @@ def main() -> None:
     parser.add_argument("styles", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--epochs", type=int)
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    setup = read_setup(arguments.project, arguments.styles, arguments.folds)
+    setup = read_setup(arguments.project, arguments.styles, arguments.folds, arguments.epochs)
     found = measure(setup, arguments.seeds, arguments.parts, arguments.workers)
     print(f"{found['trailers']} trailers, {found['folds']} folds, {found['seeds']} seeds")
     for part in arguments.parts:
