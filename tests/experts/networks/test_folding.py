@@ -14,13 +14,12 @@ LEFT = {
     "resnet18_places365": 0,
     "senet154": 0,
     "r2plus1d_34": 0,
-    "s3d": 0,
     "densenet161_places365": 82,
     "i3d_flow": 57,
 }
 """Batch norms that stay: those of DenseNet read several outputs side by side, and I3D's padding
 depends on the input's size."""
-SHAPES = {"r2plus1d_34": (3, 4, 32, 32), "s3d": (3, 16, 224, 224), "i3d_flow": (2, 9, 193, 193)}
+SHAPES = {"r2plus1d_34": (3, 4, 32, 32), "i3d_flow": (2, 9, 193, 193)}
 
 
 def norms(network):
@@ -30,11 +29,13 @@ def norms(network):
 @pytest.mark.parametrize("name", LEFT)
 def test_a_folded_network_computes_the_same_in_float64(name, randomised, noise, difference):
     network = get_expert(name).build().double()
-    randomised(network)
+    for weight, value in randomised(network).items():
+        if name == "senet154" and weight.endswith("bn3.weight"):
+            value *= 0.1  # else fifty residual blocks in a row amplify rounding without bound
     folded = fold_norms(copy.deepcopy(network))
-    samples = noise(1, *SHAPES.get(name, (3, 64, 96))).double()
+    samples = noise(1, *SHAPES.get(name, (3, 33, 48))).double()
     with torch.inference_mode():
-        assert difference(folded(samples), network(samples)) < 1e-5
+        assert difference(folded(samples), network(samples)) < 1e-9
     assert norms(folded) == LEFT[name] < norms(network) + (name == "i3d_flow")
 
 
