@@ -27,15 +27,15 @@ def norms(network):
 
 
 @pytest.mark.parametrize("name", LEFT)
-def test_a_folded_network_computes_the_same_in_float64(name, randomised, noise, difference):
-    network = get_expert(name).build().double()
+def test_a_folded_network_computes_the_same(name, randomised, noise, difference):
+    network = get_expert(name).build()
     for weight, value in randomised(network).items():
         if name == "senet154" and weight.endswith("bn3.weight"):
             value *= 0.1  # else fifty residual blocks in a row amplify rounding without bound
     folded = fold_norms(copy.deepcopy(network))
-    samples = noise(1, *SHAPES.get(name, (3, 33, 48))).double()
+    samples = noise(1, *SHAPES.get(name, (3, 33, 48)))
     with torch.inference_mode():
-        assert difference(folded(samples), network(samples)) < 1e-9
+        assert difference(folded(samples), network(samples)) < 1e-5
     assert norms(folded) == LEFT[name] < norms(network) + (name == "i3d_flow")
 
 
