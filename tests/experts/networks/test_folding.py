@@ -72,6 +72,14 @@ def test_only_what_alone_reads_a_convolution_is_folded(way, left, randomised, no
     assert norms(folded) == left
 
 
+def test_a_batch_norm_of_each_batchs_own_statistics_stays(randomised, noise):
+    network = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3, track_running_stats=False))
+    randomised(network)
+    samples = noise(2, 3, 9, 9)
+    expected = network(samples)
+    assert torch.equal(fold_norms(network)(samples), expected)
+
+
 def test_a_network_without_batch_norm_is_left_alone():
     network = nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU())
     assert fold_norms(network) is network
