@@ -253,7 +253,7 @@ def loop(job: EmbedJob, times: int, threads: int) -> None:
     torch.set_num_threads(threads)
     for _ in range(times):
         for sample in read_samples(job, expert):
-            batch = torch.from_numpy(np.ascontiguousarray(sample.data))[None].to(device)
+            batch = torch.from_numpy(np.array(sample.data))[None].to(device)
             if isinstance(expert.preprocess, Pixels):
                 batch = expert.preprocess.normalise(batch.movedim(-1, 1).contiguous())
             single(batch).cpu()

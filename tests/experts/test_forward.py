@@ -56,15 +56,17 @@ def rows(embed, samples):
 
 
 @pytest.mark.parametrize("name", expert_names())
-def test_a_row_depends_neither_on_its_neighbours_nor_on_its_place(name):
+def test_a_row_depends_neither_on_its_neighbours_nor_on_its_place_and_little_on_batches(name):
     expert = shortened(name)
     own, first, last = drawn(expert, 3)
     with reproducible():
         embed = embedder(expert, 3)
         alone, together = embed([own]), rows(embed, [first, last, own])
+        one_by_one = Embedder(expert, embed.network, batch=1)([own])
     assert alone.shape == (1, expert.width)
     assert together.shape == (3, expert.width)
     assert together[2].tobytes() == alone[0].tobytes()
+    assert np.abs(together[2] - one_by_one).max() <= 1e-5 * np.abs(one_by_one).max()
     assert not np.array_equal(together[0], together[2])
 
 

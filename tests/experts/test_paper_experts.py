@@ -262,6 +262,8 @@ def test_a_short_clip_repeats_its_last_frame_and_says_how_often(name, length):
     [stack] = sampling.indices(9).tolist()
     assert stack == [*range(9), *[8] * (length - 9)]
     assert sampling.padding(9) == length - 9
+    assert sampling.indices(1).tolist() == [[0] * length]
+    assert sampling.padding(1) == length - 1
     assert sampling.padding(10_000) == 0
     assert len(sampling.indices(10_000)) == math.ceil(10_000 / length)
 

@@ -6,6 +6,7 @@ by its own weights and bias. What is merged differs from what was trained by rou
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import cast
 
 from torch import fx, nn
 from torch.nn.utils import fuse_conv_bn_weights
@@ -31,9 +32,10 @@ def fold_norms(network: nn.Module) -> nn.Module:
     network.eval()
     if not any(isinstance(module, NORMS) for module in network.modules()):
         return network
-    for convolution, norm in list(_pairs(network)):
-        _fold(network.get_submodule(convolution), network.get_submodule(norm))
-        network.set_submodule(norm, _remainder(network.get_submodule(norm)))
+    for convolution, name in list(_pairs(network)):
+        norm = cast(nn.BatchNorm2d, network.get_submodule(name))
+        _fold(cast(nn.Conv2d, network.get_submodule(convolution)), norm)
+        network.set_submodule(name, _remainder(norm))
     return network
 
 
@@ -48,6 +50,8 @@ def _pairs(network: nn.Module) -> Iterator[tuple[str, str]]:
     for node in graph.nodes:
         if node.op != "call_module" or not isinstance(modules[node.target], NORMS):
             continue
+        if modules[node.target].running_mean is None:  # its constants are each batch's own
+            continue
         before = node.args[0]
         if (
             before.op == "call_module"
@@ -57,8 +61,9 @@ def _pairs(network: nn.Module) -> Iterator[tuple[str, str]]:
             yield before.target, node.target
 
 
-def _fold(convolution: nn.Module, norm: nn.Module) -> None:
+def _fold(convolution: nn.Conv2d | nn.Conv3d, norm: nn.BatchNorm2d | nn.BatchNorm3d) -> None:
     """Give the convolution the batch norm's scale and shift."""
+    assert norm.running_mean is not None and norm.running_var is not None
     convolution.weight, convolution.bias = fuse_conv_bn_weights(
         convolution.weight,
         convolution.bias,

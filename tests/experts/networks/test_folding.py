@@ -14,13 +14,12 @@ LEFT = {
     "resnet18_places365": 0,
     "senet154": 0,
     "r2plus1d_34": 0,
-    "s3d": 0,
     "densenet161_places365": 82,
     "i3d_flow": 57,
 }
 """Batch norms that stay: those of DenseNet read several outputs side by side, and I3D's padding
 depends on the input's size."""
-SHAPES = {"r2plus1d_34": (3, 4, 32, 32), "s3d": (3, 16, 224, 224), "i3d_flow": (2, 9, 193, 193)}
+SHAPES = {"r2plus1d_34": (3, 4, 32, 32), "i3d_flow": (2, 9, 193, 193)}
 
 
 def norms(network):
@@ -28,11 +27,13 @@ def norms(network):
 
 
 @pytest.mark.parametrize("name", LEFT)
-def test_a_folded_network_computes_the_same_in_float64(name, randomised, noise, difference):
-    network = get_expert(name).build().double()
-    randomised(network)
+def test_a_folded_network_computes_the_same(name, randomised, noise, difference):
+    network = get_expert(name).build()
+    for weight, value in randomised(network).items():
+        if name == "senet154" and weight.endswith("bn3.weight"):
+            value *= 0.1  # else fifty residual blocks in a row amplify rounding without bound
     folded = fold_norms(copy.deepcopy(network))
-    samples = noise(1, *SHAPES.get(name, (3, 64, 96))).double()
+    samples = noise(1, *SHAPES.get(name, (3, 33, 48)))
     with torch.inference_mode():
         assert difference(folded(samples), network(samples)) < 1e-5
     assert norms(folded) == LEFT[name] < norms(network) + (name == "i3d_flow")
@@ -69,6 +70,14 @@ def test_only_what_alone_reads_a_convolution_is_folded(way, left, randomised, no
     with torch.inference_mode():
         assert difference(folded(samples), network(samples)) < 1e-6
     assert norms(folded) == left
+
+
+def test_a_batch_norm_of_each_batchs_own_statistics_stays(randomised, noise):
+    network = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3, track_running_stats=False))
+    randomised(network)
+    samples = noise(2, 3, 9, 9)
+    expected = network(samples)
+    assert torch.equal(fold_norms(network)(samples), expected)
 
 
 def test_a_network_without_batch_norm_is_left_alone():
