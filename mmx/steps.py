@@ -178,6 +178,10 @@ OPTIMISATION_KEYS = (
 )
 TRAIN_KEYS = (*(f"train.{key}" for key in OPTIMISATION_KEYS), "train.positive_cap")
 LEARNING_ROOMS = ("mmx.features", "mmx.model", "mmx.training")
+MEASURING = tuple(
+    f"mmx.evaluation.{module}" for module in ("faults", "metrics", "scores", "tables")
+)
+"""What evaluation and ablations share; how the page looks has no part in their results."""
 COLLECTION = ("features", "labels", "splits")
 """What a step that sees all trailers at once reads: the feature store, genres, the split."""
 
@@ -208,7 +212,16 @@ EVALUATE = Step(
     name="evaluate",
     needs=(*COLLECTION, "train", "finetune"),
     recipe=Recipe("mmx.evaluation.item:evaluate_item"),
-    rooms=("mmx.evaluation", *LEARNING_ROOMS),
+    rooms=(
+        "mmx.evaluation.clusters",
+        "mmx.evaluation.item",
+        "mmx.evaluation.measures",
+        "mmx.evaluation.plots",
+        "mmx.evaluation.retrieval",
+        "mmx.evaluation.subject",
+        *MEASURING,
+        *LEARNING_ROOMS,
+    ),
     keys=(
         "evaluate.neighbours",
         "evaluate.perplexity",
@@ -226,7 +239,7 @@ def ablate_step(variant: str) -> Step:
         name=f"ablate@{variant}",
         needs=COLLECTION,
         recipe=Recipe("mmx.evaluation.ablations:ablate_item"),
-        rooms=("mmx.evaluation", *LEARNING_ROOMS),
+        rooms=("mmx.evaluation.ablations", *MEASURING, *LEARNING_ROOMS),
         keys=("ablate.seeds", "collection.genres", "evaluate.threshold", *MODEL_KEYS, *TRAIN_KEYS),
         tools=LEARNING_TOOLS,
         kind="tree",

@@ -119,22 +119,24 @@ def show_datasets(evidence: Evidence, own: tables.Table) -> Shown:
 
 
 def show_genres(evidence: Evidence, own: tables.Table) -> Shown:
-    """Table 2: F1 per genre, then the weighted figures."""
+    """Table 2: the weighted figures, in sight without scrolling, then F1 per genre."""
     genres = list(evidence.genres)
-    columns = ("Model", *genres, "F1 w", "AU(PRC) w", "P w", "R w")
-    lines = [Line((*own.rows[0][: len(genres) + 1], "", "", "", ""))]
-    lines += [
-        Line(_with_spread(row), "ours" if row[0] == "This model" else "") for row in own.rows[1:]
-    ]
+    columns = ("Model", "F1 w", "AU(PRC) w", "P w", "R w", *genres)
+    unsummed = ("",) * len(tables.OVERALL)
+    lines = [Line(("Support", *unsummed, *own.rows[0][1 : len(genres) + 1]))]
+    for name, *cells in own.rows[1:]:
+        overall = _merged(cells[-8:-4], cells[-4:])
+        style = "ours" if name == "This model" else ""
+        lines.append(Line((name, *overall, *cells[: len(genres)]), style))
     known = evidence.paper["genres"]
     table = evidence.paper["table2"]
     support = dict(zip(known, table["support"], strict=True))
-    theirs = [Line(("Support", *(support.get(g, "") for g in genres), "", "", "", ""), "theirs")]
+    theirs = [Line(("Support", *unsummed, *(support.get(g, "") for g in genres)), "theirs")]
     for row in table["rows"]:
         per_genre = dict(zip(known, row["f1_per_genre"], strict=True))
         overall = (row[name] for name in tables.OVERALL)
         printed = (f"{per_genre[g]:.2f}" if g in per_genre else "" for g in genres)
-        theirs.append(Line((row["name"], *printed, *overall), "theirs"))
+        theirs.append(Line((row["name"], *overall, *printed), "theirs"))
     return Shown(columns, (*lines, Line((PARTING,), "parting"), *theirs))
 
 

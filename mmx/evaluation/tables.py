@@ -181,8 +181,8 @@ def similarity_table(sets: Sequence[Json]) -> Table:
 
 
 def _support_row(record: Json, genres: Sequence[str]) -> tuple[Cell, ...]:
-    """The number of positives of each genre."""
-    counts = (record["per_genre"][genre]["support"] for genre in genres)
+    """The number of positives of each genre, whole also where the record is a mean over seeds."""
+    counts = (round(record["per_genre"][genre]["support"]) for genre in genres)
     return ("Support", *counts, *[None] * (2 * len(OVERALL)))
 
 

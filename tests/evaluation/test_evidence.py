@@ -64,11 +64,15 @@ def test_the_papers_columns_follow_our_vocabulary(make: Callable[..., Evidence])
     own = tables.genre_table(found.rows, found.spreads)
     shown = evidence.show_genres(found, own)
     rows = {line.cells[0]: line for line in shown.lines if line.style == "theirs"}
-    assert shown.columns[:4] == ("Model", *GENRES)
-    assert rows["MMX-Trailer-20"].cells[:5] == ("MMX-Trailer-20", "0.62", "", "0.55", 0.597)
+    assert shown.columns == ("Model", "F1 w", "AU(PRC) w", "P w", "R w", *GENRES)
+    theirs = ("MMX-Trailer-20", 0.597, 0.583, 0.554, 0.697, "0.62", "", "0.55")
+    assert rows["MMX-Trailer-20"].cells == theirs
     assert all(len(line.cells) in (1, len(shown.columns)) for line in shown.lines)
     audio = next(line for line in shown.lines if line.cells[0] == "Audio")
-    assert audio.cells[4] == f"{RECORD['f1']['weighted']:.3f} ± 0.000"
+    assert audio.cells[1] == f"{RECORD['f1']['weighted']:.3f} ± 0.000"
+    assert audio.cells[5:] == tuple(RECORD["per_genre"][genre]["f1"] for genre in GENRES)
+    assert shown.lines[0].cells[5:] == (2, 2, 0)
+    assert all(isinstance(count, int) for count in shown.lines[0].cells[5:])
 
 
 def test_our_rows_stand_out_and_theirs_are_parted(make: Callable[..., Evidence]) -> None:

@@ -131,6 +131,31 @@ def test_the_best_epoch_may_be_the_beginning(network: Network, collection: Colle
     assert all(torch.equal(before[n], t) for n, t in trained.network.state_dict().items())
 
 
+def test_patience_ends_fine_tuning(network: Network, collection: Collection) -> None:
+    params = QUICK.model_copy(update={"epochs": 60, "lr": 0.5, "patience": 3})
+    trained = finetune(network, collection, params, device="cpu")
+    losses = [row["validation_loss"] for row in trained.history]
+    best = losses.index(min(losses))
+    assert len(losses) - 1 == best + 3 < 60
+    assert trained.kept == len(losses) - 1
+
+
+def test_mixed_precision_is_close_and_not_equal(
+    network: Network, collection: Collection, config: NetworkConfig
+) -> None:
+    other = new_network(config, seed=0)
+    other.load_state_dict(network.state_dict())
+    half = QUICK.model_copy(update={"precision": "bfloat16"})
+    mixed, exact = (
+        finetune(start, collection, params, device="cpu")
+        for start, params in ((network, half), (other, QUICK))
+    )
+    losses = [[row["train_loss"] for row in one.history[1:]] for one in (mixed, exact)]
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+    assert losses[0] != losses[1]
+    assert all(p.dtype == torch.float32 for p in mixed.network.parameters())
+
+
 def test_a_trailer_that_cannot_be_cut_in_two_is_named(
     network: Network, collection: Collection
 ) -> None:
