@@ -196,6 +196,7 @@ class Job:
     limits: Any
     device: str
     out: Path
+    rate: Any = "native"
 
 
 def embed_items(jobs: Iterable[Job]) -> Iterator[dict[str, Any]]:
