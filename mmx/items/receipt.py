@@ -1,6 +1,7 @@
 """The receipt: the record that an item was made, of what, and what came out."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 from mmx.items.canonical import data_digest
@@ -35,7 +36,7 @@ class Ingredients:
     """Version by package name."""
     weights: tuple[Weight, ...] = ()
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """sha256, in hex, over the canonical JSON of everything above."""
         return data_digest(
@@ -86,14 +87,26 @@ class Receipt:
         """The ingredients' fingerprint."""
         return self.ingredients.fingerprint
 
-    @property
+    @cached_property
     def output_digest(self) -> str:
         """Digest of what came out: the input of the steps that follow."""
         return data_digest([(output.name, output.sha256) for output in self.outputs])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON, the fingerprint first for people who grep."""
-        return {"fingerprint": self.fingerprint, **asdict(self)}
+        """Return plain data for JSON, the fingerprint first for people who grep.
+
+        What it holds is the receipt's own and is not to be changed: copies of thousands take long.
+        """
+        ingredients = plain(self.ingredients)
+        ingredients["weights"] = [plain(weight) for weight in self.ingredients.weights]
+        return {
+            "fingerprint": self.fingerprint,
+            "ingredients": ingredients,
+            "outputs": [plain(output) for output in self.outputs],
+            "facts": self.facts,
+            "fault": plain(self.fault) if self.fault else None,
+            "adopted": self.adopted,
+        }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Receipt":
@@ -113,3 +126,8 @@ class Receipt:
         if receipt.fingerprint != data.get("fingerprint"):
             raise ReceiptError("the fingerprint is not that of the ingredients")
         return receipt
+
+
+def plain(record: Weight | Ingredients | Output | Fault) -> dict[str, Any]:
+    """Return a record's fields by name."""
+    return {each.name: getattr(record, each.name) for each in fields(record)}
