@@ -194,6 +194,7 @@ class Job:
     params: Any
     weights: dict[str, Path]
     limits: Any
+    rate: Any
     device: str
     out: Path
     rate: Any = "native"
