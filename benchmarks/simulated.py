@@ -197,7 +197,6 @@ class Job:
     rate: Any
     device: str
     out: Path
-    rate: Any = "native"
 
 
 def embed_items(jobs: Iterable[Job]) -> Iterator[dict[str, Any]]:

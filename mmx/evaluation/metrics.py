@@ -3,7 +3,7 @@
 Everywhere: `labels` is N x G of 0 and 1, `scores` is N x G with the larger the surer, G genres.
 A genre without positives has no precision, recall or area: it is None, never 0, and counts in no
 average. Average precision is the step-wise sum; the trapezoid area is given beside it, since
-papers mix the two (the trapezoid is the larger on coarse curves).
+papers mix the two (either may be the larger).
 """
 
 from collections.abc import Callable, Sequence

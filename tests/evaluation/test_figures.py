@@ -76,6 +76,15 @@ def titles(figure: Figure) -> list[str]:
     return [axes.get_title() for axes in figure.axes if axes.get_title()]
 
 
+def test_what_is_retrieved_is_pictured_beside_the_spread(sources: Sources) -> None:
+    few = sources.params.evaluate.model_copy(update={"pictured": 2})
+    params = sources.params.model_copy(update={"evaluate": few})
+    found = exhibits.pictured(replace(sources, params=params))
+    rows = exhibits.retrievals(sources)
+    shown = {film for row in rows for film in (row["query"], *row["coarse"], *row["fine"])}
+    assert set(found) == shown | {12, 36}
+
+
 def test_the_contact_sheet_names_its_films(sources: Sources, stills: Pictures) -> None:
     found = titles(pictures.draw_sheet(sources.films, stills))
     assert len(found) == 47 and found[-1] == "Film 42"
