@@ -44,8 +44,9 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from mmx.device import find_device
 from mmx.experts.base import Expert, Packaged
-from mmx.experts.forward import Embedder, pick_device, reproducible
+from mmx.experts.forward import Embedder, reproducible
 from mmx.experts.item import EmbedJob, embed_alike
 from mmx.experts.preprocess import Pixels
 from mmx.experts.reading import read_samples
@@ -153,7 +154,7 @@ def measure(
     count = len(samples) * options.workers
     return Figures(
         expert=expert.name,
-        device=pick_device("auto"),
+        device=find_device("auto"),
         workers=options.workers,
         samples=len(samples),
         loop_per_s=count / middle["loop"],
@@ -249,7 +250,7 @@ def wait_for(device: torch.device) -> None:
 def loop(job: EmbedJob, times: int, threads: int) -> None:
     """Read one sample, embed it alone, and so on, with so many threads of torch."""
     expert, single = customary(get_expert(job.expert)), plain(job.expert, files_of(job))
-    device, before = torch.device(pick_device("auto")), torch.get_num_threads()
+    device, before = torch.device(find_device("auto")), torch.get_num_threads()
     torch.set_num_threads(threads)
     for _ in range(times):
         for sample in read_samples(job, expert):
@@ -290,7 +291,7 @@ def files_of(job: EmbedJob) -> tuple[tuple[str, Path], ...]:
 @cache
 def plain(name: str, weights: tuple[tuple[str, Path], ...]) -> torch.nn.Module:
     """Build and keep a network as its authors have it."""
-    return get_expert(name).build(dict(weights) or None).to(pick_device("auto"))
+    return get_expert(name).build(dict(weights) or None).to(find_device("auto"))
 
 
 @cache
@@ -298,7 +299,7 @@ def built(name: str, weights: tuple[tuple[str, Path], ...], batch: int) -> Embed
     """Build and keep a network."""
     expert = get_expert(name)
     network = expert.build(dict(weights) or None)
-    return Embedder(expert, network, batch=batch, device=pick_device("auto"))
+    return Embedder(expert, network, batch=batch, device=find_device("auto"))
 
 
 def spent(function: Callable[..., object], *arguments: object) -> tuple[float, float]:

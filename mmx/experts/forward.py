@@ -103,14 +103,7 @@ def load_embedder(
     """Return the one network that this process holds; the next setting replaces it."""
     expert = get_expert(name)
     network = expert.build(dict(weights))
-    return Embedder(expert, network, batch=batch, precision=precision, device=pick_device(device))
-
-
-def pick_device(name: str) -> str:
-    """Return the device that `auto` means here: `cuda` if there is one, else `cpu`."""
-    if name != "auto":
-        return name
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    return Embedder(expert, network, batch=batch, precision=precision, device=device)
 
 
 @contextmanager

@@ -31,8 +31,8 @@ class EmbedJob:
     """File name -> path, of every file of weights that the expert declares."""
     rate: Literal["native"] | float = "native"
     """Frames per second that an expert of frames sees: the video's own, or fewer of them."""
-    device: str = "auto"
-    """`auto`, `cpu`, `cuda` or `cuda:N`."""
+    device: str = "cpu"
+    """`cpu`, `cuda` or `cuda:N`."""
 
     def declaration(self) -> Expert:
         """Return the expert's declaration; raise ExpertError for an unknown name."""

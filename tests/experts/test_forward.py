@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmx.experts.forward import Embedder, load_embedder, pick_device, reproducible
+from mmx.experts.forward import Embedder, load_embedder, reproducible
 from mmx.experts.preprocess import LogMel, Pixels
 from mmx.experts.registry import expert_names, get_expert
 from mmx.experts.sampling import Stacks
@@ -152,11 +152,6 @@ def test_one_network_is_loaded_once():
     assert load_embedder(*setting) is first
     load_embedder("lite_audio", *setting[1:])
     assert load_embedder(*setting) is not first
-
-
-def test_devices():
-    assert pick_device("cuda:1") == "cuda:1"
-    assert pick_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def test_what_is_set_for_reproducibility_is_set_back():
