@@ -93,6 +93,9 @@ class Page:
         self.target, self.session = target, attached["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.send(f"{domain}.enable")
+        # Nothing moves by itself, so that a place is still the same when it is clicked.
+        still = {"name": "prefers-reduced-motion", "value": "reduce"}
+        self.send("Emulation.setEmulatedMedia", features=[still])
         self.resize(width, height)
 
     def send(self, method: str, **params: Any) -> dict[str, Any]:
@@ -114,8 +117,6 @@ class Page:
         self.send("Page.navigate", url="about:blank")
         self.send("Page.navigate", url=path.as_uri() + anchor)
         self.wait("document.documentElement?.dataset.ready === 'yes'")
-        # Scrolling takes no time, so that a place is still the same when it is clicked.
-        self.run("document.documentElement.style.scrollBehavior = 'auto'")
 
     def run(self, script: str) -> Any:
         """Return the value of an expression of JavaScript."""
