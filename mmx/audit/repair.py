@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
@@ -21,7 +20,7 @@ from mmx.items.atomic import write_atomic
 from mmx.items.canonical import bytes_digest, file_digest
 from mmx.items.receipt import Output, Receipt, ReceiptError
 from mmx.items.rows import encode_rows
-from mmx.items.shards import item_rows, shard_of
+from mmx.items.shards import UNREADABLE, item_rows, shard_of
 from mmx.items.store import Store
 from mmx.pipeline import earlier_output
 from mmx.project import Project
@@ -181,7 +180,7 @@ def healthy_rows(shard: Path, item: str, output: Output) -> bytes | None:
     """Return an item's rows out of a shard as the item made them; None where they are damaged."""
     try:
         content = encode_rows(item_rows(pq.read_table(shard), item))
-    except (pa.ArrowException, OSError, KeyError, ValueError):
+    except UNREADABLE:
         return None
     return content if bytes_digest(content) == output.sha256 else None
 

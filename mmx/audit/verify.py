@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmx.audit.artefacts import Expected, Tree, all_expected, file_digests, receipt_files
@@ -24,7 +23,7 @@ from mmx.features.validate import validate
 from mmx.items.canonical import bytes_digest, canonical
 from mmx.items.receipt import Receipt, ReceiptError
 from mmx.items.rows import encode_rows
-from mmx.items.shards import ITEM, RECEIPTS, item_rows, shard_of
+from mmx.items.shards import ITEM, RECEIPTS, UNREADABLE, item_rows, shard_of
 from mmx.project import Project
 from mmx.steps import VIDEO, Step
 from mmx.training.faults import CollectionError
@@ -307,7 +306,7 @@ def rows_of(path: Path) -> int:
     """Number of rows of a shard; 0 where it cannot be read."""
     try:
         return pq.read_metadata(path).num_rows
-    except (pa.ArrowException, OSError):
+    except UNREADABLE:
         return 0
 
 
@@ -320,7 +319,7 @@ def damaged_rows(path: Path, receipts: dict[str, Receipt]) -> list[str]:
             for item, receipt in receipts.items()
             if bytes_digest(encode_rows(item_rows(table, item))) != receipt.outputs[0].sha256
         ]
-    except (pa.ArrowException, OSError, KeyError, ValueError):
+    except UNREADABLE:
         return sorted(receipts)
 
 
@@ -357,7 +356,7 @@ def check_stray_rows(inspection: Inspection, step: Step, receipts: dict[str, Rec
             continue
         try:
             items = set(pq.read_table(path, columns=[ITEM])[ITEM].to_pylist())
-        except (pa.ArrowException, OSError, KeyError):
+        except UNREADABLE:
             continue
         for item in sorted(items - receipts.keys()):
             what = f"it has rows of {item}, and no receipt of {step.name} accounts for them"
@@ -406,7 +405,7 @@ def collection_inputs(inspection: Inspection, step: Step) -> dict[str, str]:
 
     try:
         return learning_inputs(step, inspection.tree.project)
-    except (ReceiptError, CollectionError, pa.ArrowException, OSError, KeyError, ValueError):
+    except (ReceiptError, CollectionError, *UNREADABLE):
         return {}
 
 

@@ -36,7 +36,7 @@ from mmx.features.schema import (
 )
 from mmx.items.canonical import file_digest
 from mmx.items.receipt import ReceiptError
-from mmx.items.shards import shard_of
+from mmx.items.shards import UNREADABLE, shard_of
 
 REQUIRED = (CARD, CROISSANT, DIGEST, EXPERTS, MANIFEST, RECEIPTS)
 SCHEMAS = {
@@ -160,7 +160,7 @@ def readable_files(opened: Opened) -> Iterator[Finding]:
     for path in sorted(opened.store.rglob("*.parquet")):
         try:
             pq.read_metadata(path)
-        except (pa.ArrowException, OSError) as error:
+        except UNREADABLE as error:
             yield Finding(opened.name(path), "Parquet", "readable", type(error).__name__)
 
 

@@ -18,7 +18,7 @@ import yaml
 from mmx.items.canonical import bytes_digest, file_digest
 from mmx.items.receipt import Output, Receipt, ReceiptError
 from mmx.items.rows import encode_rows
-from mmx.items.shards import RECEIPTS, item_rows, shard_of
+from mmx.items.shards import RECEIPTS, UNREADABLE, item_rows, shard_of
 from mmx.items.store import Store
 
 Kind = Literal["table", "file", "tree"]
@@ -99,9 +99,12 @@ class Earlier:
                 return b""
             try:
                 self.shards[name] = pq.read_table(path)
-            except pa.ArrowException:
+            except UNREADABLE:
                 return b""
-        return encode_rows(item_rows(self.shards[name], item))
+        try:
+            return encode_rows(item_rows(self.shards[name], item))
+        except UNREADABLE:
+            return b""
 
 
 def locked_digest(lock: Path, out: str) -> str | None:

@@ -87,6 +87,10 @@ def item_rows(table: pa.Table, item: str) -> pa.Table:
     return rows.drop_columns([ITEM, FINGERPRINT])
 
 
+UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError)
+"""What reading a damaged Parquet file raises: names that are UTF-8 no more are a ValueError."""
+
+
 def write_parquet(table: pa.Table, path: Path, note: Mapping[str, str] | None = None) -> None:
     """Write a table whose bytes depend on its rows and `note` alone, with fixed settings.
 

@@ -2,6 +2,7 @@ import hashlib
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -9,11 +10,13 @@ from mmx.items.receipt import ReceiptError
 from mmx.items.rows import encode_rows, read_rows
 from mmx.items.run import Recipe, Spread, complete
 from mmx.items.shards import (
+    UNREADABLE,
     by_shard,
     item_rows,
     read_receipts,
     shard_of,
     write_files,
+    write_parquet,
     write_receipts,
     write_table,
 )
@@ -104,3 +107,18 @@ def test_receipts_that_were_edited_are_refused(store: Store, make_task, tmp_path
     path.write_text(path.read_text().replace('"double.factor":2', '"double.factor":3'))
     with pytest.raises(ReceiptError):
         read_receipts(tmp_path)
+
+
+def test_whatever_a_damaged_table_raises_is_known(tmp_path: Path):
+    path, kinds = tmp_path / "table.parquet", set()
+    write_parquet(pa.table({"trailer_id": ["a"], "clip": [1]}), path)
+    content = path.read_bytes()
+    for place in range(len(content)):
+        damaged = bytearray(content)
+        damaged[place] ^= 0x80
+        path.write_bytes(damaged)
+        try:
+            item_rows(pq.read_table(path), "a")
+        except UNREADABLE as error:
+            kinds.add(type(error))
+    assert {OSError, UnicodeDecodeError, pa.ArrowInvalid} <= kinds
