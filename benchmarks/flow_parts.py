@@ -10,9 +10,8 @@ import numpy as np
 from numba import njit
 
 from mmx.flow import scale
-from mmx.flow.relaxation import Case, relax
-from mmx.flow.scale import begin_warp, smooth
-from mmx.flow.simd import splat
+from mmx.flow.relaxation import relax
+from mmx.flow.scale import begin_warp, make_case, smooth
 from mmx.flow.tvl1 import TVL1
 
 
@@ -42,18 +41,7 @@ def _smooth(memory, grid, size):
 
 @njit
 def _relax(memory, grid, settings, stop, errors, rows):
-    case = Case(
-        grid.rows,
-        grid.tiles,
-        memory.masks,
-        memory.field,
-        memory.flow,
-        memory.shade,
-        splat(settings.bound),
-        splat(settings.theta),
-        splat(settings.ratio),
-        splat(settings.gamma),
-    )
+    case = make_case(memory, grid, settings)
     return relax(case, len(errors), stop, errors, rows)
 
 

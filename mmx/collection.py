@@ -1,4 +1,4 @@
-"""The split of a project's collection: who takes part, and what was decided before."""
+"""A project's collection: what of the manifest is accepted, who takes part, in which split."""
 
 from collections import Counter
 
@@ -9,11 +9,22 @@ from mmx.items.earlier import cached_output, locked_digest
 from mmx.items.shards import write_parquet
 from mmx.pipeline import read_clips
 from mmx.project import Project
+from mmx.trailers import Ingested, ingest
 from mmx.trailers.splits import assign
 
 
 class SplitLostError(Exception):
     """dvc.lock knows of a split that is nowhere to be found."""
+
+
+def ingest_collection(project: Project) -> Ingested:
+    """Check the manifest and the videos as they are by now; unchanged videos are not read again.
+
+    Raise IngestError, TableError.
+    """
+    cache = project.store.root / "inspections.json"
+    params = project.params.collection
+    return ingest(project.layout, params, cache=cache, workers=project.workers)
 
 
 def split_collection(project: Project) -> None:

@@ -5,12 +5,12 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
+from mmx.collection import ingest_collection
 from mmx.items.receipt import Fault, Ingredients, Receipt
 from mmx.items.shards import read_receipts
 from mmx.pipeline import Upstream, ingredients_of
 from mmx.project import Project
 from mmx.steps import VIDEO, Step, trailer_steps
-from mmx.trailers import ingest
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,8 @@ class StepPlan:
 
 
 def present(project: Project) -> Upstream:
-    """Return what a run would begin with: the manifest and the videos as they are by now.
-
-    Raise IngestError, TableError as the run would.
-    """
-    cache = project.store.root / "inspections.json"
-    tables = ingest(project.layout, project.params.collection, cache=cache, workers=project.workers)
-    return Upstream(project, given=tables.sources)
+    """Return what a run would begin with: the manifest and the videos as they are by now."""
+    return Upstream(project, given=ingest_collection(project).sources)
 
 
 def project_status(project: Project) -> Status:

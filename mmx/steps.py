@@ -177,7 +177,7 @@ OPTIMISATION_KEYS = (
     "threads",
 )
 TRAIN_KEYS = (*(f"train.{key}" for key in OPTIMISATION_KEYS), "train.positive_cap")
-LEARNING_ROOMS = ("mmx.features", "mmx.model", "mmx.training")
+LEARNING_ROOMS = ("mmx.device", "mmx.features", "mmx.model", "mmx.training")
 MEASURING = tuple(
     f"mmx.evaluation.{module}" for module in ("faults", "metrics", "scores", "tables")
 )

@@ -2,11 +2,11 @@
 
 from collections import Counter
 
+from mmx.collection import ingest_collection
 from mmx.errors import plain_errors
 from mmx.items.shards import write_parquet
 from mmx.pipeline import check_stage_tools, require_weights
 from mmx.project import Project, open_project
-from mmx.trailers import ingest
 
 
 def run(project: Project) -> None:
@@ -15,8 +15,7 @@ def run(project: Project) -> None:
     check_stage_tools("ingest", project)
     require_weights(project)
     with project.store.locked("ingest"):
-        cache = project.store.root / "inspections.json"
-        tables = ingest(layout, project.params.collection, cache=cache, workers=project.workers)
+        tables = ingest_collection(project)
         # The order of the genres is that of the logits: with it in the file, another order is
         # another file to every stage that learns from the labels.
         vocabulary = {"genres": "|".join(project.params.collection.genres)}

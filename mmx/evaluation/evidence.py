@@ -67,11 +67,8 @@ class Evidence:
 
         The second only where the ablation of the full model has been run.
         """
-        several = {
-            entry["title"]: entry["mean"]
-            for name, entry in self.ablations.items()
-            if name == "full"
-        }
+        full = self.ablations.get("full")
+        several = {full["title"]: full["mean"]} if full else {}
         return {"This model": self.test["coarse"], **several, "Random": self.test["random"]}
 
     @property

@@ -73,6 +73,12 @@ def begin_warp(memory: Memory, grid: Grid, settings: Settings) -> Case:
     linearise(
         memory.frame, memory.image, memory.flow, memory.field, grid, memory.masks, memory.plan
     )
+    return make_case(memory, grid, settings)
+
+
+@njit
+def make_case(memory: Memory, grid: Grid, settings: Settings) -> Case:
+    """Return what the iterations of a warp have in common."""
     return Case(
         grid.rows,
         grid.tiles,

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 
 import torch
 
+import mmx.device
+
 
 def find_device(name: str) -> torch.device:
     """Return the device `auto`, `cpu`, `cuda` or `cuda:N`; auto takes a GPU where there is one."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    return torch.device(mmx.device.find_device(name))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import mmx.device
 from mmx.training.machine import find_device, mixed, reproducible
 
 
@@ -22,7 +23,7 @@ def test_devices_by_name(name: str) -> None:
 
 @pytest.mark.parametrize("there", [False, True])
 def test_auto_takes_a_gpu_where_there_is_one(there: bool, monkeypatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    monkeypatch.setattr(mmx.device, "count_gpus", lambda: int(there))
     assert find_device("auto").type == ("cuda" if there else "cpu")
 
 
