@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from benchmarks import simulated
+from benchmarks import simulated_items
 from benchmarks.simulated import ROOT, commit, dvc, run, set_param, write_project, write_video
 from mmx.audit.verify import verify
 from mmx.items.rows import read_rows
@@ -235,13 +235,13 @@ def make_one(step: str, video: Path, data: Path, target: Path, params: Any) -> N
     with tempfile.TemporaryDirectory(dir=data.parent / ".dvc/tmp") as name:
         out = Path(name)
         if step == "clips":
-            simulated.scenes_item(video=video, params=params.scenes, limits=None, out=out)
+            simulated_items.scenes_item(video=video, params=params.scenes, limits=None, out=out)
         elif step == "audio":
-            simulated.audio_item(video=video, params=params.audio, limits=None, out=out)
+            simulated_items.audio_item(video=video, params=params.audio, limits=None, out=out)
         else:
             clips = read_clips(data / "clips" / f"{video.stem}.arrow")
             if step == "flow":
-                simulated.flow_item(
+                simulated_items.flow_item(
                     video=video, clips=clips, params=params.flow, limits=None, out=out
                 )
             else:
@@ -249,7 +249,7 @@ def make_one(step: str, video: Path, data: Path, target: Path, params: Any) -> N
         (made,) = out.iterdir()
         if step in EXPERTS:
             flat = read_rows(made)["embedding"].combine_chunks().flatten()
-            np.save(out / "vectors.npy", flat.to_numpy().reshape(-1, simulated.WIDTH))
+            np.save(out / "vectors.npy", flat.to_numpy().reshape(-1, simulated_items.WIDTH))
             made = out / "vectors.npy"
         os.replace(made, target)
 
@@ -261,10 +261,10 @@ def embed_one(step: str, video: Path, clips: list[Clip], params: Any, out: Path)
     source = Path("data") / folder / f"{video.stem}{suffix}"
     own = params.embed.experts[step].frames_per_clip
     frames = params.embed.frames_per_clip if own is None else own
-    job = simulated.Job(
+    job = simulated_items.Job(
         step, source, tuple(clips), SimpleNamespace(frames_per_clip=frames), {}, None, "cpu", out
     )
-    list(simulated.embed_items([job]))
+    list(simulated_items.embed_items([job]))
 
 
 def read_clips(path: Path) -> list[Clip]:

@@ -1,10 +1,9 @@
 """A collection of simulated trailers that goes through the real engine and the real DVC.
 
-    python -m benchmarks.simulated STEP      what the stages of a simulated project run
-
-Videos are a few hundred bytes; each step derives small, deterministic results from them with its
-real inputs, parameters, file counts and table layouts, in no time. So what is measured, killed or
-damaged is everything but the arithmetic.
+Videos are a few hundred bytes; each step derives small, deterministic results from them
+(benchmarks/simulated_items.py) with its real inputs, parameters, file counts and table layouts, in
+no time. So what is measured, killed or damaged is everything but the arithmetic. The stages of a
+simulated project run `python -m benchmarks.simulated_stage STEP`.
 """
 
 import configparser
@@ -13,24 +12,21 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import yaml
 
 import mmx.pipeline
+from benchmarks.simulated_items import digest_rng
 from mmx.collection import split_collection
-from mmx.errors import plain_errors
 from mmx.items.canonical import file_digest
-from mmx.items.rows import write_rows
 from mmx.items.run import Recipe
 from mmx.items.shards import write_parquet
 from mmx.layout import Layout
-from mmx.media.clip import Clip
 from mmx.params import Params
 from mmx.project import Project, open_project
 from mmx.steps import Step, all_tools, find_step
@@ -38,9 +34,6 @@ from mmx.tools import write_tools
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = ("ingest", "scenes", "audio", "flow", "embed", "features", "split")
-WIDTH = 16
-SLOW = "MMX_SIMULATED_SECONDS"
-"""Environment variable: seconds that each item takes, so that a run can be killed in the middle."""
 
 
 def write_project(
@@ -86,7 +79,7 @@ def stages() -> dict[str, Any]:
     for name in STAGES:
         stage = real[name].get("do", real[name])
         step = "embed@${key}" if name == "embed" else name
-        stage["cmd"] = f"{sys.executable} -m benchmarks.simulated {step}"
+        stage["cmd"] = f"{sys.executable} -m benchmarks.simulated_stage {step}"
         stage["deps"] = [dep for dep in stage["deps"] if dep == "mmx" or dep.startswith("data/")]
         if name == "ingest":
             stage["deps"] = ["data/videos", "mmx"]
@@ -135,90 +128,9 @@ def commit(root: Path, message: str) -> None:
     run(root, "git", "commit", "-q", "--allow-empty", "-m", message)
 
 
-def digest_rng(*parts: object) -> np.random.Generator:
-    """A generator that depends on all parts and on nothing else."""
-    text = "\0".join(map(str, parts))
-    return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big"))
-
-
-def wait() -> None:
-    """Take as long as MMX_SIMULATED_SECONDS says."""
-    import time
-
-    time.sleep(float(os.environ.get(SLOW, "0")))
-
-
-def scenes_item(*, video: Path, params: Any, limits: Any, out: Path) -> dict[str, Any]:
-    """Draw ten to fourteen clips from the bytes of the video."""
-    wait()
-    rng = digest_rng(video.read_bytes(), params.threshold)
-    lengths = rng.integers(20, 60, 10 + int(rng.integers(5)))
-    stops = np.cumsum(lengths)
-    starts = stops - lengths
-    columns = {
-        "clip": pa.array(range(len(lengths)), pa.int32()),
-        "start": pa.array(starts, pa.int64()),
-        "stop": pa.array(stops, pa.int64()),
-        "start_s": pa.array(starts / 24),
-        "stop_s": pa.array(stops / 24),
-        "cut_score": pa.array(27 + rng.random(len(lengths))),
-    }
-    write_rows(out, pa.table(columns))
-    return {"clips": len(lengths)}
-
-
-def audio_item(*, video: Path, params: Any, limits: Any, out: Path) -> dict[str, Any]:
-    """Draw a few hundred bytes from those of the video."""
-    wait()
-    (out / "audio.wav").write_bytes(digest_rng(video.read_bytes(), params.rate).bytes(400))
-    return {"silent": False}
-
-
-def flow_item(
-    *, video: Path, clips: list[Clip], params: Any, limits: Any, out: Path, device: str = "cpu"
-) -> dict[str, Any]:
-    """Draw a few hundred bytes from those of the video and the clips."""
-    wait()
-    rng = digest_rng(video.read_bytes(), clips, params.bound)
-    (out / "flow.mkv").write_bytes(rng.bytes(600))
-    return {"pairs": len(clips)}
-
-
-@dataclass(frozen=True)
-class Job:
-    """What an embed step is given for one trailer."""
-
-    expert: str
-    source: Path
-    clips: tuple[Clip, ...]
-    params: Any
-    weights: dict[str, Path]
-    limits: Any
-    rate: Any
-    device: str
-    out: Path
-
-
-def embed_items(jobs: Iterable[Job]) -> Iterator[dict[str, Any]]:
-    """Draw a vector per clip from the bytes of what the expert reads."""
-    for job in jobs:
-        wait()
-        rng = digest_rng(job.source.read_bytes(), job.expert, job.params.frames_per_clip)
-        count = len(job.clips)
-        vectors = pa.array(rng.random(count * WIDTH, np.float32))
-        columns = {
-            "clip": pa.array(range(count), pa.int32()),
-            "embedding": pa.FixedSizeListArray.from_arrays(vectors, WIDTH),
-            "samples": pa.array([job.params.frames_per_clip] * count, pa.int32()),
-            "padded": pa.array([0] * count, pa.int32()),
-        }
-        write_rows(job.out, pa.table(columns))
-        yield {"clips": count}
-
-
 def simulated(step: Step) -> Step:
     """The same step with a simulated recipe."""
-    module = "benchmarks.simulated"
+    module = "benchmarks.simulated_items"
     recipes = {
         "scenes": Recipe(f"{module}:scenes_item"),
         "audio": Recipe(f"{module}:audio_item"),
@@ -271,21 +183,16 @@ def ingest(project: Project) -> None:
     write_parquet(pa.table(labels), layout.trailers)
 
 
-def main(step: str) -> None:
+def run_stage(name: str) -> None:
     """Run one stage of the simulated project in the current folder."""
-    # Imported here: the stage must find it whole, and tests want no stages.
+    # Imported here: tests want no stages.
     from stages.features import build_features
 
     project = open_project()
     whole = {"ingest": ingest, "features": build_features, "split": split_collection}
-    if step in whole:
-        whole[step](project)
+    if name in whole:
+        whole[name](project)
         return
     install()
-    outcome = mmx.pipeline.run_step(step, project)
-    print(f"{step}: {len(outcome.computed)} computed, {len(outcome.reused)} reused")
-
-
-if __name__ == "__main__":
-    with plain_errors():
-        main(sys.argv[1])
+    outcome = mmx.pipeline.run_step(name, project)
+    print(f"{name}: {len(outcome.computed)} computed, {len(outcome.reused)} reused")

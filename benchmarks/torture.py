@@ -21,7 +21,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.simulated import ROOT, SLOW, commit, dvc, write_project, write_video
+from benchmarks.simulated import ROOT, commit, dvc, write_project, write_video
+from benchmarks.simulated_items import SLOW
 from mmx.audit.history import History
 from mmx.audit.repair import repair
 from mmx.audit.verify import Finding, verify

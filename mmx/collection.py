@@ -1,14 +1,14 @@
 """A project's collection: what of the manifest is accepted, who takes part, in which split."""
 
 from collections import Counter
+from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mmx.items.earlier import cached_output, locked_digest
-from mmx.items.shards import write_parquet
-from mmx.pipeline import read_clips
+from mmx.items.shards import ITEM, read_parquet, write_parquet
 from mmx.project import Project
+from mmx.steps import SCENES
 from mmx.trailers import Ingested, ingest
 from mmx.trailers.splits import assign
 
@@ -30,13 +30,13 @@ def ingest_collection(project: Project) -> Ingested:
 def split_collection(project: Project) -> None:
     """Write splits.parquet: trailers with at least `split.min_clips` clips, earlier places kept."""
     layout, params = project.layout, project.params.split
-    clips = read_clips(layout.clips)
+    clips = count_clips(layout.clips)
     columns = ["trailer_id", "group_id", "genres", "status"]
-    rows = pq.read_table(layout.trailers, columns=columns).to_pylist()
+    rows = read_parquet(layout.trailers, columns).to_pylist()
     members = {
         row["trailer_id"]: row
         for row in rows
-        if row["status"] == "accepted" and len(clips.get(row["trailer_id"], ())) >= params.min_clips
+        if row["status"] == "accepted" and clips[row["trailer_id"]] >= params.min_clips
     }
     table = assign(
         {name: row["group_id"] for name, row in members.items()},
@@ -50,6 +50,14 @@ def split_collection(project: Project) -> None:
     print(f"split: {dict(sorted(counts.items()))}, {left_out} with too few clips left out")
 
 
+def count_clips(folder: Path) -> Counter[str]:
+    """Return the number of clips by trailer in the table that the scenes step left."""
+    counts: Counter[str] = Counter()
+    for path in folder.glob(f"{SCENES.affix}*.parquet"):
+        counts.update(read_parquet(path, [ITEM])[ITEM].to_pylist())
+    return counts
+
+
 def earlier_split(project: Project) -> pa.Table | None:
     """Return the split as it was: from the workspace, else from DVC's cache, else there is none.
 
@@ -58,7 +66,7 @@ def earlier_split(project: Project) -> pa.Table | None:
     """
     layout = project.layout
     if layout.splits.exists():
-        return pq.read_table(layout.splits)
+        return read_parquet(layout.splits)
     out = layout.splits.relative_to(layout.root).as_posix()
     if locked_digest(layout.root / "dvc.lock", out) is None:
         return None
@@ -68,4 +76,4 @@ def earlier_split(project: Project) -> pa.Table | None:
             f"{out} is in dvc.lock but neither here nor in DVC's cache: `dvc pull {out}`, or take "
             "the stage split out of dvc.lock to draw a new split"
         )
-    return pq.read_table(cached)
+    return read_parquet(cached)

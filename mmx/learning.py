@@ -34,16 +34,17 @@ def run_learning(step: Step, project: Project, arguments: dict[str, Any]) -> Out
     recipe = replace(step.recipe, faults=())
     with project.store.locked(step.name):
         task = Task(ALL, ingredients_of(step, project)(learning_inputs(step, project)), arguments)
+        earlier = earlier_output(step, project)
         outcome = complete(
             recipe,
             [task],
             project.store,
-            earlier=earlier_output(step, project),
+            earlier=earlier,
             spread=Spread(here=True),
             unit="run",
         )
         check(outcome, step.name, 0.0)
-        lay_out(step, project, outcome.receipts)
+        lay_out(step, project, outcome, earlier)
     return outcome
 
 

@@ -1,14 +1,13 @@
 """Run a step over a project: gather its items, complete them, lay out the result."""
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mmx.device import count_gpus, find_device, take_gpu
 from mmx.experts.base import Expert, Weights
@@ -16,11 +15,15 @@ from mmx.experts.registry import get_expert
 from mmx.experts.weights import Place, Status, require, weights_folder
 from mmx.items.code import code_digest
 from mmx.items.earlier import Earlier
+from mmx.items.memory import no_cycle_search
 from mmx.items.receipt import Ingredients, Receipt, Weight
 from mmx.items.run import Outcome, Spread, Task, check, complete
 from mmx.items.shards import (
     ITEM,
+    by_shard,
+    read_parquet,
     read_receipts,
+    shard_of,
     write_files,
     write_receipts,
     write_table,
@@ -42,6 +45,8 @@ class Upstream:
 
     project: Project
     cache: dict[str, dict[str, Receipt]] = field(default_factory=dict)
+    shards: dict[str, dict[str, list[Clip]]] = field(default_factory=dict)
+    """Clips by shard and trailer, as far as they were read."""
     given: pa.Table | None = None
     """What sources.parquet would hold by now, where that is what counts."""
 
@@ -50,20 +55,23 @@ class Upstream:
         """Row of sources.parquet by trailer, sorted."""
         table = self.given
         if table is None:
-            table = pq.read_table(self.project.layout.sources)
+            table = read_parquet(self.project.layout.sources)
         rows = table.to_pylist()
         return {row[ITEM]: row for row in sorted(rows, key=lambda row: row[ITEM])}
 
-    @cached_property
-    def clips(self) -> dict[str, list[Clip]]:
-        """Clips by trailer, in order."""
-        return read_clips(self.project.layout.clips)
+    def clips(self, trailer: str) -> list[Clip]:
+        """Clips of a trailer, in order."""
+        shard = shard_of(trailer)
+        if shard not in self.shards:
+            path = self.project.layout.clips / f"{SCENES.affix}{shard}.parquet"
+            self.shards[shard] = read_clips(path) if path.exists() else {}
+        return self.shards[shard].get(trailer, [])
 
     def receipts(self, step: str) -> dict[str, Receipt]:
         """Receipts of an earlier step by trailer."""
         if step not in self.cache:
             out = find_step(step, self.project.params).out(self.project.layout)
-            self.cache[step] = read_receipts(out)
+            self.cache[step] = read_receipts(out, believe=True)
         return self.cache[step]
 
     def inputs(self, step: Step, trailer: str) -> dict[str, str] | None:
@@ -80,16 +88,16 @@ class Upstream:
         return digests
 
 
-def read_clips(folder: Path) -> dict[str, list[Clip]]:
-    """Read the clip table that the scenes step left."""
+def read_clips(shard: Path) -> dict[str, list[Clip]]:
+    """Read the clips in one file of the table that the scenes step left, by trailer."""
     clips: dict[str, list[Clip]] = {}
-    for path in sorted(folder.glob(f"{SCENES.affix}*.parquet")):
-        for row in pq.read_table(path).to_pylist():
-            clip = Clip(row["clip"], row["start"], row["stop"], row["start_s"], row["stop_s"])
-            clips.setdefault(row[ITEM], []).append(clip)
+    for row in read_parquet(shard).to_pylist():
+        clip = Clip(row["clip"], row["start"], row["stop"], row["start_s"], row["stop_s"])
+        clips.setdefault(row[ITEM], []).append(clip)
     return clips
 
 
+@no_cycle_search()
 def run_step(name: str, project: Project, *, only: set[str] | None = None) -> Outcome:
     """Bring a step's output directory up to date and return what was reused and computed.
 
@@ -100,16 +108,17 @@ def run_step(name: str, project: Project, *, only: set[str] | None = None) -> Ou
     step = find_step(name, project.params)
     check_tools(project.layout.tools, step.tools)
     with project.store.locked(name):
-        tasks = trailer_tasks(step, project, only)
+        upstream, earlier = Upstream(project), earlier_output(step, project)
         outcome = complete(
             step.recipe,
-            tasks,
+            trailer_tasks(step, upstream, only),
             project.store,
-            earlier=earlier_output(step, project),
+            earlier=earlier,
             spread=spread(step, project),
+            prepare=preparation(step, upstream),
         )
         check(outcome, name, project.params.run.max_failed)
-        lay_out(step, project, outcome.receipts)
+        lay_out(step, project, outcome, earlier)
     return outcome
 
 
@@ -140,36 +149,42 @@ def earlier_output(step: Step, project: Project) -> Earlier:
     return Earlier(root, out, step.kind, step.affix)
 
 
-def lay_out(step: Step, project: Project, receipts: Mapping[str, Receipt]) -> None:
+def lay_out(step: Step, project: Project, outcome: Outcome, earlier: Earlier) -> None:
     """Build the output directory beside its place, then put it there."""
     out = step.out(project.layout)
     out.parent.mkdir(parents=True, exist_ok=True)
+    new = {item: made for item, made in outcome.receipts.items() if item not in outcome.kept}
     with project.store.workspace() as folder:
         built = folder / "out"
         built.mkdir()
+        earlier.lay_out(by_shard(outcome.kept), built)
         if step.kind == "table":
-            write_table(built, step.affix, receipts, project.store)
+            write_table(built, step.affix, new, project.store)
         elif step.kind == "file":
-            write_files(built, step.affix, receipts, project.store)
+            write_files(built, step.affix, outcome.receipts, project.store)
         else:
-            write_tree(built, next(iter(receipts.values())), project.store)
-        write_receipts(built, receipts)
+            write_tree(built, next(iter(new.values())), project.store)
+        write_receipts(built, new)
         shutil.rmtree(out, ignore_errors=True)
         shutil.move(built, out)
 
 
-def trailer_tasks(step: Step, project: Project, only: set[str] | None = None) -> list[Task]:
-    """Return a task for each accepted trailer whose inputs are there."""
-    upstream = Upstream(project)
-    ingredients = ingredients_of(step, project)
+def trailer_tasks(step: Step, upstream: Upstream, only: set[str] | None = None) -> list[Task]:
+    """Return a task, without arguments yet, for each accepted trailer whose inputs are there."""
+    ingredients = ingredients_of(step, upstream.project)
     tasks = []
     for trailer in upstream.sources:
         if only is not None and trailer not in only:
             continue
         inputs = upstream.inputs(step, trailer)
         if inputs is not None:
-            tasks.append(Task(trailer, ingredients(inputs), arguments_of(step, trailer, upstream)))
+            tasks.append(Task(trailer, ingredients(inputs)))
     return tasks
+
+
+def preparation(step: Step, upstream: Upstream) -> Callable[[Task], Task]:
+    """Return what gives a task of `trailer_tasks` its arguments."""
+    return lambda task: replace(task, arguments=arguments_of(step, task.item, upstream))
 
 
 def ingredients_of(step: Step, project: Project) -> Callable[[dict[str, str]], Ingredients]:
@@ -195,7 +210,7 @@ def arguments_of(step: Step, trailer: str, upstream: Upstream) -> dict[str, Any]
         return {"video": video, "params": params.scenes, "limits": project.limits}
     if step.name == AUDIO.name:
         return {"video": video, "params": params.audio, "limits": project.limits}
-    clips = upstream.clips.get(trailer, [])
+    clips = upstream.clips(trailer)
     if step.name == FLOW.name:
         return {
             "video": video,

@@ -9,7 +9,7 @@ from mmx.items.receipt import Receipt
 from mmx.items.run import Spread, Task, complete, look_up
 from mmx.items.shards import read_receipts
 from mmx.items.store import Store
-from mmx.pipeline import earlier_output, trailer_tasks
+from mmx.pipeline import Upstream, earlier_output, preparation, trailer_tasks
 from mmx.project import Project
 from mmx.steps import Step, find_step, trailer_steps
 
@@ -67,16 +67,17 @@ def adopt(project: Project, name: str, *, sample: int, seed: int = 0) -> Adopted
     """
     step = find_step(name, project.params)
     with project.store.locked(f"adopt {name}"):
-        made = read_receipts(step.out(project.layout))
+        made, upstream = read_receipts(step.out(project.layout)), Upstream(project)
         pairs = [
             (task, made[task.item])
-            for task in trailer_tasks(step, project)
+            for task in trailer_tasks(step, upstream)
             if task.item in made and differs_in_code(task, made[task.item])
         ]
         if not pairs:
             raise AdoptError(f"{name}: no receipt differs from the present step in code alone")
         drawn = random.Random(seed).sample(pairs, min(sample, len(pairs)))
-        confirm(step, [task for task, _ in drawn], made, project)
+        prepare = preparation(step, upstream)
+        confirm(step, [prepare(task) for task, _ in drawn], made, project)
         earlier = earlier_output(step, project)
         whole = [pair for pair in pairs if look_up(pair[1].ingredients, project.store, earlier)]
         for task, old in whole:

@@ -16,8 +16,9 @@ Anybody can recompute it from the published files alone:
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,8 @@ from mmx.features.schema import Table
 
 BATCH_ROWS = 4096
 
-Encoder = Callable[[int], bytes]
-"""Gives the canonical bytes of the i-th value of a column, without the byte for null or not."""
+Cells = list[bytes]
+"""Canonical bytes of the values of a column."""
 
 
 @dataclass(frozen=True)
@@ -51,43 +52,45 @@ def _size(count: int) -> bytes:
     return int(count).to_bytes(8, "little")
 
 
-def _fixed(column: pa.Array, dtype: str) -> Encoder:
-    """Encoder of a column of numbers; `dtype` is numpy's name of the canonical form."""
+def _fixed(column: pa.Array, dtype: str) -> Cells:
+    """Cells of a column of numbers; `dtype` is numpy's name of the canonical form."""
     values = column.fill_null(False if pa.types.is_boolean(column.type) else 0)
-    raw = memoryview(values.to_numpy(zero_copy_only=False).astype(dtype).tobytes())
+    raw = values.to_numpy(zero_copy_only=False).astype(dtype).tobytes()
     step = np.dtype(dtype).itemsize
-    return lambda i: bytes(raw[i * step : (i + 1) * step])
+    return [raw[start : start + step] for start in range(0, len(raw), step)]
 
 
-def _text(column: pa.Array) -> Encoder:
-    """Encoder of a column of strings."""
-    values = [(value or "").encode() for value in column.to_pylist()]
-    return lambda i: _size(len(values[i])) + values[i]
+def _text(column: pa.Array) -> Cells:
+    """Cells of a column of strings; most stand in many rows, and are encoded once."""
+    values = column.fill_null("").to_pylist()
+    encoded = {value: value.encode() for value in set(values)}
+    sized = {value: _size(len(content)) + content for value, content in encoded.items()}
+    return [sized[value] for value in values]
 
 
-def _vectors(column: pa.FixedSizeListArray) -> Encoder:
-    """Encoder of a column of float32 vectors of one width: the count and their raw bytes."""
+def _vectors(column: pa.FixedSizeListArray) -> Cells:
+    """Cells of a column of float32 vectors of one width: the count and their raw bytes."""
     width = column.type.list_size
     flat = column.values.slice(column.offset * width, len(column) * width)
     raw = np.ascontiguousarray(flat.to_numpy(zero_copy_only=False), "<f4").data.cast("B")
     head, step = _size(width), width * 4
-    return lambda i: head + raw[i * step : (i + 1) * step]
+    return [b"".join((head, raw[i * step : (i + 1) * step])) for i in range(len(column))]
 
 
-def _lists(column: pa.ListArray) -> Encoder:
-    """Encoder of a column of lists: the count and each element."""
-    offsets = column.offsets.to_numpy()
-    element = encoder(column.values)
-
-    def encode(i: int) -> bytes:
-        start, stop = int(offsets[i]), int(offsets[i + 1])
-        return _size(stop - start) + b"".join(element(k) for k in range(start, stop))
-
-    return encode
+def _lists(column: pa.ListArray) -> Cells:
+    """Cells of a column of lists: the count and each element."""
+    elements = cells(column.values)
+    offsets = column.offsets.to_pylist()
+    return [
+        _size(stop - start) + b"".join(elements[start:stop]) for start, stop in pairwise(offsets)
+    ]
 
 
-def encoder(column: pa.Array) -> Encoder:
-    """Return the encoder of `column`; TypeError for a type that no table of the store has."""
+def cells(column: pa.Array) -> Cells:
+    """Return the canonical bytes of each value of `column`, without the byte for null or not.
+
+    What stands for a null counts for nothing. TypeError for a type that no table of the store has.
+    """
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         return _fixed(column, "<i8")
@@ -102,18 +105,17 @@ def encoder(column: pa.Array) -> Encoder:
     raise TypeError(f"no canonical bytes are defined for a column of type {kind}")
 
 
+def _values(column: pa.Array) -> Cells:
+    """Return the canonical bytes of each value of `column`, null or not."""
+    nulls = column.is_null().to_pylist()
+    pairs = zip(nulls, cells(column), strict=True)
+    return [b"\0" if null else b"\1" + cell for null, cell in pairs]
+
+
 def row_digests(batch: pa.RecordBatch) -> list[bytes]:
     """Return the sha256 of every row of `batch` (32 bytes each)."""
-    encoders = [encoder(column) for column in batch.columns]
-    nulls = [column.is_null().to_numpy(zero_copy_only=False) for column in batch.columns]
-
-    def row(i: int) -> bytes:
-        state = hashlib.sha256()
-        for encode, null in zip(encoders, nulls, strict=True):
-            state.update(b"\0" if null[i] else b"\1" + encode(i))
-        return state.digest()
-
-    return [row(i) for i in range(batch.num_rows)]
+    rows = zip(*map(_values, batch.columns), strict=True)
+    return [hashlib.sha256(b"".join(row)).digest() for row in rows]
 
 
 def table_digest(table: Table, store: Path) -> TableDigest:

@@ -10,6 +10,9 @@ from mmx.features.schema import RECEIPTS_SCHEMA
 from mmx.items.canonical import canonical
 from mmx.items.receipt import Receipt
 
+Known = dict[tuple[str, str], tuple[Any, str]]
+"""What the last receipt of a step had under a key, and its canonical JSON."""
+
 
 def receipts_table(items: Iterable[tuple[str, Receipt]]) -> pa.Table:
     """Return RECEIPTS_SCHEMA rows, one per fingerprint, sorted by step and fingerprint."""
@@ -18,21 +21,24 @@ def receipts_table(items: Iterable[tuple[str, Receipt]]) -> pa.Table:
     for trailer_id, receipt in items:
         receipts[receipt.fingerprint] = receipt
         trailers.setdefault(receipt.fingerprint, set()).add(trailer_id)
-    rows = [_row(receipt, sorted(trailers[key])) for key, receipt in receipts.items()]
+    known: Known = {}
+    rows = [_row(receipt, sorted(trailers[key]), known) for key, receipt in receipts.items()]
     rows.sort(key=lambda row: (row["step"], row["fingerprint"]))
     return pa.Table.from_pylist(rows, RECEIPTS_SCHEMA)
 
 
-def _row(receipt: Receipt, trailers: list[str]) -> dict[str, Any]:
+def _row(receipt: Receipt, trailers: list[str], known: Known) -> dict[str, Any]:
     """One row of receipts.parquet."""
     data = receipt.to_dict()
     ingredients = data["ingredients"]
+    shared = {key: ingredients[key] for key in ("parameters", "weights", "tools")}
     return {
         "fingerprint": receipt.fingerprint,
         "trailers": trailers,
         **{key: ingredients[key] for key in ("step", "schema", "code")},
-        **{key: _json(ingredients[key]) for key in ("inputs", "parameters", "weights", "tools")},
+        **{key: _shared(value, (ingredients["step"], key), known) for key, value in shared.items()},
         **{key: _json(data[key]) for key in ("outputs", "facts")},
+        "inputs": _json(ingredients["inputs"]),
         "output_digest": receipt.output_digest,
         "fault": _json(data["fault"]) if data["fault"] else None,
         "adopted": receipt.adopted,
@@ -53,6 +59,15 @@ def receipt_of(row: Mapping[str, Any]) -> Receipt:
         "adopted": row["adopted"],
     }
     return Receipt.from_dict(data)
+
+
+def _shared(data: Any, key: tuple[str, str], known: Known) -> str:
+    """Canonical JSON of what most receipts of a step have in common, written down once."""
+    last, text = known.get(key, (None, ""))
+    if last != data:
+        text = _json(data)
+        known[key] = data, text
+    return text
 
 
 def _json(data: Any) -> str:

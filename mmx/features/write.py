@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from mmx.features.schema import (
     expert_table,
 )
 from mmx.items.atomic import link_or_copy
+from mmx.items.memory import no_cycle_search
 from mmx.items.receipt import Receipt
 from mmx.items.shards import read_receipts, shard_of, write_parquet
 
@@ -42,6 +44,7 @@ class ExpertSource:
     """Width that the paper gives; the actual one is read from the shards."""
 
 
+@no_cycle_search()
 def build_store(
     out: Path,
     *,
@@ -63,10 +66,11 @@ def build_store(
     link_table(CLIPS_TABLE, clips, out)
     for expert in experts:
         link_table(expert_table(expert.name), expert.directory, out)
-    scenes = read_receipts(clips)
-    made = {expert.name: read_receipts(expert.directory) for expert in experts}
+    read = partial(read_receipts, believe=True)
+    scenes = read(clips)
+    made = {expert.name: read(expert.directory) for expert in experts}
     write_trailers(out, sources, scenes)
-    steps = [scenes, *made.values(), *map(read_receipts, upstream)]
+    steps = [scenes, *made.values(), *map(read, upstream)]
     write_parquet(receipts_table(chain.from_iterable(map(dict.items, steps))), out / RECEIPTS)
     rows = [expert_row(expert, made[expert.name].values()) for expert in experts]
     rows.sort(key=lambda row: row["expert"])

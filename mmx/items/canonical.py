@@ -5,13 +5,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
+
 
 def canonical(data: Any) -> bytes:
     """Return JSON with sorted keys, no spaces and no NaN: equal data give equal bytes."""
-    text = json.dumps(
-        data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-    return text.encode("utf-8")
+    return _ENCODER.encode(data).encode("utf-8")
 
 
 def data_digest(data: Any) -> str:
@@ -24,7 +25,7 @@ def bytes_digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def file_digest(path: Path) -> str:
-    """Return the sha256, in hex, of the bytes of the file at `path`."""
+def file_digest(path: Path, algorithm: str = "sha256") -> str:
+    """Return the digest, in hex, of the bytes of the file at `path`."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, algorithm).hexdigest()

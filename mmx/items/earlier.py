@@ -1,24 +1,34 @@
-"""What DVC still has of a step's earlier output, for a store that has been lost or never was.
+"""What DVC still has of a step's earlier output: shards to keep, items for a store that lost them.
 
 DVC deletes an output before its stage runs, so this reads DVC's cache: the directory listing that
-dvc.lock names, then the receipts in it, then the rows or the file of each item asked for. Nothing
-is believed: bytes count only if they have the sha256 of their receipt.
+dvc.lock names, then the receipts in it, then whole shards, or the rows or the file of each item
+asked for. Nothing is believed: bytes count only if they have the digest that names them.
 """
 
-import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+import orjson
 import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 
+from mmx.items.atomic import link_or_copy
 from mmx.items.canonical import bytes_digest, file_digest
-from mmx.items.receipt import Output, Receipt, ReceiptError
+from mmx.items.receipt import Output, Receipt
 from mmx.items.rows import encode_rows
-from mmx.items.shards import RECEIPTS, UNREADABLE, item_rows, shard_of
+from mmx.items.shards import (
+    SHARDS,
+    UNREADABLE,
+    by_shard,
+    item_rows,
+    read_parquet,
+    read_shard,
+    receipts_name,
+    shard_of,
+)
 from mmx.items.store import Store
 
 Kind = Literal["table", "file", "tree"]
@@ -48,23 +58,64 @@ class Earlier:
         digest = locked_digest(self.root / "dvc.lock", self.out)
         if digest is None or self.cache is None:
             return {}
-        try:
-            listing = json.loads(cached_path(self.cache, digest).read_bytes())
-            return {entry["relpath"]: cached_path(self.cache, entry["md5"]) for entry in listing}
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+        path = cached_path(self.cache, digest)
+        if not is_intact(path):
             return {}
+        listing = orjson.loads(path.read_bytes())
+        return {entry["relpath"]: cached_path(self.cache, entry["md5"]) for entry in listing}
+
+    @cached_property
+    def items(self) -> dict[str, dict[str, Receipt]]:
+        """Receipts by shard and item; a damaged file of receipts counts as none."""
+        found = {}
+        for number in range(SHARDS):
+            shard = f"{number:02x}"
+            path = self.files.get(receipts_name(shard))
+            if path is not None and is_intact(path):
+                found[shard] = read_shard(path, believe=True)
+        return found
 
     @cached_property
     def receipts(self) -> dict[str, tuple[str, Receipt]]:
         """(item, receipt) by fingerprint."""
-        found = {}
-        for name, path in sorted(self.files.items()):
-            if name.startswith(f"{RECEIPTS}/"):
-                for entry in read_lines(path):
-                    receipt = as_receipt(entry)
-                    if receipt:
-                        found[receipt.fingerprint] = (entry["item"], receipt)
-        return found
+        return {
+            receipt.fingerprint: (item, receipt)
+            for receipts in self.items.values()
+            for item, receipt in receipts.items()
+        }
+
+    def unchanged(self, wanted: Mapping[str, str], store: Store) -> dict[str, Receipt]:
+        """Return the receipts of the shards that would come out as they were and are still whole.
+
+        wanted: fingerprint by item. What DVC lost of a file that has no shard is put back from the
+        store or the other way round. A step with a single item has no shards.
+        """
+        kept: dict[str, Receipt] = {}
+        for shard, items in by_shard(wanted).items() if self.kind != "tree" else ():
+            made = self.items.get(shard, {})
+            same = {name: made[name].fingerprint for name in made} == {n: wanted[n] for n in items}
+            if same and not to_retry(made, store) and self.is_whole(shard, made, store):
+                kept |= made
+        return kept
+
+    def is_whole(self, shard: str, made: Mapping[str, Receipt], store: Store) -> bool:
+        """Say whether all that the items of a shard gave is there and what it was."""
+        outputs = [(item, output) for item, receipt in made.items() for output in receipt.outputs]
+        if self.kind == "file":
+            return all(self.restore(item, output, store) for item, output in outputs)
+        path = self.files.get(self.table_name(shard))
+        return is_intact(path) if path is not None else not outputs
+
+    def lay_out(self, shards: Iterable[str], out: Path) -> None:
+        """Link the receipts, and the rows where the step has rows, of whole shards into `out`."""
+        for shard in shards:
+            for name in (receipts_name(shard), self.table_name(shard)):
+                if name in self.files:
+                    link_or_copy(self.files[name], out / name)
+
+    def table_name(self, shard: str) -> str:
+        """Return the name of a shard's rows; of a step without rows, that of no file."""
+        return f"{self.affix}{shard}.parquet"
 
     def recall(self, fingerprint: str, store: Store) -> Receipt | None:
         """Put an item that DVC has into the store; None where it is not there whole."""
@@ -92,13 +143,13 @@ class Earlier:
 
     def encoded_rows(self, item: str) -> bytes:
         """Return the item's rows, cut out of the cached shard, as the item wrote them."""
-        name = f"{self.affix}{shard_of(item)}.parquet"
+        name = self.table_name(shard_of(item))
         if name not in self.shards:
             path = self.files.get(name)
             if path is None or not path.exists():
                 return b""
             try:
-                self.shards[name] = pq.read_table(path)
+                self.shards[name] = read_parquet(path)
             except UNREADABLE:
                 return b""
         try:
@@ -121,10 +172,11 @@ def local_cache(root: Path) -> Path | None:
     """Return the folder of DVC's local cache; None outside a DVC repository."""
     if not (root / ".dvc").is_dir():
         return None
-    # Importing DVC takes a second: only a run that misses something pays for it.
-    from dvc.repo import Repo
+    # Of DVC only what reads its settings: the rest takes longer to load than this to answer.
+    from dvc.config import Config
 
-    return Path(Repo(str(root)).cache.local.path)
+    folder = Config(str(root / ".dvc"))["cache"].get("dir")
+    return Path(folder or root / ".dvc" / "cache") / "files" / "md5"
 
 
 def cached_output(root: Path, out: str) -> Path | None:
@@ -141,17 +193,18 @@ def cached_path(cache: Path, md5: str) -> Path:
     return cache / md5[:2] / md5[2:]
 
 
-def read_lines(path: Path) -> list[dict]:
-    """Return the JSON lines of a file; none of them where it is missing or damaged."""
+def is_intact(path: Path) -> bool:
+    """Say whether a file of DVC's cache is there with the content that its name promises."""
     try:
-        return [json.loads(line) for line in path.read_bytes().splitlines()]
-    except (FileNotFoundError, ValueError):
-        return []
+        md5 = file_digest(path, "md5")
+    except OSError:
+        return False
+    return md5 == path.parent.name + path.name.removesuffix(".dir")
 
 
-def as_receipt(entry: dict) -> Receipt | None:
-    """Return the receipt of a line, or None where it does not add up."""
-    try:
-        return Receipt.from_dict(entry["receipt"])
-    except (ReceiptError, KeyError, TypeError):
-        return None
+def to_retry(made: Mapping[str, Receipt], store: Store) -> bool:
+    """Say whether any recorded fault is marked to be tried again."""
+    return any(
+        receipt.fault and store.retry_mark(receipt.fingerprint).exists()
+        for receipt in made.values()
+    )

@@ -28,7 +28,7 @@ class Task:
 
     item: str
     ingredients: Ingredients
-    arguments: dict[str, Any]
+    arguments: dict[str, Any] = field(default_factory=dict)
     """Keyword arguments of the recipe's function, beside `out`."""
 
 
@@ -61,6 +61,8 @@ class Outcome:
     """What became of a step."""
 
     receipts: dict[str, Receipt] = field(default_factory=dict)
+    kept: dict[str, Receipt] = field(default_factory=dict)
+    """Those of them whose whole shards are what they were; also among the reused."""
     reused: list[str] = field(default_factory=list)
     computed: list[str] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
@@ -92,27 +94,33 @@ def complete(
     *,
     earlier: Earlier | None = None,
     spread: Spread = Spread(),
+    prepare: Callable[[Task], Task] = lambda task: task,
     unit: str = "trailers",
 ) -> Outcome:
     """Make every task's item, from the store where it is, and return all receipts.
 
-    The caller holds the store's lock. Failures are in the outcome; nothing finished is lost.
+    prepare: gives a task its arguments, where they are not worth gathering for an item that is
+    there already. The caller holds the store's lock. Failures are in the outcome; nothing finished
+    is lost.
     """
     outcome = Outcome()
     if not tasks:
         return outcome
     with ItemProgress(tasks[0].ingredients.step, len(tasks), unit) as progress:
+        if earlier is not None:
+            wanted = {task.item: task.ingredients.fingerprint for task in tasks}
+            outcome.kept = earlier.unchanged(wanted, store)
         misses = []
         for task in tasks:
-            receipt = look_up(task.ingredients, store, earlier)
+            receipt = outcome.kept.get(task.item) or look_up(task.ingredients, store, earlier)
             if receipt is None:
                 misses.append(task)
                 continue
             outcome.receipts[task.item] = receipt
             outcome.reused.append(task.item)
-            progress.count(reused=1)
+        progress.count(reused=len(outcome.reused))
         twins = alike(misses)
-        firsts = [tasks[0] for tasks in twins.values()]
+        firsts = [prepare(tasks[0]) for tasks in twins.values()]
         for task, done in compute(recipe, firsts, store, spread):
             for twin in twins[task.ingredients.fingerprint]:
                 settle(twin, done, outcome)

@@ -8,11 +8,11 @@ Identical items give identical bytes. An item with a fault has a receipt and not
 """
 
 import hashlib
-import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -46,20 +46,32 @@ def write_receipts(out: Path, receipts: Mapping[str, Receipt]) -> None:
         lines = [
             canonical({"item": item, "receipt": receipts[item].to_dict()}) + b"\n" for item in items
         ]
-        write_atomic(out / RECEIPTS / f"r{shard}.jsonl", b"".join(lines))
+        write_atomic(out / receipts_name(shard), b"".join(lines))
 
 
-def read_receipts(out: Path) -> dict[str, Receipt]:
+def receipts_name(shard: str) -> str:
+    """Return the name of a shard's receipts below the output directory."""
+    return f"{RECEIPTS}/r{shard}.jsonl"
+
+
+def read_receipts(out: Path, *, believe: bool = False) -> dict[str, Receipt]:
     """Return the receipts of a directory by item; empty where there are none.
 
-    Raise ReceiptError or ValueError for a file that is not what `write_receipts` writes.
+    Raise ReceiptError or ValueError for a file that is not what `write_receipts` writes. believe:
+    as in `Receipt.from_dict`; for what DVC has just found to be what its stage wrote.
     """
     receipts = {}
     for path in sorted((out / RECEIPTS).glob("r*.jsonl")):
-        for line in path.read_bytes().splitlines():
-            entry = json.loads(line)
-            receipts[entry["item"]] = Receipt.from_dict(entry["receipt"])
+        receipts |= read_shard(path, believe=believe)
     return receipts
+
+
+def read_shard(path: Path, *, believe: bool = False) -> dict[str, Receipt]:
+    """Return the receipts of one file of receipts, like `read_receipts`."""
+    entries = map(orjson.loads, path.read_bytes().splitlines())
+    return {
+        entry["item"]: Receipt.from_dict(entry["receipt"], believe=believe) for entry in entries
+    }
 
 
 def write_table(out: Path, letter: str, receipts: Mapping[str, Receipt], store: Store) -> None:
@@ -76,8 +88,7 @@ def labelled_rows(item: str, receipt: Receipt, store: Store) -> pa.Table | None:
     if not receipt.outputs:
         return None
     rows = read_rows(store.object(receipt.outputs[0].sha256))
-    name = pa.array([item] * len(rows), pa.string())
-    fingerprint = pa.array([receipt.fingerprint] * len(rows), pa.string())
+    name, fingerprint = pa.repeat(item, len(rows)), pa.repeat(receipt.fingerprint, len(rows))
     return rows.add_column(0, ITEM, name).append_column(FINGERPRINT, fingerprint)
 
 
@@ -108,6 +119,16 @@ def write_parquet(table: pa.Table, path: Path, note: Mapping[str, str] | None = 
             store_schema=True,
             write_page_index=False,
         )
+
+
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read one Parquet file, or some columns of it.
+
+    Unlike pyarrow.parquet.read_table it loads neither Arrow's dataset layer nor pandas, which take
+    longer than the work of a stage to which one trailer is new.
+    """
+    with pq.ParquetFile(path) as file:
+        return file.read(columns)
 
 
 def write_files(out: Path, suffix: str, receipts: Mapping[str, Receipt], store: Store) -> None:

@@ -14,9 +14,10 @@ from mmx.audit.verify import Kind, Verification, verify
 from mmx.experts.base import Packaged
 from mmx.experts.registry import get_expert
 from mmx.items.receipt import Receipt
+from mmx.items.run import Outcome
 from mmx.items.shards import shard_of, write_parquet
 from mmx.learning import learning_inputs
-from mmx.pipeline import ingredients_of, lay_out
+from mmx.pipeline import earlier_output, ingredients_of, lay_out
 from mmx.project import Project, open_project
 from mmx.steps import TRAIN
 
@@ -278,7 +279,7 @@ def model(project: Project) -> Path:
         (out / "parts/history.json").write_bytes(b"[]")
         receipt = Receipt(made_of, project.store.put_folder(out))
     project.store.commit(receipt)
-    lay_out(step, project, {"all": receipt})
+    lay_out(step, project, Outcome({"all": receipt}), earlier_output(step, project))
     return project.layout.coarse
 
 

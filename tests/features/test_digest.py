@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mmx.features.digest import encoder, row_digests, table_digest
+from mmx.features.digest import cells, row_digests, table_digest
 from mmx.features.schema import Table
 
 
@@ -98,7 +98,7 @@ def test_a_boundary_between_columns_counts() -> None:
 
 def test_unknown_type_is_refused() -> None:
     with pytest.raises(TypeError, match="date32"):
-        encoder(pa.array([0], pa.date32()))
+        cells(pa.array([0], pa.date32()))
 
 
 def test_encoding_of_the_file_does_not_matter(tmp_path: Path) -> None:

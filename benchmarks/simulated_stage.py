@@ -1,0 +1,14 @@
+"""One stage of a simulated project, in the current folder.
+
+python -m benchmarks.simulated_stage STEP
+"""
+
+import sys
+
+if __name__ == "__main__":
+    # Imported here for the reason that stages/run.py has.
+    from benchmarks.simulated import run_stage
+    from mmx.errors import plain_errors
+
+    with plain_errors():
+        run_stage(sys.argv[1])
