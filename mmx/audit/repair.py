@@ -6,6 +6,7 @@ damage included, and called up to date.
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ import yaml
 from mmx.audit.artefacts import Tree, receipt_files
 from mmx.audit.history import LOCK, HistoryError, Version
 from mmx.audit.verify import Finding, Kind, Tell, verify
+from mmx.features.receipts import receipt_of
+from mmx.features.schema import RECEIPTS
 from mmx.items.atomic import write_atomic
 from mmx.items.canonical import bytes_digest, file_digest
 from mmx.items.receipt import Output, Receipt, ReceiptError
@@ -145,7 +148,11 @@ def secure(tree: Tree, stages: set[str], damaged: set[Path]) -> None:
 
 
 def sound_receipts(tree: Tree, step: Step) -> Iterator[tuple[str, Receipt]]:
-    """Yield (item, receipt) of every sound line of a step's output, in the work tree or cached."""
+    """Yield (item, receipt) of what a step made, as far as anybody has a sound record of it.
+
+    A receipt stands in the store, in the step's output, in the work tree or cached, and in the
+    feature store's table: for one that is damaged here there is another.
+    """
     lines = [line for path in receipt_files(tree, step) for line in path.read_bytes().splitlines()]
     if not lines:
         yield from earlier_output(step, tree.project).receipts.values()
@@ -155,6 +162,19 @@ def sound_receipts(tree: Tree, step: Step) -> Iterator[tuple[str, Receipt]]:
             yield entry["item"], Receipt.from_dict(entry["receipt"])
         except (ReceiptError, ValueError, KeyError, TypeError):
             continue
+    yield from published_receipts(tree.project.layout.features / RECEIPTS, step)
+
+
+def published_receipts(table: Path, step: Step) -> Iterator[tuple[str, Receipt]]:
+    """Yield (item, receipt) of every sound row of a step in the feature store's receipts."""
+    try:
+        rows = pq.read_table(table, filters=[("step", "==", step.name)]).to_pylist()
+    except UNREADABLE:
+        return
+    for row in rows:
+        with suppress(ReceiptError, ValueError, KeyError, TypeError):
+            receipt = receipt_of(row)
+            yield from ((trailer, receipt) for trailer in row["trailers"])
 
 
 def salvage(tree: Tree, step: Step, item: str, receipt: Receipt, damaged: set[Path]) -> None:

@@ -60,7 +60,7 @@ def read_receipts(out: Path, *, believe: bool = False) -> dict[str, Receipt]:
     Raise ReceiptError or ValueError for a file that is not what `write_receipts` writes. believe:
     as in `Receipt.from_dict`; for what DVC has just found to be what its stage wrote.
     """
-    receipts = {}
+    receipts: dict[str, Receipt] = {}
     for path in sorted((out / RECEIPTS).glob("r*.jsonl")):
         receipts |= read_shard(path, believe=believe)
     return receipts

@@ -141,6 +141,19 @@ def test_a_damaged_receipt_of_the_store_costs_nothing(
     assert outputs(project.layout.root) == expected
 
 
+def test_with_two_damaged_receipts_the_feature_store_has_a_third(
+    project: Project, flip: Flip, rerun: Rerun, outputs: Outputs
+) -> None:
+    expected = outputs(project.layout.root)
+    fingerprint = read_receipts(project.layout.clips)[TRAILER].fingerprint
+    flip(project.store.receipt_path("scenes", fingerprint))
+    flip(project.layout.clips / f"_receipts/r{SHARD}.jsonl")
+    repair(project)
+    assert project.store.find("scenes", fingerprint)
+    assert computed(rerun(project)) == {}
+    assert outputs(project.layout.root) == expected
+
+
 def test_a_missing_object_takes_its_receipt_along(project: Project) -> None:
     receipt = read_receipts(project.layout.clips)[TRAILER]
     project.store.object(receipt.outputs[0].sha256).unlink()
