@@ -2,9 +2,12 @@
 
     python -m benchmarks.torture kill --runs 50 --trailers 24 --seed 0
     python -m benchmarks.torture flip --bits 200 --trailers 24 --seed 0
+    python -m benchmarks.torture flip --bits 200 --project DIR
 
 Both work on a simulated collection (benchmarks/simulated.py) in a temporary folder, through the
-real engine and the real DVC, and print a tally. Exit code 1 where the tally is not clean.
+real engine and the real DVC, and print a tally. Bits may also be flipped in a project that was
+run to its end, models and reports included; it is whole again afterwards. Exit code 1 where the
+tally is not clean.
 """
 
 import argparse
@@ -21,7 +24,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.simulated import ROOT, commit, dvc, write_project, write_video
+from benchmarks.simulated import ROOT, commit, dvc, write_project
 from benchmarks.simulated_items import SLOW
 from mmx.audit.history import History
 from mmx.audit.repair import repair
@@ -29,7 +32,11 @@ from mmx.audit.verify import Finding, verify
 from mmx.project import Project, open_project
 
 OUTPUTS = ("data/clips", "data/audio", "data/flow", "data/embeddings", "data/features",
-           "data/sources.parquet", "data/trailers.parquet", "data/splits.parquet")  # fmt: skip
+           "data/sources.parquet", "data/trailers.parquet", "data/splits.parquet",
+           "data/trailer_embeddings.parquet", "models/coarse", "models/fine",
+           "reports/evaluation", "reports/evidence", "reports/index.html",
+           "reports/metrics.json")  # fmt: skip
+"""What the default path leaves."""
 
 
 @dataclass
@@ -200,27 +207,26 @@ def kind_of(path: Path, project: Project) -> str:
     root = project.layout.root
     if path.is_relative_to(project.store.root):
         return f"store {path.relative_to(project.store.root).parts[0]}"
-    if not path.is_relative_to(root / "data"):
+    if path.is_relative_to(root / ".dvc"):
         return "DVC cache"
     if path.parent.name == "_receipts":
         return "receipts"
-    return path.relative_to(root / "data").parts[0]
+    top, *parts = path.relative_to(root).parts
+    return parts[0] if top == "data" else top
 
 
-def flip_bits(
-    folder: Path,
-    bits: int,
-    trailers: int,
-    seed: int,
-    batch: int = 20,
-    experts: Collection[str] = (),
-) -> Tally:
-    """Flip a bit in each of `bits` artefacts, a batch at a time; find, repair, make again."""
-    tally, chance = Tally(), random.Random(seed)
-    root = folder / "flipped"
+def whole_project(folder: Path, trailers: int, experts: Collection[str] = ()) -> Path:
+    """Return the top folder of a simulated project that has run to its end."""
+    root = folder / "whole"
     write_project(root, trailers, experts=experts)
     dvc(root, "repro")
     commit(root, "whole")
+    return root
+
+
+def flip_bits(root: Path, bits: int, seed: int, batch: int = 20) -> Tally:
+    """Flip a bit in each of `bits` artefacts, a batch at a time; find, repair, make again."""
+    tally, chance = Tally(), random.Random(seed)
     expected = outputs(root)
     while bits > 0:
         flip_batch(root, min(bits, batch), chance, expected, tally)
@@ -233,6 +239,7 @@ def flip_batch(
 ) -> None:
     """Damage some artefacts, verify, repair, repro, and compare with what was before."""
     project = open_project(root)
+    videos = {path: path.read_bytes() for path in project.layout.videos.iterdir()}
     chosen = chance.sample(artefacts(project), bits)
     inodes = {(path.stat().st_dev, path.stat().st_ino): path for path in chosen}
     own = items_by_inode(project)
@@ -249,7 +256,9 @@ def flip_batch(
     computed = journal(project)
     mended = repair(project)
     tally.counts["sources named"] += len(mended.sources)
-    restore_sources(mended.sources, root, expected)
+    split = project.layout.splits
+    originals = {**videos, split: expected[split.relative_to(root).as_posix()]}
+    restore_sources(mended.sources, originals)
     dvc(root, "repro")
     again = journal(project) - computed
     tally.counts["items computed again"] += again.total()
@@ -284,17 +293,13 @@ def blamed(finding: Finding, inodes: dict[tuple[int, int], Path]) -> bool:
     return any(inode in inodes for inode in inodes_of(finding))
 
 
-def restore_sources(sources: tuple[Finding, ...], root: Path, expected: dict[str, bytes]) -> None:
+def restore_sources(sources: tuple[Finding, ...], originals: dict[Path, bytes]) -> None:
     """Do what the messages say: bring the originals back."""
     for finding in sources:
-        path = finding.paths[0]
-        if path.parent == root / "data" / "videos":
-            write_video(root, path.stem)
-        else:
-            content = expected[path.relative_to(root).as_posix()]
-            for name in finding.paths:
-                name.chmod(0o644)
-                name.write_bytes(content)
+        content = next(originals[path] for path in finding.paths if path in originals)
+        for path in finding.paths:
+            path.chmod(0o644)
+            path.write_bytes(content)
 
 
 def main() -> int:
@@ -306,13 +311,15 @@ def main() -> int:
     parser.add_argument("--trailers", type=int, default=24)
     parser.add_argument("--seconds", type=float, default=0.1, help="that each killed item takes")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--project", type=Path, help="flip bits in this project instead")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mmx-torture-") as name:
         folder = Path(name)
         if given.what == "kill":
             tally = kill_runs(folder, given.runs, given.trailers, given.seed, given.seconds)
         else:
-            tally = flip_bits(folder, given.bits, given.trailers, given.seed)
+            root = given.project or whole_project(folder, given.trailers)
+            tally = flip_bits(root.resolve(), given.bits, given.seed)
     print(tally)
     return 1 if tally.faults else 0
 

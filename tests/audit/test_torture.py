@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.torture import flip_bits, kill_runs
+from benchmarks.torture import flip_bits, kill_runs, whole_project
 
 EXPERTS = ("lite_motion",)
 """One chain of every kind of step: fewer stages for DVC to start."""
@@ -18,7 +18,7 @@ def test_killed_runs_end_as_if_they_had_not_been(tmp_path: Path) -> None:
 
 
 def test_flipped_bits_are_found_and_mended(tmp_path: Path) -> None:
-    tally = flip_bits(tmp_path, bits=16, trailers=4, seed=0, batch=16, experts=EXPERTS)
+    tally = flip_bits(whole_project(tmp_path, 4, EXPERTS), bits=16, seed=0, batch=16)
     assert tally.faults == []
     assert tally.counts["damaged artefacts found"] == 16
     assert tally.counts["healthy files blamed"] == 0
