@@ -13,6 +13,7 @@ from mmx.evaluation.faults import PredictError, VariantError
 from mmx.experts.base import ExpertError
 from mmx.experts.pins import WeightsError
 from mmx.features.publish import PublishError
+from mmx.items.machine import machine_fault
 from mmx.items.receipt import ReceiptError
 from mmx.items.run import StepFailedError
 from mmx.items.store import StoreBusyError, StoreError
@@ -79,6 +80,11 @@ def plain_errors() -> Iterator[None]:
             if f"/{path}" in str(error):
                 end(f"{path} is not there yet: `{command}` makes it")
         raise
+    except OSError as error:
+        reason = machine_fault(error)
+        if not reason:
+            raise
+        end(f"{reason}; what was finished is kept, and the same command goes on from there")
 
 
 def end(reason: str) -> NoReturn:

@@ -1,5 +1,6 @@
 """Every command is documented, has an example, and says plainly what is wrong."""
 
+import errno
 import json
 import re
 from pathlib import Path
@@ -70,6 +71,15 @@ def test_outside_a_project_the_way_out_is_named(tmp_path, monkeypatch, capsys):
         CliRunner().invoke(app, ["status"], catch_exceptions=False)
     assert ended.value.code == 1
     assert "run mmx in a project's top folder" in capsys.readouterr().err
+
+
+def test_a_fault_of_the_machine_is_one_sentence(capsys):
+    with pytest.raises(SystemExit) as ended, plain_errors():
+        raise OSError(errno.EROFS, "Read-only file system", "data/clips")
+    assert ended.value.code == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error: the file system is read-only (data/clips)")
+    assert told.count("\n") == 1
 
 
 def test_a_bug_keeps_its_trace():

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mmx.items.earlier import Earlier
+from mmx.items.machine import machine_fault
 from mmx.items.pool import Lost, map_items
 from mmx.items.progress import ItemProgress
 from mmx.items.receipt import Fault, Ingredients, Receipt
@@ -260,6 +261,8 @@ def conclude(
     task: Task, out: Path, made: dict[str, Any] | Fault | Exception, store: Store, seconds: float
 ) -> Done:
     """Turn what a call gave into a committed receipt or a failure."""
+    if isinstance(made, Exception) and machine_fault(made):
+        return Done(None, seconds, machine_fault(made))
     if isinstance(made, Exception):
         trace = "".join(traceback.format_exception(made)[-3:])
         return Done(None, seconds, f"{type(made).__name__}: {made}\n{trace}")
@@ -270,7 +273,8 @@ def conclude(
             receipt = Receipt(task.ingredients, store.put_folder(out), made)
         store.commit(receipt)
     except OSError as error:
-        return Done(None, seconds, f"the result could not be stored: {error.strerror}")
+        reason = machine_fault(error) or error.strerror
+        return Done(None, seconds, f"the result could not be stored: {reason}")
     store.drop_scratch(task.ingredients.fingerprint)
     return Done(receipt, seconds)
 

@@ -65,6 +65,11 @@ def test_a_fault_of_the_machine_is_not(function: str, store: Store, make_task):
     assert complete(DOUBLE, [make_task(1)], store, spread=HERE).computed == ["item1"]
 
 
+def test_a_full_disk_is_named_without_a_trace(store: Store, make_task):
+    outcome = complete(Recipe("work:no_space"), [make_task(1)], store, spread=HERE)
+    assert outcome.failures == {"item1": "the disk is full"}
+
+
 def test_too_many_faults_fail_the_step(store: Store, make_task):
     tasks = [make_task(number) for number in (-2, -1, 1, 2)]
     outcome = complete(DOUBLE, tasks, store, spread=HERE)
