@@ -31,6 +31,7 @@ from mmx.params import Params
 from mmx.project import Project, open_project
 from mmx.steps import Step, all_tools, find_step
 from mmx.tools import write_tools
+from mmx.trailers.manifest import OPTIONAL, REQUIRED, write_records
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = ("ingest", "scenes", "audio", "flow", "embed", "features", "split")
@@ -93,6 +94,16 @@ def write_video(root: Path, trailer: str, version: int = 0) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     seed = hashlib.sha256(f"{trailer} {version}".encode()).digest()
     path.write_bytes(seed * 10)
+
+
+def write_manifest(root: Path) -> None:
+    """Pin the videos that there are in a manifest; the simulated pipeline itself needs none."""
+    empty = dict.fromkeys((*REQUIRED, *OPTIONAL), "")
+    records = [
+        {**empty, "trailer_id": path.stem, "video": path.name, "sha256": file_digest(path)}
+        for path in sorted((root / "data" / "videos").iterdir())
+    ]
+    write_records(Layout(root).manifest, (), records)
 
 
 def set_param(root: Path, key: str, value: object) -> None:

@@ -19,12 +19,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 
-from benchmarks.simulated import ROOT, commit, dvc, write_project
+from benchmarks.simulated import ROOT, commit, dvc, write_manifest, write_project
 from benchmarks.simulated_items import SLOW
 from mmx.audit.history import History
 from mmx.audit.repair import repair
@@ -189,6 +190,15 @@ def artefacts(project: Project) -> list[Path]:
     return list(found.values())
 
 
+def choose(project: Project, bits: int, chance: random.Random) -> list[Path]:
+    """Draw artefacts, each kind in turn: models are few files and receipts thousands."""
+    kinds: dict[str, list[Path]] = defaultdict(list)
+    for path in chance.sample(found := artefacts(project), len(found)):
+        kinds[kind_of(path, project)].append(path)
+    in_turn = chain.from_iterable(zip_longest(*(kinds[kind] for kind in sorted(kinds))))
+    return list(islice(filter(None, in_turn), bits))
+
+
 def flip(path: Path, chance: random.Random) -> None:
     """Flip one bit in place, and leave length and times as they were."""
     status = path.stat()
@@ -219,6 +229,7 @@ def whole_project(folder: Path, trailers: int, experts: Collection[str] = ()) ->
     """Return the top folder of a simulated project that has run to its end."""
     root = folder / "whole"
     write_project(root, trailers, experts=experts)
+    write_manifest(root)
     dvc(root, "repro")
     commit(root, "whole")
     return root
@@ -240,7 +251,7 @@ def flip_batch(
     """Damage some artefacts, verify, repair, repro, and compare with what was before."""
     project = open_project(root)
     videos = {path: path.read_bytes() for path in project.layout.videos.iterdir()}
-    chosen = chance.sample(artefacts(project), bits)
+    chosen = choose(project, bits, chance)
     inodes = {(path.stat().st_dev, path.stat().st_ino): path for path in chosen}
     own = items_by_inode(project)
     for path in chosen:

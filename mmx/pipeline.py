@@ -12,7 +12,7 @@ import pyarrow as pa
 from mmx.device import count_gpus, find_device, take_gpu
 from mmx.experts.base import Expert, Weights
 from mmx.experts.registry import get_expert
-from mmx.experts.weights import Place, Status, require, weights_folder
+from mmx.experts.weights import Place, Status, require, require_present, weights_folder
 from mmx.items.code import code_digest
 from mmx.items.earlier import Earlier
 from mmx.items.memory import no_cycle_search
@@ -128,7 +128,20 @@ def require_weights(project: Project) -> None:
     For every expert at once, and before the first step: days of flow are not to be spent on a run
     whose embeddings cannot be made.
     """
-    require(listed_weights(project), Place(weights_folder(), project.layout.weights_lock))
+    require(listed_weights(project), weights_place(project))
+
+
+def require_weights_present(project: Project) -> None:
+    """Raise WeightsError where a listed expert's file of weights is not there; checks nothing else.
+
+    For the stages after the first: to hash a gigabyte in each would take longer than one trailer.
+    """
+    require_present(listed_weights(project), weights_place(project))
+
+
+def weights_place(project: Project) -> Place:
+    """Return where weights lie, and where the project pins them."""
+    return Place(weights_folder(), project.layout.weights_lock)
 
 
 def listed_weights(project: Project, experts: Iterable[str] = ()) -> list[Weights]:

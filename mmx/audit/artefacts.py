@@ -7,6 +7,7 @@ times are never asked.
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +19,12 @@ import pyarrow.parquet as pq
 from mmx.audit.history import History, HistoryError, Version
 from mmx.items.receipt import Receipt
 from mmx.items.shards import ITEM, RECEIPTS
+from mmx.layout import Layout
 from mmx.project import Project
 from mmx.steps import EVALUATE, FINETUNE, TRAIN, Step, ablate_step, trailer_steps
+from mmx.trailers.csvfile import TableError
+from mmx.trailers.manifest import ManifestRow, read_manifest
+from mmx.trailers.paths import PathFault, video_file
 
 CHUNK = 1 << 20
 
@@ -114,11 +119,33 @@ def all_expected(tree: Tree, receipts: dict[str, dict[str, Receipt]]) -> Iterato
 
 
 def expected_videos(tree: Tree) -> Iterator[Expected]:
-    """Yield the pinned digest of every accepted video."""
-    for trailer, row in (tree.sources or {}).items():
+    """Yield the pinned digest of every accepted video.
+
+    Where sources.parquet cannot be trusted, the manifest itself is asked; it may name videos that
+    were rejected because they are not there.
+    """
+    if tree.sources is None:
+        for row in manifest_rows(tree.project.layout):
+            with suppress(PathFault):
+                path = video_file(tree.project.layout.videos, row.video)
+                yield Expected(path, row.sha256, pin_of(row.trailer_id), source=True)
+        return
+    for trailer, row in tree.sources.items():
         path = tree.project.layout.data / row["video"]
-        witness = f"the manifest's pin of {trailer}"
-        yield Expected(path, row["sha256"], witness, row.get("size"), source=True)
+        yield Expected(path, row["sha256"], pin_of(trailer), row.get("size"), source=True)
+
+
+def pin_of(trailer: str) -> str:
+    """Name the witness of a video."""
+    return f"the manifest's pin of {trailer}"
+
+
+def manifest_rows(layout: Layout) -> list[ManifestRow]:
+    """Return the manifest's rows that pin a video; none where it cannot be read."""
+    try:
+        return [row for row in read_manifest(layout.manifest) if row.sha256]
+    except (OSError, TableError):
+        return []
 
 
 def expected_outputs(tree: Tree, step: Step, receipts: dict[str, Receipt]) -> Iterator[Expected]:

@@ -92,15 +92,24 @@ def verify(wanted: Iterable[Weights], place: Place) -> list[Status]:
     return [_examine(status, pins) for status in list_weights(wanted, place)]
 
 
+def require_present(wanted: Iterable[Weights], place: Place) -> None:
+    """Raise MissingWeights for all files that are not there; none is looked into."""
+    _refuse_missing(list_weights(wanted, place))
+
+
+def _refuse_missing(found: Iterable[Status]) -> None:
+    missing = [status for status in found if status.state == "missing"]
+    if missing:
+        raise MissingWeights(_how_to_get(missing))
+
+
 def require(wanted: Iterable[Weights], place: Place) -> list[Status]:
     """Return every file checked and pinned, or raise for all that are missing or refused.
 
     Raises MissingWeights or RefusedWeights before anything is computed.
     """
     found = verify(wanted, place)
-    missing = [status for status in found if status.state == "missing"]
-    if missing:
-        raise MissingWeights(_how_to_get(missing))
+    _refuse_missing(found)
     refused = [status.reason for status in found if status.state == "refused"]
     if refused:
         raise RefusedWeights("\n".join(refused))

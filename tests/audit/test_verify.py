@@ -264,6 +264,16 @@ def test_an_item_of_another_input_is_unverifiable(project: Project) -> None:
     assert names == [f"data/{out}/_receipts/r{SHARD}.jsonl#{TRAILER}" for out in made_of_video]
 
 
+def test_a_video_is_checked_though_the_table_that_names_it_is_damaged_too(
+    project: Project, flip: Callable[[Path], None]
+) -> None:
+    simulated.write_manifest(project.layout.root)
+    flip(project.layout.sources)
+    flip(project.layout.videos / f"{TRAILER}.mp4")
+    found = {finding.name for finding in verify(project).findings if finding.kind == Kind.CHANGED}
+    assert {"data/sources.parquet", f"data/videos/{TRAILER}.mp4"} <= found
+
+
 @pytest.fixture
 def model(project: Project) -> Path:
     """A coarse model in the project, made of its features: two files, one of them in a folder."""
