@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from mmx.flow.parameters import TVL1Params
 
 Array = Any
@@ -38,7 +40,11 @@ def level_sizes(rows: int, width: int, params: TVL1Params) -> list[tuple[int, in
 
 
 def coarse_to_fine(prev: Array, next_: Array, params: TVL1Params, backend: Backend) -> Array:
-    """Return the flow from `prev` to `next_` (..., rows, width), in pixels."""
+    """Return the flow from `prev` to `next_` (..., rows, width), in pixels.
+
+    NumPy multiplies float32 by its own float64 in float64 and rounds once, which is what OpenCV
+    does.
+    """
     rows, width = prev.shape[-2:]
     sizes = level_sizes(rows, width, params)
     levels = [(prev, next_)]
@@ -49,6 +55,6 @@ def coarse_to_fine(prev: Array, next_: Array, params: TVL1Params, backend: Backe
     for size, (first, second) in zip(reversed(sizes), reversed(levels), strict=True):
         if flow is not None:
             flow = backend.resize(flow, size, None)
-            flow[..., :2, :, :] *= 1.0 / params.scale_step
+            flow[..., :2, :, :] *= np.float64(1.0 / params.scale_step)
         flow = backend.solve(first, second, flow)
     return flow

@@ -2,9 +2,10 @@
 
 A tile holds its planes one after the other, so that a pass over an image reads memory as one
 stream. The flow's tile holds u, px, py of u1, then of u2; the field's tile holds I1wx, I1wy,
-1 / |grad|^2 and rho_c; the shade's tile (the illumination term) holds u, px, py of u3. Flow and
-shade have a row of zeros above the image, whose dual variables are those outside it, and one below.
-Pixels of the last tile that lie beyond the image are zero in every plane and stay it.
+|grad|^2, the same to divide by and rho_c; the shade's tile (the illumination term) holds u, px, py
+of u3. Flow and shade have a row of zeros above the image, whose dual variables are those outside
+it, and one below. Pixels of the last tile that lie beyond the image are zero in the planes of flow,
+shade and gradient, and stay it.
 """
 
 from collections.abc import Iterator
@@ -16,8 +17,8 @@ from numba import njit
 from mmx.flow.simd import LANES
 
 FLOW_TILE = 6 * LANES
-FIELD_TILE = 4 * LANES
-U1 = 0
+FIELD_TILE = 5 * LANES
+IX, IY, SQUARE, DIVISOR, CONSTANT = (plane * LANES for plane in range(5))
 U2 = 3 * LANES
 
 

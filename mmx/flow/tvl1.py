@@ -1,8 +1,8 @@
 """Dual TV-L1 optical flow on the CPU, one pair of frames on one core.
 
 Zach, Pock and Bischof (2007) introduced the method; Sanchez, Meinhardt-Llopis and Facciolo (2013)
-describe the algorithm that OpenCV has, and whose meaning of every parameter, borders, order of
-steps and stopping rule are kept here.
+describe the algorithm that OpenCV has. Meaning of every parameter, borders, order of steps,
+stopping rule and rounding are those of OpenCV 5.0, so that the flow is the same to the bit.
 """
 
 import cv2
