@@ -13,6 +13,7 @@ from mmx.flow.simd import (
     remainder,
     rough_root_inverse,
     splat,
+    square_root,
 )
 
 _ZERO = np.float32(0.0)
@@ -26,10 +27,10 @@ _TINY = np.float32(2.0**-100)
 def length_bounds(x: Vector, y: Vector) -> Vectors:
     """Return two bounds of the float32 nearest to the length of (x, y), equal in nearly all lanes.
 
-    An approximate root of the rounded sum of squares is corrected by its remainder and by what
-    rounding has left out, a little too little and a little too much. Only where the result lies
-    next to the middle between two numbers do the bounds differ. Lengths below 2^-50 come out as
-    something below 2^-49.
+    The root of the rounded sum of squares is corrected by its remainder and by what rounding has
+    left out, a little too little and a little too much. Only where the result lies next to the
+    middle between two numbers do the bounds differ. Lengths below 2^-50 come out as something below
+    2^-49.
     """
     x, y = absolute(x), absolute(y)
     more, less = maximum(x, y), minimum(x, y)
@@ -39,7 +40,6 @@ def length_bounds(x: Vector, y: Vector) -> Vectors:
     square = maximum(square, splat(_TINY))
     inverse = rough_root_inverse(square)
     low, high = inverse * splat(_LOW), inverse * splat(_HIGH)
-    root = square * inverse
-    root = fused(remainder(root, root, square), low, root)
+    root = square_root(square)
     rest = remainder(root, root, square) + lost
     return fused(rest, low, root), fused(rest, high, root)
