@@ -10,9 +10,12 @@ import numpy as np
 from numba import njit
 
 from mmx.flow import scale
-from mmx.flow.relaxation import relax
+from mmx.flow.relaxation import Stop, relax
 from mmx.flow.scale import begin_warp, make_case, smooth
 from mmx.flow.tvl1 import TVL1
+
+FOREVER = Stop(np.float32(-1.0), -1.0, -1.0)
+"""No sum of squares is that small."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +64,13 @@ class _Clock:
         errors, rows = np.empty(settings.inner), np.empty(settings.inner, np.int64)
         for _ in range(settings.warps):
             self.timed("warp", _begin, memory, grid, settings)
-            error, outer = np.inf, 0
-            while error > settings.stop and outer < settings.outer:
+            moving, outer = True, 0
+            while moving and outer < settings.outer:
                 self.timed("median", _smooth, memory, grid, settings.median)
                 arguments = memory, grid, settings, settings.stop, errors, rows
-                n = self.timed("iterations", _relax, *arguments)
+                n, moving = self.timed("iterations", _relax, *arguments)
                 self.seconds["pixels"] += n * grid.rows * grid.width / 1e6
-                error, outer = errors[n - 1], outer + 1
+                outer += 1
 
 
 def take_apart(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Parts:
@@ -103,6 +106,6 @@ def nanoseconds_per_pixel(rows: int, width: int, at_once: int) -> float:
     errors, places, best = np.empty(at_once), np.empty(at_once, np.int64), np.inf
     for _ in range(40):
         start = time.thread_time()
-        _relax(solver._memory, solver._grid, solver._settings, -1.0, errors, places)
+        _relax(solver._memory, solver._grid, solver._settings, FOREVER, errors, places)
         best = min(best, time.thread_time() - start)
     return 1e9 * best / (rows * width * at_once)

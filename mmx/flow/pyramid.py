@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from mmx.flow.parameters import TVL1Params
 
 Array = Any
@@ -49,6 +51,15 @@ def coarse_to_fine(prev: Array, next_: Array, params: TVL1Params, backend: Backe
     for size, (first, second) in zip(reversed(sizes), reversed(levels), strict=True):
         if flow is not None:
             flow = backend.resize(flow, size, None)
-            flow[..., :2, :, :] *= 1.0 / params.scale_step
+            flow[..., :2, :, :] *= _enlargement(params.scale_step)
         flow = backend.solve(first, second, flow)
     return flow
+
+
+def _enlargement(step: float) -> np.floating:
+    """Return 1 / step as what NumPy multiplies float32 by as OpenCV does: rounding once.
+
+    For that it has to do it in float64, unless float32 has the very number.
+    """
+    factor = 1.0 / step
+    return np.float32(factor) if np.float32(factor) == factor else np.float64(factor)

@@ -8,13 +8,13 @@ checked. The functions work only inside code that numba compiles.
 """
 
 import operator
-import platform
 from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba import njit, types
-from numba.core import cgutils
+from numba.core import cgutils, config
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic, models, overload, register_model
 
 LANES = 16
@@ -22,11 +22,7 @@ _FLOAT = ir.FloatType()
 _VECTOR = ir.VectorType(_FLOAT, LANES)
 _QUARTER = ir.VectorType(_FLOAT, LANES // 4)
 _INTEGERS = ir.VectorType(ir.IntType(32), LANES)
-_X86 = platform.machine().lower() in ("x86_64", "amd64")
-_FLUSH = 0x8040
-"""Bits of the control word: results that are denormal become zero, and so do such operands."""
-_CONTRACT = ("contract",)
-"""A product may be added without rounding it first."""
+_DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
 _ESTIMATE = ("nnan", "ninf", "nsz", "arcp", "contract")
 """The processor's estimate of a reciprocal, refined by one Newton step, serves as well."""
 
@@ -107,7 +103,10 @@ def _function(build: Function, *, arity: int) -> Function:
     def two(typingctx: Any, a: Float32x16, b: Float32x16) -> tuple:
         return VECTOR(VECTOR, VECTOR), codegen
 
-    return _compiled(one if arity == 1 else two)
+    def three(typingctx: Any, a: Float32x16, b: Float32x16, c: Float32x16) -> tuple:
+        return VECTOR(VECTOR, VECTOR, VECTOR), codegen
+
+    return _compiled((one, two, three)[arity - 1])
 
 
 def _shuffle(lanes: list[int]) -> Function:
@@ -115,15 +114,48 @@ def _shuffle(lanes: list[int]) -> Function:
     return _function(lambda b, x, y: b.shuffle_vector(x, y, _order(*lanes)), arity=2)
 
 
-def _call(name: str) -> Function:
-    """Return what builds a call of LLVM's own function `name` of one vector."""
+def _call(name: str, kind: Any = _VECTOR) -> Function:
+    """Return what builds a call of LLVM's own function `name` of vectors."""
 
-    def build(builder: Any, a: Any) -> Any:
-        kind = ir.FunctionType(_VECTOR, [_VECTOR])
-        function = cgutils.get_or_insert_function(builder.module, kind, f"{name}.v{LANES}f32")
-        return builder.call(function, [a])
+    def build(builder: Any, *vectors: Any) -> Any:
+        signature = ir.FunctionType(kind, [kind] * len(vectors))
+        full = f"{name}.v{LANES}f{32 if kind == _VECTOR else 64}"
+        function = cgutils.get_or_insert_function(builder.module, signature, full)
+        return builder.call(function, vectors)
 
     return build
+
+
+def _rough_root_inverse(builder: Any, a: Any) -> Any:
+    """Build the inverse square root with a relative error below 2^-13."""
+    if "+avx512f" in (config.CPU_FEATURES or get_host_cpu_features()):
+        mask = ir.IntType(LANES)
+        kind = ir.FunctionType(_VECTOR, [_VECTOR, _VECTOR, mask])
+        function = cgutils.get_or_insert_function(
+            builder.module, kind, "llvm.x86.avx512.rsqrt14.ps.512"
+        )
+        return builder.call(function, [a, ir.Constant(_VECTOR, [0.0] * LANES), mask(-1)])
+    one = ir.Constant(_VECTOR, [1.0] * LANES)
+    return builder.fdiv(one, _call("llvm.sqrt")(builder, a), flags=_ESTIMATE)
+
+
+def _exact_length(builder: Any, x: Any, y: Any) -> Any:
+    """Build a call of what computes the length of (x, y) in float64.
+
+    Were it no function of its own, LLVM would compute it even where the result is not used.
+    """
+    module, name = builder.module, "exact_length"
+    if name not in module.globals:
+        signature = ir.FunctionType(_VECTOR, [_VECTOR, _VECTOR])
+        function = ir.Function(module, signature, name)
+        function.linkage = "internal"
+        function.attributes.add("noinline")
+        function.attributes.add("cold")
+        body = ir.IRBuilder(function.append_basic_block())
+        x64, y64 = (body.fpext(each, _DOUBLES) for each in function.args)
+        square = body.fadd(body.fmul(x64, x64), body.fmul(y64, y64))
+        body.ret(body.fptrunc(_call("llvm.sqrt", _DOUBLES)(body, square), _VECTOR))
+    return builder.call(module.globals[name], [x, y])
 
 
 def _overload(symbol: Function, function: Function) -> None:
@@ -151,13 +183,20 @@ minimum = _function(lambda b, x, y: b.select(b.fcmp_ordered("<", x, y), x, y), a
 maximum = _function(lambda b, x, y: b.select(b.fcmp_ordered(">", x, y), x, y), arity=2)
 floor = _function(_call("llvm.floor"), arity=1)
 square_root = _function(_call("llvm.sqrt"), arity=1)
-quotient = _function(lambda b, x, y: b.fdiv(x, y, flags=_ESTIMATE), arity=2)
+quotient = _function(lambda b, x, y: b.fdiv(x, y), arity=2)
+rough_root_inverse = _function(_rough_root_inverse, arity=1)
+fused = _function(_call("llvm.fma"), arity=3)
+remainder = _function(lambda b, x, y, z: _call("llvm.fma")(b, b.fneg(x), y, z), arity=3)
+exact_length = _function(_exact_length, arity=2)
+absolute = _function(_call("llvm.fabs"), arity=1)
+with_sign = _function(_call("llvm.copysign"), arity=2)
 after = _shuffle([lane + 1 for lane in _LANES])
 before = _shuffle([lane + LANES - 1 for lane in _LANES])
+first_lane_of = _shuffle([0, *range(LANES + 1, 2 * LANES)])
 
-_overload(operator.add, _function(lambda b, x, y: b.fadd(x, y, flags=_CONTRACT), arity=2))
-_overload(operator.sub, _function(lambda b, x, y: b.fsub(x, y, flags=_CONTRACT), arity=2))
-_overload(operator.mul, _function(lambda b, x, y: b.fmul(x, y, flags=_CONTRACT), arity=2))
+_overload(operator.add, _function(lambda b, x, y: b.fadd(x, y), arity=2))
+_overload(operator.sub, _function(lambda b, x, y: b.fsub(x, y), arity=2))
+_overload(operator.mul, _function(lambda b, x, y: b.fmul(x, y), arity=2))
 
 _even_quads = _shuffle([lane for quad in _QUADS[0::2] for lane in quad])
 _odd_quads = _shuffle([lane for quad in _QUADS[1::2] for lane in quad])
@@ -165,10 +204,6 @@ _first = _shuffle([4 * lane % 32 for lane in _LANES])
 _second = _shuffle([(4 * lane + 1) % 32 for lane in _LANES])
 _third = _shuffle([(4 * lane + 2) % 32 for lane in _LANES])
 _halves = _shuffle([*range(8), *range(16, 24)])
-_zip_low = _shuffle([LANES * (lane % 2) + lane // 2 for lane in _LANES])
-_zip_high = _shuffle([LANES * (lane % 2) + lane // 2 + 8 for lane in _LANES])
-_pairs_low = _shuffle([LANES * (lane // 2 % 2) + lane // 4 * 2 + lane % 2 for lane in _LANES])
-_pairs_high = _shuffle([LANES * (lane // 2 % 2) + lane // 4 * 2 + lane % 2 + 8 for lane in _LANES])
 
 
 @_compiled
@@ -181,6 +216,30 @@ def splat(typingctx: Any, value: types.Float) -> tuple:
         return builder.shuffle_vector(first, first, _order(*[0] * LANES))
 
     return VECTOR(types.float32), codegen
+
+
+@_compiled
+def select_greater(
+    typingctx: Any, a: Float32x16, b: Float32x16, x: Float32x16, y: Float32x16
+) -> tuple:
+    """Return x in the lanes where a > b, y in the others."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        a, b, x, y = args
+        return builder.select(builder.fcmp_ordered(">", a, b), x, y)
+
+    return VECTOR(VECTOR, VECTOR, VECTOR, VECTOR), codegen
+
+
+@_compiled
+def differ(typingctx: Any, a: Float32x16, b: Float32x16) -> tuple:
+    """Return whether any lane of a is not that of b."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        lanes = builder.bitcast(builder.fcmp_unordered("!=", *args), ir.IntType(LANES))
+        return builder.icmp_unsigned("!=", lanes, ir.Constant(ir.IntType(LANES), 0))
+
+    return types.boolean(VECTOR, VECTOR), codegen
 
 
 @_compiled
@@ -197,55 +256,21 @@ def total(typingctx: Any, a: Float32x16) -> tuple:
     return types.float32(VECTOR), codegen
 
 
-def _control(builder: Any, name: str, value: Any = None) -> Any:
-    """Read the processor's floating-point control word, or write `value` to it."""
-    word = cgutils.alloca_once(builder, ir.IntType(32))
-    if value is not None:
-        builder.store(value, word)
-    pointer = ir.IntType(8).as_pointer()
-    function = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(ir.VoidType(), [pointer]), f"llvm.x86.sse.{name}mxcsr"
-    )
-    builder.call(function, [builder.bitcast(word, pointer)])
-    return builder.load(word)
-
-
-@_compiled
-def flush_denormals(typingctx: Any) -> tuple:
-    """Take numbers below 1e-38 for zero from here on; return what `restore_denormals` needs.
-
-    On x86 each of them would cost some hundred cycles, and a movement that spreads into still
-    surroundings has a rim of them. Other processors are left as they are.
-    """
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        if not _X86:
-            return ir.Constant(ir.IntType(32), 0)
-        before = _control(builder, "st")
-        _control(builder, "ld", builder.or_(before, ir.Constant(ir.IntType(32), _FLUSH)))
-        return before
-
-    return types.int32(), codegen
-
-
-@_compiled
-def restore_denormals(typingctx: Any, before: types.Integer) -> tuple:
-    """Undo `flush_denormals`."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        if _X86:
-            _control(builder, "ld", args[0])
-        return context.get_dummy_value()
-
-    return types.void(types.int32), codegen
-
-
 @njit(forceinline=True)
-def add_quarters(a: Vector, b: Vector, c: Vector, d: Vector) -> Vector:
-    """Return the sum of the four quarters of each vector, quarter by quarter."""
-    ab = _even_quads(a, b) + _odd_quads(a, b)
-    cd = _even_quads(c, d) + _odd_quads(c, d)
-    return _even_quads(ab, cd) + _odd_quads(ab, cd)
+def transpose_quarters(a: Vector, b: Vector, c: Vector, d: Vector) -> Vectors:
+    """Return four vectors with the first quarter of each argument, then the second of each, ..."""
+    ab_even, ab_odd, cd_even, cd_odd = (
+        _even_quads(a, b),
+        _odd_quads(a, b),
+        _even_quads(c, d),
+        _odd_quads(c, d),
+    )
+    return (
+        _even_quads(ab_even, cd_even),
+        _even_quads(ab_odd, cd_odd),
+        _odd_quads(ab_even, cd_even),
+        _odd_quads(ab_odd, cd_odd),
+    )
 
 
 @njit(forceinline=True)
@@ -255,16 +280,4 @@ def part_quads(a: Vector, b: Vector, c: Vector, d: Vector) -> Vectors:
         _halves(_first(a, b), _first(c, d)),
         _halves(_second(a, b), _second(c, d)),
         _halves(_third(a, b), _third(c, d)),
-    )
-
-
-@njit(forceinline=True)
-def zip_quads(a: Vector, b: Vector, c: Vector, d: Vector) -> Vectors:
-    """Return four vectors with the first lane of each argument, then the second of each, ..."""
-    low1, high1, low2, high2 = _zip_low(a, b), _zip_high(a, b), _zip_low(c, d), _zip_high(c, d)
-    return (
-        _pairs_low(low1, low2),
-        _pairs_high(low1, low2),
-        _pairs_low(high1, high2),
-        _pairs_high(high1, high2),
     )

@@ -2,22 +2,21 @@
 
 A tile holds its planes one after the other, so that a pass over an image reads memory as one
 stream. The flow's tile holds u, px, py of u1, then of u2; the field's tile holds I1wx, I1wy,
-1 / |grad|^2 and rho_c; the shade's tile (the illumination term) holds u, px, py of u3. Flow and
-shade have a row of zeros above the image, whose dual variables are those outside it, and one below.
-Pixels of the last tile that lie beyond the image are zero in every plane and stay it.
+|grad|^2, the same to divide by and rho_c; the shade's tile (the illumination term) holds u, px, py
+of u3. Flow and shade have a row of zeros above the image, whose dual variables are those outside
+it, and one below. Pixels of the last tile that lie beyond the image are zero in the planes of flow,
+shade and gradient, and stay it.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from mmx.flow.simd import LANES
 
 FLOW_TILE = 6 * LANES
-FIELD_TILE = 4 * LANES
-U1 = 0
+FIELD_TILE = 5 * LANES
+IX, IY, SQUARE, DIVISOR, CONSTANT = (plane * LANES for plane in range(5))
 U2 = 3 * LANES
 
 
@@ -60,41 +59,33 @@ def dual_array(grid: Grid, channels: int) -> np.ndarray:
     return aligned_zeros((grid.rows + 2) * grid.tiles * 3 * channels * LANES)
 
 
-@njit
-def _numbers(grid: Grid) -> Iterator[tuple[int, int, int]]:
-    """Yield row, tile, and how many pixels of each tile are in the image."""
-    for row in range(grid.rows):
-        for tile in range(grid.tiles):
-            yield row, tile, min(LANES, grid.width - tile * LANES)
-
-
-@njit(cache=True)
 def tile_image(image: np.ndarray, tiled: np.ndarray, grid: Grid) -> None:
     """Write an image (rows, width) into `tiled`, one plane per tile; what lies beyond it stays."""
-    for row, tile, count in _numbers(grid):
-        first = (row * grid.tiles + tile) * LANES
-        for lane in range(count):
-            tiled[first + lane] = image[row, tile * LANES + lane]
+    tiled.reshape(grid.rows, -1)[:, : grid.width] = image
 
 
-@njit(cache=True)
 def begin_dual(values: np.ndarray, tiled: np.ndarray, grid: Grid) -> None:
     """Write u of each channel (C, rows, width), and dual variables of zero."""
     tiled[:] = 0.0
-    for row, tile, count in _numbers(grid):
-        first = ((row + 1) * grid.tiles + tile) * 3 * len(values) * LANES
-        for channel in range(len(values)):
-            for lane in range(count):
-                at = first + 3 * channel * LANES + lane
-                tiled[at] = values[channel, row, tile * LANES + lane]
+    for target, source in zip(_split_u(tiled, grid), _split(values, grid), strict=True):
+        target[:] = source
 
 
-@njit(cache=True)
 def read_dual(tiled: np.ndarray, values: np.ndarray, grid: Grid) -> None:
-    """Copy u of each channel to `values` (C, rows, width)."""
-    for row, tile, count in _numbers(grid):
-        first = ((row + 1) * grid.tiles + tile) * 3 * len(values) * LANES
-        for channel in range(len(values)):
-            for lane in range(count):
-                at = first + 3 * channel * LANES + lane
-                values[channel, row, tile * LANES + lane] = tiled[at]
+    """Copy u of each channel to `values` (C, rows, width), which is contiguous."""
+    for target, source in zip(_split(values, grid), _split_u(tiled, grid), strict=True):
+        target[:] = source
+
+
+def _split(values: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Return views of images (C, rows, width): their whole tiles, and what the last one holds."""
+    tiles = grid.width // LANES
+    whole = values[..., : tiles * LANES].reshape(*values.shape[:2], tiles, LANES)
+    return whole, values[..., tiles * LANES :]
+
+
+def _split_u(tiled: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Return views of the same shapes of u in an array that `dual_array` made."""
+    u = tiled.reshape(grid.rows + 2, grid.tiles, -1, 3, LANES)[1:-1, :, :, 0]
+    u = np.moveaxis(u, 2, 0)
+    return u[:, :, : grid.width // LANES], u[:, :, -1, : grid.width % LANES]

@@ -1,8 +1,8 @@
 """Dual TV-L1 optical flow on the CPU, one pair of frames on one core.
 
 Zach, Pock and Bischof (2007) introduced the method; Sanchez, Meinhardt-Llopis and Facciolo (2013)
-describe the algorithm that OpenCV has, and whose meaning of every parameter, borders, order of
-steps and stopping rule are kept here.
+describe the algorithm that OpenCV has. Meaning of every parameter, borders, order of steps,
+stopping rule and rounding are those of OpenCV 5.0, so that the flow is the same to the bit.
 """
 
 import cv2
@@ -43,7 +43,7 @@ class TVL1:
                 f" and {next_.dtype} {next_.shape}"
             )
         flow = coarse_to_fine(grey_levels(prev), grey_levels(next_), self._params, self._backend)
-        return np.ascontiguousarray(np.moveaxis(flow[:2], 0, -1))
+        return cv2.merge([flow[0], flow[1]])
 
     def _solve(self, prev: np.ndarray, next_: np.ndarray, flow: np.ndarray | None) -> np.ndarray:
         return self._scales[prev.shape].solve(prev, next_, flow)

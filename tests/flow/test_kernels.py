@@ -6,8 +6,10 @@ import pytest
 from numba import njit
 
 from mmx.flow.median import median_array, median_filter
-from mmx.flow.relaxation import Case, relax
-from mmx.flow.simd import LANES, splat
+from mmx.flow.relaxation import Case, Stop, relax
+from mmx.flow.rounding import length_bounds
+from mmx.flow.scale import stop_at
+from mmx.flow.simd import LANES, exact_length, load, splat, store
 from mmx.flow.tiles import (
     FIELD_TILE,
     aligned_zeros,
@@ -21,13 +23,16 @@ from mmx.flow.tiles import (
 from mmx.flow.warp import MARGIN, interleave, linearise, plan_array
 
 SHAPES = [(5, 3), (16, 16), (37, 53), (20, 33)]
+EPSILON = np.finfo(np.float32).eps
+NEVER = Stop(np.float32(-1.0), -1.0, -1.0)
+"""No sum of squares is that small."""
 BOUND, THETA, RATIO, GAMMA = (np.float32(value) for value in (0.045, 0.3, 0.25 / 0.3, 0.4))
 
 
 @njit
-def _relax(case, constants, most, stop, errors, rows):
+def _relax(case, constants, changes, most, stop, errors, rows):
     vectors = splat(constants[0]), splat(constants[1]), splat(constants[2]), splat(constants[3])
-    return relax(Case(*case, *vectors), most, stop, errors, rows)
+    return relax(Case(*case, *vectors, changes), most, stop, errors, rows)
 
 
 @njit
@@ -38,6 +43,15 @@ def _median(flow, work, grid, masks, size):
 @njit
 def _linearise(frame, image, flow, field, grid, masks, plan):
     linearise(frame, image, flow, field, grid, masks, plan)
+
+
+@njit
+def _lengths(x, y, low, high, exact, count):
+    for at in range(0, count, LANES):
+        bounds = length_bounds(load(x, at), load(y, at))
+        store(low, at, bounds[0])
+        store(high, at, bounds[1])
+        store(exact, at, exact_length(load(x, at), load(y, at)))
 
 
 def address(array):
@@ -57,16 +71,17 @@ def channels(tiled, count, grid):
 
 
 def planes(field, grid):
-    """The field's four planes (4, rows, width)."""
-    tiled = field.reshape(grid.rows, grid.tiles, 4, LANES)
-    return np.moveaxis(tiled, 2, 0).reshape(4, grid.rows, -1)[..., : grid.width]
+    """The field's five planes (5, rows, width)."""
+    tiled = field.reshape(grid.rows, grid.tiles, 5, LANES)
+    return np.moveaxis(tiled, 2, 0).reshape(5, grid.rows, -1)[..., : grid.width]
 
 
 def field_of(values, grid):
     field = aligned_zeros(grid.rows * grid.tiles * FIELD_TILE)
-    padded = np.zeros((4, grid.rows, grid.tiles * LANES), np.float32)
+    padded = np.zeros((5, grid.rows, grid.tiles * LANES), np.float32)
+    padded[3] = np.inf
     padded[..., : grid.width] = values
-    shape = (4, grid.rows, grid.tiles, LANES)
+    shape = (5, grid.rows, grid.tiles, LANES)
     field[:] = np.moveaxis(padded.reshape(shape), 0, 2).reshape(-1)
     return field
 
@@ -80,31 +95,57 @@ def test_tiles_hold_images_of_any_width():
         assert np.count_nonzero(tiled) == np.count_nonzero(values)
 
 
+def plain_divergence(p):
+    """In OpenCV's order of additions; p (2, H, W)."""
+    px, py = p
+    above = np.pad(py, ((1, 0), (0, 0)))[:-1]
+    result = (px - np.pad(px, ((0, 0), (1, 0)))[:, :-1]) + (py - above)
+    result[:, 0] = (px[:, 0] + py[:, 0]) - above[:, 0]
+    return result
+
+
 def plain_relax(field, u, p, gamma):
-    """The iteration in float64, straight from the formulas; u (C, H, W), p (C, 2, H, W)."""
-    ix, iy, inverse, constant = field
+    """The iteration in float32, operation by operation as in OpenCV's source.
+
+    u (C, H, W), p (C, 2, H, W); returns both anew, and the sum of squared changes.
+    """
+    ix, iy, square, _, constant = field
     slope = np.stack([ix, iy, np.full_like(ix, gamma)])[: len(u)]
-    rho = constant + (slope * u).sum(0)
-    v = u + np.clip(-rho * inverse, -BOUND, BOUND) * slope
-    divergence = p.sum(1)
-    divergence[:, :, 1:] -= p[:, 0, :, :-1]
-    divergence[:, 1:] -= p[:, 1, :-1]
-    new = v + THETA * divergence
+    rho = constant + (ix * u[0] + iy * u[1])
+    if len(u) == 3:
+        rho = rho + gamma * u[2]
+    share = np.divide(-rho, square, out=np.zeros_like(rho), where=square > EPSILON)
+    limit = BOUND * square
+    v = u + np.where(rho < -limit, BOUND, np.where(rho > limit, -BOUND, share)) * slope
+    new = v + THETA * np.stack([plain_divergence(each) for each in p])
     gradient = np.zeros_like(p)
     gradient[:, 0, :, :-1] = np.diff(new, axis=2)
     gradient[:, 1, :-1] = np.diff(new, axis=1)
-    length = np.linalg.norm(gradient, axis=1, keepdims=True)
-    return new, (p + RATIO * gradient) / (1 + RATIO * length), ((new - u) ** 2).sum()
+    length = np.sqrt((gradient.astype(np.float64) ** 2).sum(1, keepdims=True)).astype(np.float32)
+    change = (new - u) * (new - u)
+    error = change[0] + change[1] if len(u) == 2 else change[0] + change[1] + change[2]
+    return new, (p + RATIO * gradient) / (1 + RATIO * length), np.cumsum(error)[-1]
+
+
+def plain_iterations(values, u, count):
+    """u after so many iterations from p = 0, and their sums."""
+    p, errors = np.zeros((len(u), 2, *u.shape[1:]), np.float32), []
+    for _ in range(count):
+        u, p, error = plain_relax(values, u, p, GAMMA)
+        errors.append(error)
+    return u, np.array(errors)
 
 
 def iterations(values, u, grid, most, stop):
     """u1, u2 (and u3) that the compiled iterations lead to from p = 0, and the errors."""
-    flow = begun(u[:2].astype(np.float32), grid)
-    shade = begun(u[2:].astype(np.float32), grid) if len(u) == 3 else None
+    flow = begun(u[:2], grid)
+    shade = begun(u[2:], grid) if len(u) == 3 else None
     masks, field = edge_masks(grid), field_of(values, grid)
+    changes = aligned_zeros(grid.rows * grid.tiles * LANES)
     case = (grid.rows, grid.tiles, *map(address, (masks, field, flow, shade)))
     errors, rows = np.empty(most), np.empty(most, np.int64)
-    n = _relax(case, (BOUND, THETA, RATIO, GAMMA), most, stop, errors, rows)
+    constants = (BOUND, THETA, RATIO, GAMMA)
+    n, _ = _relax(case, constants, address(changes), most, stop, errors, rows)
     found = channels(flow, 2, grid)
     if shade is not None:
         found = np.concatenate([found, channels(shade, 1, grid)])
@@ -112,39 +153,79 @@ def iterations(values, u, grid, most, stop):
 
 
 def random_values(shape, seed):
+    """Five planes of a field; a few pixels have no gradient, or hardly any."""
     rng = np.random.default_rng(seed)
-    ix, iy = rng.normal(0, 20, (2, *shape))
-    return np.stack([ix, iy, 1 / (ix**2 + iy**2), rng.normal(0, 10, shape)])
+    ix, iy = rng.normal(0, 20, (2, *shape)).astype(np.float32)
+    ix[::5, ::3], iy[::5, ::3] = 0, rng.choice([0, 1e-5, 1e-3], ix[::5, ::3].shape)
+    square = ix * ix + iy * iy
+    divisor = np.where(square > EPSILON, square, np.float32(np.inf))
+    return np.stack([ix, iy, square, divisor, rng.normal(0, 10, shape).astype(np.float32)])
+
+
+def random_flow(shape, seed):
+    return np.random.default_rng(seed).normal(0, 1, shape).astype(np.float32)
 
 
 @pytest.mark.parametrize("count", [2, 3])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_iterations_are_the_formulas(shape, count):
+def test_iterations_are_the_formulas_to_the_bit(shape, count):
     """With and without illumination term; those of the compiled code are under way together."""
-    values, grid = random_values(shape, 1), make_grid(*shape)
-    u = np.random.default_rng(2).normal(0, 1, (count, *shape))
-    p = np.zeros((count, 2, *shape))
-    found, errors = iterations(values, u, grid, 5, 0.0)
-    expected = []
-    for _ in range(5):
-        u, p, error = plain_relax(values, u, p, GAMMA)
-        expected.append(error)
-    assert np.allclose(errors, expected, rtol=1e-4)
-    assert np.abs(found - u).max() < 1e-5
+    values, grid, u = random_values(shape, 1), make_grid(*shape), random_flow((count, *shape), 2)
+    found, errors = iterations(values, u, grid, 20, NEVER)
+    expected, sums = plain_iterations(values, u, 20)
+    assert np.array_equal(found, expected)
+    assert np.allclose(errors, sums, rtol=1e-4)
 
 
 @pytest.mark.parametrize("stopping", [1, 2, 5, 17, 40])
-def test_iterations_stop_at_the_first_below_the_rule(stopping):
-    """None too many and none too few, however many of them are under way at once."""
-    values, grid = random_values((37, 40), 3), make_grid(37, 40)
-    u = np.random.default_rng(4).normal(0, 1, (2, 37, 40))
-    _, errors = iterations(values, u, grid, 50, 0.0)
-    assert (np.diff(errors) < 0).all()
-    expected, _ = iterations(values, u, grid, stopping, 0.0)
-    for stop in (errors[stopping - 1], errors[stopping - 1] * 1.0001):
-        found, some = iterations(values, u, grid, 50, stop)
-        assert np.array_equal(some, errors[:stopping])
-        assert found.tobytes() == expected.tobytes()
+def test_iterations_stop_where_opencvs_sum_says(stopping):
+    """None too many and none too few, however many of them are under way at once.
+
+    The sum that decides is that of one float32 after the other, not any better one.
+    """
+    shape = (37, 40)
+    values, grid, u = random_values(shape, 7), make_grid(*shape), random_flow((2, *shape), 4)
+    _, sums = plain_iterations(values, u, 50)
+    assert (np.diff(sums) < 0).all()
+    last = sums[stopping - 1]
+    for value, count in ((last, stopping), (np.nextafter(last, np.float32(0)), stopping + 1)):
+        found, errors = iterations(values, u, grid, 50, stop_at(value, grid.rows * grid.width))
+        assert len(errors) == count
+        assert np.array_equal(found, plain_iterations(values, u, count)[0])
+
+
+def test_a_sum_of_very_many_pixels_is_never_taken_for_sure():
+    assert stop_at(1.0, 2**25) == Stop(np.float32(1.0), 0.0, np.inf)
+
+
+def lengths(x, y):
+    """Both bounds of the length, and what float64 gives."""
+    count = -(-len(x) // LANES) * LANES
+    planes = [aligned_zeros(count) for _ in range(5)]
+    planes[0][: len(x)], planes[1][: len(x)] = x, y
+    _lengths(*map(address, planes), count)
+    return [plane[: len(x)] for plane in planes[2:]]
+
+
+def test_lengths_are_rounded_as_by_float64():
+    """Of all magnitudes, and of the sides 3k and 4k: 5k lies in the middle between two numbers."""
+    rng = np.random.default_rng(5)
+    x = (rng.normal(0, 1, 300_000) * 2.0 ** rng.integers(-40, 20, 300_000)).astype(np.float32)
+    y = x[rng.permutation(len(x))]
+    y[::2] = x[::2] * rng.normal(0, 1, len(x[::2])).astype(np.float32)
+    y[::50] = 0
+    middle = np.arange(3355445, 4194303, 2 * 13)
+    for a, b, share in ((x, y, 1e-3), (3 * middle, 4 * middle, 1.0)):
+        low, high, exact = lengths(a.astype(np.float32), b.astype(np.float32))
+        expected = np.sqrt(a.astype(np.float64) ** 2 + b.astype(np.float64) ** 2)
+        equal = low == high
+        seen = equal & (expected > 2.0**-50)
+        assert np.array_equal(exact, expected.astype(np.float32))
+        assert np.array_equal(low[seen], exact[seen])
+        between = (np.minimum(low, high) <= exact) & (exact <= np.maximum(low, high))
+        assert between[expected > 2.0**-50].all()
+        assert 1 - equal.mean() <= share
+        assert low[expected <= 2.0**-50].max(initial=0) < 2.0**-49
 
 
 @pytest.mark.parametrize("size", [3, 5])
@@ -160,25 +241,9 @@ def test_median_is_opencvs(shape, size):
         assert np.array_equal(found, cv2.medianBlur(each, size))
 
 
-def keys(t):
-    """The cubic kernel of Keys (1981) with a = -0.75, at distance t."""
-    t, a = np.abs(t), -0.75
-    near = (a + 2) * t**3 - (a + 3) * t**2 + 1
-    far = a * t**3 - 5 * a * t**2 + 8 * a * t - 4 * a
-    return np.where(t <= 1, near, np.where(t < 2, far, 0.0))
-
-
-def plain_sample(image, x, y):
-    """Cubic look-up in float64 with zeros outside, every pixel weighed for every place."""
-    rows, width = image.shape
-    wy = keys(y[..., None] - np.arange(rows))
-    wx = keys(x[..., None] - np.arange(width))
-    return np.einsum("ijr,ijc,rc->ij", wy, wx, image)
-
-
 @pytest.mark.parametrize("shape", [(2, 2), (9, 17), (24, 40)])
-@pytest.mark.parametrize("reach", [0.0, 3.0, 300.0])
-def test_linearisation_is_the_formulas(shape, reach):
+@pytest.mark.parametrize("reach", [0.0, 1e-30, 3.0, 300.0])
+def test_linearisation_is_opencvs_to_the_bit(shape, reach):
     rng, grid = np.random.default_rng(4), make_grid(*shape)
     frame, other = rng.uniform(0, 255, (2, *shape)).astype(np.float32)
     u = rng.uniform(-reach, reach, (2, *shape)).astype(np.float32)
@@ -186,22 +251,19 @@ def test_linearisation_is_the_formulas(shape, reach):
     image = aligned_zeros((grid.rows + 2 * MARGIN) * (grid.width + 2 * MARGIN) * 4)
     tile_image(frame, tiled_frame, grid)
     interleave(other, image, grid)
-    field, masks, plan = field_of(0.0, grid), edge_masks(grid), plan_array(grid)
-    arrays = [address(array) for array in (tiled_frame, image, begun(u, grid), field)]
-    flow = begun(u, grid)
-    arrays[2] = address(flow)
+    flow, field = begun(u, grid), field_of(0.0, grid)
+    masks, plan = edge_masks(grid), plan_array(grid)
+    arrays = [address(array) for array in (tiled_frame, image, flow, field)]
     _linearise(*arrays, grid, address(masks), address(plan))
-    padded = np.pad(other.astype(np.float64), 1, mode="edge")
+    padded, half = np.pad(other, 1, mode="edge"), np.float32(0.5)
     gradient = [
-        0.5 * (padded[1:-1, 2:] - padded[1:-1, :-2]),
-        0.5 * (padded[2:, 1:-1] - padded[:-2, 1:-1]),
+        half * (padded[1:-1, 2:] - padded[1:-1, :-2]),
+        half * (padded[2:, 1:-1] - padded[:-2, 1:-1]),
     ]
-    y, x = np.mgrid[: shape[0], : shape[1]] + u[::-1].astype(np.float64)
-    warped, ix, iy = (plain_sample(each, x, y) for each in (other, *gradient))
-    found = planes(field, grid)
-    assert np.abs(found[0] - ix).max() < 2e-3
-    assert np.abs(found[1] - iy).max() < 2e-3
-    square = np.maximum(found[0] ** 2 + found[1] ** 2, 1e-20)
-    assert np.allclose(found[2] * square, 1, rtol=1e-5)
-    constant = warped - ix * u[0] - iy * u[1] - frame
-    assert np.abs(found[3] - constant).max() < 4e-3 * max(reach, 1.0)
+    y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32) + u[::-1]
+    warped, ix, iy = (cv2.remap(each, x, y, cv2.INTER_CUBIC) for each in (other, *gradient))
+    square = ix * ix + iy * iy
+    divisor = np.where(square > EPSILON, square, np.float32(np.inf))
+    expected = [ix, iy, square, divisor, warped - ix * u[0] - iy * u[1] - frame]
+    for found, plane in zip(planes(field, grid), expected, strict=True):
+        assert np.array_equal(found, plane)

@@ -53,17 +53,15 @@ SHAPES = [(16, 16), (2, 2), (3, 50), (37, 53), (16, 17), (15, 400), (33, 16), (6
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_any_size_agrees_with_opencv(kit, shape):
+def test_any_size_is_opencvs_to_the_bit(kit, shape):
     moving = kit.translation(*shape, 0.5, 0.25)
     flow = tvl1(moving.prev, moving.next)
     assert flow.shape == (*shape, 2)
     assert flow.dtype == np.float32
     if min(shape) > 2:
-        assert kit.end_point_error(flow, kit.opencv(moving.prev, moving.next)).mean() < 0.02
+        assert np.array_equal(flow, kit.opencv(moving.prev, moving.next))
 
 
-SHORT = TVL1Params(warps=2)
-"""Fewer warps, so that rounding has no time to grow and each parameter's own effect stands out."""
 SETTINGS = {
     "illumination": {"gamma": 0.3},
     "small median": {"median_filtering": 3},
@@ -74,40 +72,51 @@ SETTINGS = {
     "tau": {"tau": 0.15},
     "lambda": {"lambda_": 0.4},
     "theta": {"theta": 0.2},
-    "scale step": {"scale_step": 0.5},
+    "scale step": {"scale_step": 0.7},
     "epsilon": {"epsilon": 0.05},
     "warps": {"warps": 1},
 }
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_every_parameter_has_opencvs_meaning(kit, name):
-    params = replace(SHORT, **SETTINGS[name])
+def test_every_parameter_has_opencvs_meaning_to_the_bit(kit, name):
+    params = replace(DEFAULTS, **SETTINGS[name])
     moving = kit.occlusion(72, 100)
     flow = tvl1(moving.prev, moving.next, params)
-    error = kit.end_point_error(flow, kit.opencv(moving.prev, moving.next, params)).mean()
-    assert error < 0.01
-    assert kit.end_point_error(flow, tvl1(moving.prev, moving.next, SHORT)).mean() > 3 * error
+    assert np.array_equal(flow, kit.opencv(moving.prev, moving.next, params))
+    assert not np.array_equal(flow, tvl1(moving.prev, moving.next))
 
 
-def test_pairs_agree_with_opencv(kit):
-    """Median over pairs below 0.01 px, 95 % below 0.05 px; quantised levels as good as equal."""
+def test_pairs_are_opencvs_to_the_bit(kit):
     pairs = [kit.translation(80, 112, dx, dy, seed) for seed, (dx, dy) in enumerate(SHIFTS)]
     pairs += [kit.rotation(80, 112, degrees, seed) for seed, degrees in enumerate(ANGLES)]
     pairs += [kit.occlusion(80, 112, seed) for seed in range(4)]
-    solver, errors, off = TVL1(80, 112), [], []
+    solver = TVL1(80, 112)
     for moving in pairs:
-        flow, expected = solver.flow(moving.prev, moving.next), kit.opencv(moving.prev, moving.next)
-        errors.append(kit.end_point_error(flow, expected).mean())
-        levels = [kit.quantise(each, 20.0).astype(int) for each in (flow, expected)]
-        off.append((np.abs(levels[0] - levels[1]) > 1).mean())
-    assert np.median(errors) < 0.01
-    assert np.percentile(errors, 95) < 0.05
-    assert np.mean(off) < 0.01
+        flow = solver.flow(moving.prev, moving.next)
+        assert np.array_equal(flow, kit.opencv(moving.prev, moving.next))
 
 
 SHIFTS = [(0.3, 0.1), (1.7, -2.2), (-4.0, 1.0), (6.0, 3.0)]
 ANGLES = [0.5, -1.5, 3.0]
+
+
+def test_a_movement_that_fades_into_still_ground_is_opencvs_to_the_bit(kit):
+    """Around it, flow and dual variables run through all denormal numbers."""
+    prev = kit.occlusion(40, 400).prev
+    next_ = prev.copy()
+    next_[10:24, 10:30] = prev[10:24, 11:31]
+    params = TVL1Params(
+        scales=1,
+        warps=1,
+        outer_iterations=1,
+        inner_iterations=100,
+        median_filtering=1,
+        epsilon=1e-6,
+    )
+    flow = tvl1(prev, next_, params)
+    assert (np.abs(flow[flow != 0]) < np.finfo(np.float32).tiny).any()
+    assert np.array_equal(flow, kit.opencv(prev, next_, params))
 
 
 def test_floating_frames_are_the_same_as_8_bits(kit):
@@ -130,10 +139,11 @@ EXTREMES = {
 
 
 @pytest.mark.parametrize("name", EXTREMES)
-def test_no_picture_gives_nan(name):
+def test_any_picture_gives_what_opencv_gives(kit, name):
     prev, next_ = EXTREMES[name](np.random.default_rng(5)).astype(np.uint8)
     flow = tvl1(prev, next_)
     assert np.isfinite(flow).all()
+    assert np.array_equal(flow, kit.opencv(prev, next_))
     if name == "constant":
         assert not flow.any()
 
