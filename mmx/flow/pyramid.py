@@ -62,4 +62,5 @@ def _enlargement(step: float) -> np.floating:
     For that it has to do it in float64, unless float32 has the very number.
     """
     factor = 1.0 / step
-    return np.float32(factor) if np.float32(factor) == factor else np.float64(factor)
+    single = np.float32(factor)
+    return single if float(single) == factor else np.float64(factor)

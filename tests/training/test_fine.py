@@ -95,7 +95,8 @@ def test_the_history_begins_before_training(network: Network, collection: Collec
     first = trained.history[0]
     assert "train_loss" not in first
     expected = silhouette(found.trailer, collection.primary)
-    assert first["silhouette"] == pytest.approx(expected, abs=1e-6)
+    # The embeddings' last bits depend on the number of threads and on the processor.
+    assert first["silhouette"] == pytest.approx(expected, abs=1e-5)
 
 
 def test_labels_teach_nothing(network: Network, collection: Collection, config) -> None:
