@@ -39,7 +39,7 @@ FRAMES = 37_866_450
 DAY = 86400.0
 CLEAR = 0.05
 """Pixels of mean difference above which more is asked."""
-ROUNDS = 4
+ROUNDS = 16
 """Times that every process computes the pairs."""
 
 
