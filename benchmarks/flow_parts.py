@@ -10,8 +10,9 @@ import numpy as np
 from numba import njit
 
 from mmx.flow import scale
-from mmx.flow.relaxation import Stop, relax
+from mmx.flow.relaxation import relax
 from mmx.flow.scale import begin_warp, make_case, smooth
+from mmx.flow.stopping import Stop
 from mmx.flow.tvl1 import TVL1
 
 FOREVER = Stop(np.float32(-1.0), -1.0, -1.0)

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from mmx.flow.parameters import TVL1Params
 
 Array = Any
@@ -23,6 +21,8 @@ class Backend:
 
     resize: Callable[[Array, tuple[int, int], float | None], Array]
     """Bilinear, to (rows, width); by the ratio of the sizes, or else by the step that is given."""
+    enlarge: Callable[[Array, float], None]
+    """Multiply in place by a number that float32 may not have, rounding once."""
     solve: Callable[[Array, Array, Array | None], Array]
     """From two frames and the flow to start with, or none, to the flow (..., channels, rows,
     width) of that scale: u1, u2 and perhaps more that is not a length."""
@@ -51,16 +51,6 @@ def coarse_to_fine(prev: Array, next_: Array, params: TVL1Params, backend: Backe
     for size, (first, second) in zip(reversed(sizes), reversed(levels), strict=True):
         if flow is not None:
             flow = backend.resize(flow, size, None)
-            flow[..., :2, :, :] *= _enlargement(params.scale_step)
+            backend.enlarge(flow[..., :2, :, :], 1.0 / params.scale_step)
         flow = backend.solve(first, second, flow)
     return flow
-
-
-def _enlargement(step: float) -> np.floating:
-    """Return 1 / step as what NumPy multiplies float32 by as OpenCV does: rounding once.
-
-    For that it has to do it in float64, unless float32 has the very number.
-    """
-    factor = 1.0 / step
-    single = np.float32(factor)
-    return single if float(single) == factor else np.float64(factor)

@@ -36,6 +36,7 @@ from mmx.flow.simd import (
     total,
     with_sign,
 )
+from mmx.flow.stopping import Stop
 from mmx.flow.tiles import (
     CONSTANT,
     DIVISOR,
@@ -79,17 +80,6 @@ class Case(NamedTuple):
     gamma: Vector
     changes: Address
     """Squared changes of every pixel in the last iteration, tile by tile."""
-
-
-class Stop(NamedTuple):
-    """The sum of squared changes at which iterations stop."""
-
-    value: np.float32
-    """They stop when the sum is not above it, added up as OpenCV does."""
-    below: float
-    """Not above this, it does not matter how it was added up."""
-    above: float
-    """Nor above this."""
 
 
 @njit(forceinline=True)

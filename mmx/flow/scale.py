@@ -14,8 +14,9 @@ from numba import njit
 
 from mmx.flow.median import median_array, median_filter
 from mmx.flow.parameters import TVL1Params
-from mmx.flow.relaxation import Case, Stop, relax
+from mmx.flow.relaxation import Case, relax
 from mmx.flow.simd import LANES, Address, splat
+from mmx.flow.stopping import Stop, stop_for
 from mmx.flow.tiles import (
     FIELD_TILE,
     Grid,
@@ -31,7 +32,7 @@ from mmx.flow.warp import MARGIN, interleave, linearise, plan_array
 
 _KERNELS = [
     Path(__file__).with_name(f"{name}.py")
-    for name in ("median", "relaxation", "rounding", "simd", "tiles", "warp")
+    for name in ("median", "relaxation", "rounding", "simd", "stopping", "tiles", "warp")
 ]
 
 
@@ -206,18 +207,5 @@ def _settings(params: TVL1Params, pixels: int) -> Settings:
         outer=params.outer_iterations,
         inner=params.inner_iterations,
         median=params.median_filtering,
-        stop=stop_at(params.epsilon * params.epsilon * pixels, pixels),
+        stop=stop_for(params, pixels),
     )
-
-
-def stop_at(value: float, pixels: int) -> Stop:
-    """Return when iterations stop, and how far the order of additions can move a sum.
-
-    Each addition of n positive float32 numbers moves it by 2^-24 at most; the compiled solver's own
-    sums have far less than 1000 additions one upon the other.
-    """
-    value = np.float32(value)
-    slack = (pixels + 1000) * 2.0**-24
-    if slack >= 1.0:
-        return Stop(value, 0.0, np.inf)
-    return Stop(value, float(value) * (1.0 - slack), float(value) / (1.0 - slack))

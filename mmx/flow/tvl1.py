@@ -29,7 +29,7 @@ class TVL1:
         self._params = params
         self._shape = (rows, width)
         self._scales = {size: Scale(*size, params) for size in level_sizes(rows, width, params)}
-        self._backend = Backend(_resize, self._solve)
+        self._backend = Backend(_resize, _enlarge, self._solve)
 
     def flow(self, prev: np.ndarray, next_: np.ndarray) -> np.ndarray:
         """Return the movement from `prev` to `next_`: float32 (H, W, 2), pixels right and down.
@@ -80,3 +80,9 @@ def _resize(images: np.ndarray, size: tuple[int, int], step: float | None) -> np
         else:
             cv2.resize(images[index], None, dst=resized[index], fx=step, fy=step)
     return resized
+
+
+def _enlarge(images: np.ndarray, factor: float) -> None:
+    """Multiply by a number in float64, unless float32 has it, which comes to the same."""
+    single = np.float32(factor)
+    images *= single if float(single) == factor else np.float64(factor)

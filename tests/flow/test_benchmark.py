@@ -78,7 +78,10 @@ def test_figures_add_up(bench):
         bench.flow.Measured("b", spent(0.3, 0.4), spent(5.0, 6.0), far, itself),
     ]
     figures = bench.flow.Figures(
-        224, pairs, bench.parts.Parts(1, 2, 3, 4, 5), bench.flow.AllCores(2, 2, 16.0, 16.0, 9.0, 5.0)
+        224,
+        pairs,
+        bench.parts.Parts(1, 2, 3, 4, 5),
+        bench.flow.AllCores(2, 2, 16.0, 16.0, 9.0, 5.0),
     )
     assert figures.total("ours") == pytest.approx(0.4)
     assert figures.core_days("ours") == pytest.approx(0.2 * 37_866_450 / 86400)

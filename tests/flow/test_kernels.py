@@ -6,10 +6,10 @@ import pytest
 from numba import njit
 
 from mmx.flow.median import median_array, median_filter
-from mmx.flow.relaxation import Case, Stop, relax
+from mmx.flow.relaxation import Case, relax
 from mmx.flow.rounding import length_bounds
-from mmx.flow.scale import stop_at
 from mmx.flow.simd import LANES, exact_length, load, splat, store
+from mmx.flow.stopping import Stop, stop_at
 from mmx.flow.tiles import (
     FIELD_TILE,
     aligned_zeros,

@@ -32,9 +32,12 @@ def test_flow_is_handed_down_in_pixels_of_each_level():
         start = np.zeros((3, *prev.shape)) if flow is None else flow
         return start + 1.0
 
+    def enlarge(images, factor):
+        images *= factor
+
     params = TVL1Params(scales=3, scale_step=0.5)
     frame = np.zeros((64, 80))
-    flow = coarse_to_fine(frame, frame, params, Backend(resize, solve))
+    flow = coarse_to_fine(frame, frame, params, Backend(resize, enlarge, solve))
     assert flow.shape == (3, 64, 80)
     assert flow[:, 0, 0].tolist() == [7.0, 7.0, 3.0]
     down = [(2, (32, 40), 0.5)] * 2 + [(2, (16, 20), 0.5)] * 2
