@@ -22,7 +22,6 @@ import yaml
 
 import mmx.pipeline
 from benchmarks.simulated_items import digest_rng
-from mmx.collection import split_collection
 from mmx.items.canonical import file_digest
 from mmx.items.run import Recipe
 from mmx.items.shards import write_parquet
@@ -31,7 +30,6 @@ from mmx.params import Params
 from mmx.project import Project, open_project
 from mmx.steps import Step, all_tools, find_step
 from mmx.tools import write_tools
-from mmx.trailers.manifest import OPTIONAL, REQUIRED, write_records
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = ("ingest", "scenes", "audio", "flow", "embed", "features", "split")
@@ -98,6 +96,9 @@ def write_video(root: Path, trailer: str, version: int = 0) -> None:
 
 def write_manifest(root: Path) -> None:
     """Pin the videos that there are in a manifest; the simulated pipeline itself needs none."""
+    # Imported here: it comes with what decodes videos, and no simulated stage does.
+    from mmx.trailers.manifest import OPTIONAL, REQUIRED, write_records
+
     empty = dict.fromkeys((*REQUIRED, *OPTIONAL), "")
     records = [
         {**empty, "trailer_id": path.stem, "video": path.name, "sha256": file_digest(path)}
@@ -196,14 +197,19 @@ def ingest(project: Project) -> None:
 
 def run_stage(name: str) -> None:
     """Run one stage of the simulated project in the current folder."""
-    # Imported here: tests want no stages.
-    from stages.features import build_features
-
     project = open_project()
-    whole = {"ingest": ingest, "features": build_features, "split": split_collection}
-    if name in whole:
-        whole[name](project)
-        return
-    install()
-    outcome = mmx.pipeline.run_step(name, project)
-    print(f"{name}: {len(outcome.computed)} computed, {len(outcome.reused)} reused")
+    # Imported here: as in stages/, a stage loads what it needs and no more.
+    if name == "ingest":
+        ingest(project)
+    elif name == "features":
+        from stages.features import build_features
+
+        build_features(project)
+    elif name == "split":
+        from mmx.collection import split_collection
+
+        split_collection(project)
+    else:
+        install()
+        outcome = mmx.pipeline.run_step(name, project)
+        print(f"{name}: {len(outcome.computed)} computed, {len(outcome.reused)} reused")
