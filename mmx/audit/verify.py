@@ -400,6 +400,8 @@ def collection_inputs(inspection: Inspection, step: Step) -> dict[str, str]:
 
     Nothing where one of them is missing or damaged: that is a finding of its own.
     """
+    if any(inspection.key(path) in inspection.found for path in read_by_learning(inspection)):
+        return {}
     # Training's packages take seconds to import.
     from mmx.learning import learning_inputs
 
@@ -407,6 +409,14 @@ def collection_inputs(inspection: Inspection, step: Step) -> dict[str, str]:
         return learning_inputs(step, inspection.tree.project)
     except (ReceiptError, CollectionError, *UNREADABLE):
         return {}
+
+
+def read_by_learning(inspection: Inspection) -> Iterator[Path]:
+    """Yield the files of which steps that see all trailers take digests."""
+    layout = inspection.tree.project.layout
+    yield from (layout.trailers, layout.splits, layout.features / "receipts.parquet")
+    for model in (layout.coarse, layout.fine):
+        yield from (model / RECEIPTS).glob("*.jsonl")
 
 
 def is_damaged(inspection: Inspection, step: str, item: str) -> bool:

@@ -316,6 +316,18 @@ def test_a_model_of_other_features_is_unverifiable(project: Project, model: Path
     assert names == [f"models/coarse/_receipts/r{shard_of('all')}.jsonl#all"]
 
 
+def test_damaged_labels_that_can_be_read_accuse_no_model(
+    project: Project, model: Path, replace_file: ReplaceFile
+) -> None:
+    labels = pq.read_table(project.layout.trailers)
+    genres = [["War"], *labels["genres"].to_pylist()[1:]]
+    others = labels.set_column(labels.schema.get_field_index("genres"), "genres", [genres])
+    buffer = pa.BufferOutputStream()
+    pq.write_table(others, buffer)
+    replace_file(project.layout.trailers, buffer.getvalue().to_pybytes())
+    assert found(verify(project)) == [("changed", "data/trailers.parquet")]
+
+
 def test_damaged_weights_are_a_source(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
