@@ -28,7 +28,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 from flow_pairs import BOUND, Difference, Footage, compare, find_footage, nudge, thin
-from flow_parts import Parts, nanoseconds_per_pixel, take_apart
+from flow_parts import (
+    Parts,
+    divider_nanoseconds_per_pixel,
+    nanoseconds_per_pixel,
+    take_apart,
+)
 from flow_storage import Way, measure_ways
 
 from mmx.flow.quantise import quantise
@@ -254,12 +259,13 @@ def flow_of(pairs: list[tuple[np.ndarray, np.ndarray]]) -> None:
 
 
 def at_best() -> dict[str, float]:
-    """Return nanoseconds per pixel of iterations: in place, and eight at once, in two sizes."""
-    return {
+    """Return nanoseconds per pixel of iterations, and of what they cannot do without."""
+    whole = {
         f"{rows}x{width}, {count} at once": nanoseconds_per_pixel(rows, width, count)
         for rows, width in ((91, 216), (224, 527))
         for count in (1, 8)
     }
+    return {**whole, "its divisions and roots alone": divider_nanoseconds_per_pixel()}
 
 
 def storage(footage: list[Footage], short_side: int) -> list[Way]:

@@ -12,7 +12,9 @@ from numba import njit
 from mmx.flow import scale
 from mmx.flow.relaxation import relax
 from mmx.flow.scale import begin_warp, make_case, smooth
+from mmx.flow.simd import LANES, load, quotient, square_root, store
 from mmx.flow.stopping import Stop
+from mmx.flow.tiles import aligned_zeros
 from mmx.flow.tvl1 import TVL1
 
 FOREVER = Stop(np.float32(-1.0), -1.0, -1.0)
@@ -47,6 +49,20 @@ def _smooth(memory, grid, size):
 def _relax(memory, grid, settings, stop, errors, rows):
     case = make_case(memory, grid, settings)
     return relax(case, len(errors), stop, errors, rows)
+
+
+@njit
+def _divide(values, tiles, times):
+    """The divisions and roots of `times` iterations over some tiles, and nothing else."""
+    for _ in range(times):
+        for tile in range(tiles):
+            at = tile * 7 * LANES
+            first, second = load(values, at), load(values, at + LANES)
+            for k in range(2, 7):
+                dividend = load(values, at + k * LANES)
+                store(values, at + k * LANES, quotient(dividend, second if k % 2 else first))
+            store(values, at, square_root(first))
+            store(values, at + LANES, square_root(second))
 
 
 class _Clock:
@@ -110,3 +126,15 @@ def nanoseconds_per_pixel(rows: int, width: int, at_once: int) -> float:
         _relax(solver._memory, solver._grid, solver._settings, FOREVER, errors, places)
         best = min(best, time.thread_time() - start)
     return 1e9 * best / (rows * width * at_once)
+
+
+def divider_nanoseconds_per_pixel() -> float:
+    """Return what an iteration's five divisions and two roots alone cost per pixel; the best."""
+    tiles, times, best = 40, 2000, np.inf
+    values = aligned_zeros(tiles * 7 * LANES)
+    values[:] = 1.0
+    for _ in range(40):
+        start = time.thread_time()
+        _divide(values.ctypes.data, tiles, times)
+        best = min(best, time.thread_time() - start)
+    return 1e9 * best / (tiles * LANES * times)
