@@ -328,9 +328,9 @@ def decoded(expert: Expert, job: EmbedJob) -> Iterator[object]:
 
 def make_job(expert: Expert, options: argparse.Namespace, folder: Path) -> EmbedJob:
     """Return a job of one clip; its artefact is made in `folder` unless it is there."""
-    makers = {"sources.parquet": make_video, "flow": make_flow, "audio": make_wav}
+    makers = {"clips": make_video, "flow": make_flow, "audio": make_wav}
     source = folder / expert.reads
-    if expert.reads == "sources.parquet" and options.video:
+    if expert.reads == "clips" and options.video:
         source = options.video
     elif not source.exists():
         makers[expert.reads](source, options.frames)

@@ -79,7 +79,7 @@ class ExpertEntry(Section):
     """One embed stage: which modality the expert serves and which artefact it reads."""
 
     modality: Literal["appearance", "scene", "motion", "audio"]
-    reads: Literal["sources.parquet", "flow", "audio"]
+    reads: Literal["clips", "flow", "audio"]
     frames_per_clip: Annotated[int, Field(ge=0)] | None = None
     """In place of `embed.frames_per_clip`, for this expert."""
     batch: Count | None = None
@@ -90,7 +90,7 @@ class ExpertEntry(Section):
 
     @model_validator(mode="after")
     def _rate_is_of_frames(self) -> "ExpertEntry":
-        if self.rate != "native" and self.reads != "sources.parquet":
+        if self.rate != "native" and self.reads != "clips":
             raise ValueError("rate concerns experts that read frames: flow has flow.rate")
         return self
 

@@ -17,7 +17,7 @@ from mmx.items.code import code_digest
 from mmx.items.earlier import Earlier
 from mmx.items.memory import no_cycle_search
 from mmx.items.receipt import Ingredients, Receipt, Weight
-from mmx.items.run import Outcome, Spread, Task, check, complete
+from mmx.items.run import Outcome, Spread, StepFailedError, Task, check, complete
 from mmx.items.shards import (
     ITEM,
     by_shard,
@@ -241,15 +241,9 @@ def embed_arguments(
     """Return what an expert is called with for one trailer."""
     project = upstream.project
     layout = project.layout
-    sources = {
-        "sources.parquet": video,
-        "flow": layout.flow / f"{trailer}{FLOW.affix}",
-        "audio": layout.audio / f"{trailer}{AUDIO.affix}",
-    }
-    source = sources[expert.reads]
     return {
         "expert": expert.name,
-        "source": source if source.exists() else None,
+        "source": source_of(expert, trailer, video, upstream),
         "clips": tuple(clips),
         "params": effective_params(expert.name, project.params.embed),
         "weights": {
@@ -260,6 +254,28 @@ def embed_arguments(
         "rate": project.params.embed.experts[expert.name].rate,
         "device": find_device(project.params.run.device),
     }
+
+
+def source_of(expert: Expert, trailer: str, video: Path, upstream: Upstream) -> Path | None:
+    """Return the file that an expert reads of a trailer; None where the step before found none.
+
+    Raise StepFailedError for a file that should be there: a trailer is silent because its receipt
+    says so, not because somebody deleted its sound.
+    """
+    layout = upstream.project.layout
+    made = {
+        "flow": layout.flow / f"{trailer}{FLOW.affix}",
+        "audio": layout.audio / f"{trailer}{AUDIO.affix}",
+    }
+    if expert.reads in made and not upstream.receipts(expert.reads)[trailer].outputs:
+        return None
+    path = made.get(expert.reads, video)
+    if not path.exists():
+        raise StepFailedError(
+            f"embed@{expert.name}: {path.relative_to(layout.root)} is missing; "
+            "`mmx verify` names all that is, `dvc checkout` or `dvc repro` brings it back"
+        )
+    return path
 
 
 def effective_params(expert: str, params: EmbedParams) -> EmbedParams:

@@ -123,8 +123,8 @@ FLOW = Step(
 def embed_step(name: str) -> Step:
     """Return the step of one registered expert; raise ExpertError for an unknown name."""
     expert = get_expert(name)
-    upstream = {"sources.parquet": (VIDEO,), "flow": ("flow",), "audio": ("audio",)}
-    readers = {"sources.parquet": ("mmx.flow.sampling",), "flow": ("mmx.flow.store",), "audio": ()}
+    upstream = {"clips": (VIDEO,), "flow": ("flow",), "audio": ("audio",)}
+    readers = {"clips": ("mmx.flow.sampling",), "flow": ("mmx.flow.store",), "audio": ()}
     return Step(
         name=f"embed@{name}",
         needs=(*upstream[expert.reads], "scenes"),

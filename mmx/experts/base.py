@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Modality = Literal["appearance", "scene", "motion", "audio"]
-Reads = Literal["sources.parquet", "flow", "audio"]
+Reads = Literal["clips", "flow", "audio"]
 
 SHARED_CODE = (
     "mmx.experts.base",
@@ -113,7 +113,7 @@ class Expert:
     modality: Modality
     """What it sees."""
     reads: Reads
-    """The artefact it reads: frames of the video, stored flow, or sound."""
+    """The artefact it reads: frames of the video's clips, stored flow, or sound."""
     width: int
     """Of the embedding as it is stored."""
     paper_width: int | None

@@ -85,7 +85,7 @@ def _load(network: "nn.Module", weights: Mapping[str, Path]) -> None:
 EXPERT = Expert(
     name="clip_vit_b32",
     modality="appearance",
-    reads="sources.parquet",
+    reads="clips",
     width=512,
     paper_width=None,
     sequence=False,

@@ -43,7 +43,7 @@ def _load(network: "nn.Module", weights: Mapping[str, Path]) -> None:
 EXPERT = Expert(
     name="densenet161_places365",
     modality="scene",
-    reads="sources.parquet",
+    reads="clips",
     width=2208,
     paper_width=None,
     sequence=False,

@@ -47,7 +47,7 @@ def _load(network: "nn.Module", weights: Mapping[str, Path]) -> None:
 EXPERT = Expert(
     name="i3d_rgb",
     modality="motion",
-    reads="sources.parquet",
+    reads="clips",
     width=1024,
     paper_width=None,
     sequence=False,

@@ -39,7 +39,7 @@ def _load(network: "nn.Module", weights: Mapping[str, Path]) -> None:
 EXPERT = Expert(
     name="lite_appearance",
     modality="appearance",
-    reads="sources.parquet",
+    reads="clips",
     width=1280,
     paper_width=None,
     sequence=False,

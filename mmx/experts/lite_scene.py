@@ -19,7 +19,7 @@ def _network() -> "nn.Module":
 EXPERT = Expert(
     name="lite_scene",
     modality="scene",
-    reads="sources.parquet",
+    reads="clips",
     width=894,
     paper_width=None,
     sequence=False,

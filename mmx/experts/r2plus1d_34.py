@@ -45,7 +45,7 @@ def _load(network: "nn.Module", weights: Mapping[str, Path]) -> None:
 EXPERT = Expert(
     name="r2plus1d_34",
     modality="motion",
-    reads="sources.parquet",
+    reads="clips",
     width=512,
     paper_width=1024,
     sequence=False,

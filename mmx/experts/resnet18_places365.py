@@ -41,7 +41,7 @@ def _load(network: "nn.Module", weights: Mapping[str, Path]) -> None:
 EXPERT = Expert(
     name="resnet18_places365",
     modality="scene",
-    reads="sources.parquet",
+    reads="clips",
     width=512,
     paper_width=1024,
     sequence=False,

@@ -46,7 +46,7 @@ def _load(network: "nn.Module", weights: Mapping[str, Path]) -> None:
 EXPERT = Expert(
     name="s3d",
     modality="motion",
-    reads="sources.parquet",
+    reads="clips",
     width=1024,
     paper_width=None,
     sequence=False,

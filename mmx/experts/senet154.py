@@ -47,7 +47,7 @@ def _load(network: "nn.Module", weights: Mapping[str, Path]) -> None:
 EXPERT = Expert(
     name="senet154",
     modality="appearance",
-    reads="sources.parquet",
+    reads="clips",
     width=2048,
     paper_width=2048,
     sequence=False,

@@ -142,7 +142,7 @@ def test_stacks_are_of_the_frames_at_the_rate_and_padded_where_these_are_few(vid
 
 
 def test_a_rate_is_refused_where_no_frames_are_read():
-    assert ExpertEntry(modality="motion", reads="sources.parquet", rate=12.5).rate == 12.5
+    assert ExpertEntry(modality="motion", reads="clips", rate=12.5).rate == 12.5
     for reads in ("flow", "audio"):
         with pytest.raises(ValueError, match=r"flow has flow\.rate"):
             ExpertEntry(modality="motion", reads=reads, rate=25)

@@ -17,8 +17,8 @@ from mmx.experts.preprocess import LogMel
 from mmx.experts.registry import expert_names, get_expert
 from mmx.experts.sampling import Patches, Stacks
 
-ARTEFACTS = {"appearance": {"sources.parquet"}, "scene": {"sources.parquet"}, "audio": {"audio"}}
-CHANNELS = {"flow": 2, "sources.parquet": 3}
+ARTEFACTS = {"appearance": {"clips"}, "scene": {"clips"}, "audio": {"audio"}}
+CHANNELS = {"flow": 2, "clips": 3}
 
 
 @pytest.fixture(params=expert_names())
@@ -41,7 +41,7 @@ def test_it_ends_in_the_declared_width(expert):
 
 
 def test_its_declaration_agrees_with_itself(expert):
-    assert expert.reads in ARTEFACTS.get(expert.modality, {"flow", "sources.parquet"})
+    assert expert.reads in ARTEFACTS.get(expert.modality, {"flow", "clips"})
     assert expert.sequence == (expert.modality == "audio")
     assert isinstance(expert.sampling, Patches) == (expert.reads == "audio")
     assert expert.summary.endswith(".")

@@ -73,7 +73,7 @@ def test_an_experts_parameter_concerns_that_expert_and_turns_back(project):
         {
             "embed.experts.lite_scene": {
                 "modality": "scene",
-                "reads": "sources.parquet",
+                "reads": "clips",
                 "frames_per_clip": 2,
             }
         }

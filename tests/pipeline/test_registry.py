@@ -89,7 +89,7 @@ def test_the_rooms_of_a_step_hold_all_that_its_function_imports(step):
     if step.expert:  # imported by the readers of all, used by some
         read = get_expert(step.expert).reads
         without_result |= {"mmx.flow.store"} if read != "flow" else set()
-        without_result |= {"mmx.flow.sampling"} if read != "sources.parquet" else set()
+        without_result |= {"mmx.flow.sampling"} if read != "clips" else set()
     assert missed <= without_result
 
 
