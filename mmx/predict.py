@@ -182,7 +182,7 @@ def sequences_of(
         return ()
     return tuple(
         SequencePrediction(*spans[place], by_genre(genres, logits[place]))
-        for place in np.flatnonzero(coarse.sequence_trailer == number)
+        for place in np.flatnonzero(coarse.sequence_trailer == number).tolist()
     )
 
 

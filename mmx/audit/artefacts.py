@@ -125,10 +125,10 @@ def expected_videos(tree: Tree) -> Iterator[Expected]:
     were rejected because they are not there.
     """
     if tree.sources is None:
-        for row in manifest_rows(tree.project.layout):
+        for pinned in manifest_rows(tree.project.layout):
             with suppress(PathFault):
-                path = video_file(tree.project.layout.videos, row.video)
-                yield Expected(path, row.sha256, pin_of(row.trailer_id), source=True)
+                path = video_file(tree.project.layout.videos, pinned.video)
+                yield Expected(path, pinned.sha256, pin_of(pinned.trailer_id), source=True)
         return
     for trailer, row in tree.sources.items():
         path = tree.project.layout.data / row["video"]

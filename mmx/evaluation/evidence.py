@@ -131,7 +131,7 @@ def show_genres(evidence: Evidence, own: tables.Table) -> Shown:
     theirs = [Line(("Support", *unsummed, *(support.get(g, "") for g in genres)), "theirs")]
     for row in table["rows"]:
         per_genre = dict(zip(known, row["f1_per_genre"], strict=True))
-        overall = (row[name] for name in tables.OVERALL)
+        overall = tuple(row[name] for name in tables.OVERALL)
         printed = (f"{per_genre[g]:.2f}" if g in per_genre else "" for g in genres)
         theirs.append(Line((row["name"], *overall, *printed), "theirs"))
     return Shown(columns, (*lines, Line((PARTING,), "parting"), *theirs))

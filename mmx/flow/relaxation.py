@@ -276,7 +276,7 @@ def _exceeds(case: Case, stop: Stop, error: float) -> bool:
     added = _ZERO
     for at in range(case.rows * case.tiles * LANES):
         added += load_number(case.changes, at)
-    return added > stop.value
+    return bool(added > stop.value)
 
 
 @njit

@@ -23,7 +23,7 @@ def stop_for(params: TVL1Params, pixels: int) -> Stop:
     return stop_at(params.epsilon * params.epsilon * pixels, pixels)
 
 
-def stop_at(value: float, pixels: int) -> Stop:
+def stop_at(value: float | np.float32, pixels: int) -> Stop:
     """Return when iterations stop, and how far the order of additions can move a sum.
 
     Each addition of n positive float32 numbers moves it by 2^-24 at most; the solvers' own sums

@@ -138,7 +138,8 @@ class Receipt:
 
 def plain(record: Weight | Ingredients | Output | Fault) -> dict[str, Any]:
     """Return a record's fields by name."""
-    return {name: getattr(record, name) for name in field_names(type(record))}
+    kind: type = type(record)  # mypy takes a record's __hash__ for its class's
+    return {name: getattr(record, name) for name in field_names(kind)}
 
 
 @cache

@@ -27,14 +27,14 @@ def mlp(*widths: int, last: bool) -> nn.Sequential:
 
 
 @torch.no_grad()
-def start_alike(layer: nn.Linear, positions: int) -> None:
-    """Let a layer on a concatenation of equal parts start with equal weights for each.
+def start_alike(weight: Tensor, positions: int) -> None:
+    """Let a linear layer on a concatenation of equal parts start with equal weights for each.
 
     It begins as one that pools, and learns from there what depends on the position; begun at
     random it would have to learn the same anew for every position.
     """
-    part = layer.weight[:, : layer.in_features // positions]
-    layer.weight.copy_(part.repeat(1, positions))
+    part = weight[:, : weight.shape[1] // positions]
+    weight.copy_(part.repeat(1, positions))
 
 
 def gather_or_zero(rows: Tensor, index: Tensor) -> Tensor:

@@ -117,7 +117,7 @@ class TrailerEncoder(nn.Module):
         width = config.sequence * max(self.slots, 1)
         self.first = linear_for_relu(width, config.bottleneck)
         self.second = linear_for_relu(config.bottleneck, config.bottleneck)
-        start_alike(self.first, max(self.slots, 1))
+        start_alike(self.first.weight, max(self.slots, 1))
 
     def forward(self, sequences: Tensor, spans: Spans) -> Tensor:
         """[sequences, width] to [trailers, bottleneck]."""
@@ -166,7 +166,7 @@ class Network(nn.Module):
         sequence, trailer, view = config.sequence, config.bottleneck, config.projection
         whole = config.sequence_head != "only"
         self.j = mlp(config.sequence_length * config.clip, sequence, sequence, last=True)
-        start_alike(self.j[0], config.sequence_length)
+        start_alike(self.j[0].get_parameter("weight"), config.sequence_length)
         self.k = TrailerEncoder(config) if whole else None
         self.l = mlp(trailer, config.classifier, config.classes, last=False) if whole else None
         self.m = mlp(trailer, view, view, last=False)
@@ -176,13 +176,13 @@ class Network(nn.Module):
     def standardise(self, statistics: dict[str, tuple[Tensor, Tensor]]) -> None:
         """Set what inputs are standardised by: (mean, scale), each [width], by modality."""
         for name, (mean, scale) in statistics.items():
-            self.inputs[name].mean.copy_(mean)
-            self.inputs[name].scale.copy_(scale)
+            self.inputs[name].get_buffer("mean").copy_(mean)
+            self.inputs[name].get_buffer("scale").copy_(scale)
 
     @property
     def scales(self) -> dict[str, Tensor]:
         """What inputs are divided by, [width] by modality."""
-        return {name: module.scale for name, module in self.inputs.items()}
+        return {name: module.get_buffer("scale") for name, module in self.inputs.items()}
 
     def encode(self, batch: Batch) -> Encoded:
         """Embed clips, sequences and trailers."""
@@ -209,12 +209,18 @@ class Network(nn.Module):
     @property
     def _embedder(self) -> Callable[[Tensor, Spans], Tensor]:
         """What makes trailers of sequences."""
-        return self.sequence_head.mean if self.k is None else self.k
+        if self.k is not None:
+            return self.k
+        assert self.sequence_head is not None
+        return self.sequence_head.mean
 
     @property
     def _classifier(self) -> Callable[[Tensor], Tensor]:
         """What makes logits of trailers."""
-        return self.sequence_head.out if self.l is None else self.l
+        if self.l is not None:
+            return self.l
+        assert self.sequence_head is not None
+        return self.sequence_head.out
 
     def _sequence_logits(self, sequences: Tensor) -> Tensor | None:
         """Genres of each sequence; a probe sends no gradient back."""
