@@ -5,53 +5,35 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from mmx.audit.history import HistoryError
-from mmx.audit.recompute import RecomputeError
-from mmx.audit.trace import TraceError
-from mmx.collection import SplitLostError
-from mmx.evaluation.faults import PredictError, VariantError
-from mmx.experts.base import ExpertError
-from mmx.experts.pins import WeightsError
-from mmx.features.publish import PublishError
 from mmx.items.machine import machine_fault
-from mmx.items.receipt import ReceiptError
-from mmx.items.run import StepFailedError
-from mmx.items.store import StoreBusyError, StoreError
-from mmx.media.faults import MediaFault
-from mmx.params import ParamsError
-from mmx.sample.generate import SampleError
-from mmx.steps import UnknownStepError
-from mmx.tools import ToolsError
-from mmx.trailers import IngestError, PathFault, TableError
-from mmx.training.faults import CollectionError
-from mmx.upkeep import AdoptError
 
-EXPECTED: tuple[type[Exception], ...] = (
-    AdoptError,
-    CollectionError,
-    ExpertError,
-    HistoryError,
-    IngestError,
-    MediaFault,
-    ParamsError,
-    PathFault,
-    PredictError,
-    PublishError,
-    ReceiptError,
-    RecomputeError,
-    SampleError,
-    SplitLostError,
-    StepFailedError,
-    StoreBusyError,
-    StoreError,
-    TableError,
-    TraceError,
-    ToolsError,
-    UnknownStepError,
-    VariantError,
-    WeightsError,
+EXPECTED = (
+    "mmx.audit.history:HistoryError",
+    "mmx.audit.recompute:RecomputeError",
+    "mmx.audit.trace:TraceError",
+    "mmx.collection:SplitLostError",
+    "mmx.evaluation.faults:PredictError",
+    "mmx.evaluation.faults:VariantError",
+    "mmx.experts.base:ExpertError",
+    "mmx.experts.pins:WeightsError",
+    "mmx.features.publish:PublishError",
+    "mmx.items.receipt:ReceiptError",
+    "mmx.items.run:StepFailedError",
+    "mmx.items.store:StoreBusyError",
+    "mmx.items.store:StoreError",
+    "mmx.media.faults:MediaFault",
+    "mmx.params:ParamsError",
+    "mmx.sample.generate:SampleError",
+    "mmx.steps:UnknownStepError",
+    "mmx.tools:ToolsError",
+    "mmx.trailers.csvfile:TableError",
+    "mmx.trailers.intake:IngestError",
+    "mmx.trailers.paths:PathFault",
+    "mmx.training.faults:CollectionError",
+    "mmx.upkeep:AdoptError",
 )
-"""What is the input's or the user's to mend, not a bug of mmx."""
+"""Classes of what is the input's or the user's to mend, not a bug of mmx; by name, so that a stage
+does not load every room for the sake of their errors."""
 
 MADE_BY = {
     "data/trailers.csv": "mmx init",
@@ -73,18 +55,24 @@ def plain_errors() -> Iterator[None]:
     """Print an expected error as `error: ...` on stderr and exit with 1; let others through."""
     try:
         yield
-    except EXPECTED as error:
-        end(str(error))
-    except FileNotFoundError as error:
-        for path, command in MADE_BY.items():
-            if f"/{path}" in str(error):
-                end(f"{path} is not there yet: `{command}` makes it")
-        raise
-    except OSError as error:
-        reason = machine_fault(error)
+    except Exception as error:
+        reason = plain_reason(error)
         if not reason:
             raise
-        end(f"{reason}; what was finished is kept, and the same command goes on from there")
+        end(reason)
+
+
+def plain_reason(error: Exception) -> str:
+    """Return in a sentence what is wrong and what to do; nothing for a bug."""
+    kinds = {f"{kind.__module__}:{kind.__qualname__}" for kind in type(error).__mro__}
+    if not kinds.isdisjoint(EXPECTED):
+        return str(error)
+    if isinstance(error, FileNotFoundError):
+        asked = (path for path in MADE_BY if f"/{path}" in str(error))
+        return next((f"{path} is not there yet: `{MADE_BY[path]}` makes it" for path in asked), "")
+    broken = machine_fault(error)
+    going_on = "what was finished is kept, and the same command goes on from there"
+    return f"{broken}; {going_on}" if broken else ""
 
 
 def end(reason: str) -> NoReturn:

@@ -5,6 +5,7 @@ import shutil
 from mmx.errors import plain_errors
 from mmx.experts.registry import get_expert
 from mmx.features import ExpertSource, build_store
+from mmx.features.describe import known_shards
 from mmx.pipeline import check_stage_tools
 from mmx.project import Project, open_project
 
@@ -26,6 +27,7 @@ def build_features(project: Project) -> None:
             clips=layout.clips,
             experts=experts,
             upstream=(layout.audio, layout.flow),
+            known=known_shards(layout.root, layout.features.relative_to(layout.root).as_posix()),
         )
         shutil.rmtree(layout.features, ignore_errors=True)
         shutil.move(built, layout.features)

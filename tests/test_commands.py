@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 from mmx.cli import app
 from mmx.console import cell, print_json
 from mmx.errors import EXPECTED, MADE_BY, plain_errors
+from mmx.items.run import load
+from mmx.media.faults import MediaFault
 from mmx.params import ParamsError
 
 TOP = Path(__file__).parents[1]
@@ -87,9 +89,13 @@ def test_a_bug_keeps_its_trace():
         _ = 1 / 0
 
 
-@pytest.mark.parametrize("kind", EXPECTED, ids=lambda kind: kind.__name__)
-def test_every_expected_error_says_what_it_is(kind):
+@pytest.mark.parametrize("name", EXPECTED)
+def test_every_expected_error_says_what_it_is_and_ends_in_a_sentence(name, capsys):
+    kind = load(name)
     assert kind.__doc__ and issubclass(kind, Exception)
+    with pytest.raises(SystemExit), plain_errors():
+        raise kind("what", "is wrong") if kind is MediaFault else kind("what is wrong")
+    assert "is wrong" in capsys.readouterr().err
 
 
 def test_an_expected_error_is_one_line(capsys):

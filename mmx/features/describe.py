@@ -1,5 +1,6 @@
 """What is said about a store, derived from its tables: digests, manifest, card, Croissant."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,7 +9,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mmx.features.digest import TableDigest, digest_text, root_digest, table_digest
+from mmx.features.digest import (
+    ShardDigest,
+    TableDigest,
+    digest_text,
+    read_shards,
+    root_digest,
+    shard_digest,
+    shards_text,
+    table_digest,
+)
 from mmx.features.schema import (
     CARD,
     CLIPS_TABLE,
@@ -19,12 +29,14 @@ from mmx.features.schema import (
     LABELS_TABLE,
     MANIFEST,
     RECEIPTS_TABLE,
+    SHARDS,
     SPLITS_TABLE,
     TRAILERS_TABLE,
     Table,
     expert_table,
 )
 from mmx.items.canonical import file_digest
+from mmx.items.earlier import cached_files, is_intact
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,8 @@ class Description:
     """The facts about a store that its card and its Croissant file tell."""
 
     store: Path
+    known: Mapping[str, ShardDigest] | None = None
+    """Digests of rows by the sha256 of the Parquet file, as `known_shards` gives them."""
 
     @cached_property
     def experts(self) -> list[dict[str, Any]]:
@@ -48,9 +62,30 @@ class Description:
         return sorted(present, key=lambda table: table.name)
 
     @cached_property
+    def paths(self) -> list[Path]:
+        """Every Parquet file of the tables."""
+        return [path for table in self.tables for path in table.paths(self.store)]
+
+    @cached_property
     def digests(self) -> dict[str, TableDigest]:
         """Digest of every table, by name."""
-        return {table.name: table_digest(table, self.store) for table in self.tables}
+        return {
+            table.name: table_digest(
+                table.name,
+                self.schema(table).names,
+                [self.shards[self.name(path)] for path in table.paths(self.store)],
+            )
+            for table in self.tables
+        }
+
+    @cached_property
+    def shards(self) -> dict[str, ShardDigest]:
+        """Digest of the rows of every Parquet file, by its path below the store."""
+        return {self.name(path): self._known(path) or shard_digest(path) for path in self.paths}
+
+    def _known(self, path: Path) -> ShardDigest | None:
+        """Digest of a file's rows if an earlier store had the same file."""
+        return self.known.get(self.manifest[self.name(path)]) if self.known else None
 
     @property
     def root(self) -> str:
@@ -60,21 +95,42 @@ class Description:
     @cached_property
     def manifest(self) -> dict[str, str]:
         """sha256 of every Parquet file, by its path below the store."""
-        paths = [path for table in self.tables for path in table.paths(self.store)]
-        return {path.relative_to(self.store).as_posix(): file_digest(path) for path in paths}
+        return {self.name(path): file_digest(path) for path in self.paths}
+
+    def name(self, path: Path) -> str:
+        """A file's path below the store."""
+        return path.relative_to(self.store).as_posix()
 
     def schema(self, table: Table) -> pa.Schema:
         """The columns of a table."""
         return pq.read_schema(table.paths(self.store)[0])
 
 
-def describe(store: Path) -> str:
-    """Write digest.txt, manifest.sha256, README.md and croissant.json; return the root digest."""
+def known_shards(root: Path, store: str) -> dict[str, ShardDigest]:
+    """Return digests of rows by the sha256 of their Parquet file: what was digested once.
+
+    Of the last version of the output directory `store` of the repository in `root`, as DVC's cache
+    has it; empty where it has not.
+    """
+    files = cached_files(root, store)
+    if not all(name in files and is_intact(files[name]) for name in (MANIFEST, SHARDS)):
+        return {}
+    digests = read_shards(files[SHARDS].read_text(encoding="utf-8"))
+    sha256 = read_manifest(files[MANIFEST].read_text(encoding="utf-8"))
+    return {sha256[name]: digest for name, digest in digests.items()}
+
+
+def describe(store: Path, known: Mapping[str, ShardDigest] | None = None) -> str:
+    """Write everything that describes the tables of a store; return the root digest.
+
+    known: digests of rows that need not be computed, by the sha256 of their Parquet file.
+    """
     # Croissant's library takes seconds to import, and readers of the store do not need it.
     from mmx.features.card import card_text
     from mmx.features.croissant import croissant_text
 
-    facts = Description(store)
+    facts = Description(store, known)
+    (store / SHARDS).write_text(shards_text(facts.shards), encoding="utf-8")
     (store / DIGEST).write_text(digest_text(facts.digests.values()), encoding="utf-8")
     (store / MANIFEST).write_text(manifest_text(facts.manifest), encoding="utf-8")
     (store / CARD).write_text(card_text(facts), encoding="utf-8")
@@ -85,3 +141,9 @@ def describe(store: Path) -> str:
 def manifest_text(digests: dict[str, str]) -> str:
     """Return the content of manifest.sha256, in the format of `sha256sum`."""
     return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
+
+
+def read_manifest(text: str) -> dict[str, str]:
+    """Return sha256 by path, as `manifest_text` wrote it down."""
+    lines = (line.partition("  ") for line in text.splitlines())
+    return {name: digest for digest, _, name in lines}

@@ -7,7 +7,8 @@ Anybody can recompute it from the published files alone:
    (eight bytes, little-endian) and the UTF-8 text of a string; the number of elements (eight bytes,
    little-endian) and the elements of a list, which carry no byte 1 of their own.
 2. A *row* is sha256 over its values in the order of the columns.
-3. A *shard* is sha256 over its rows' digests (32 bytes each) in the order of the file.
+3. A *shard* is sha256 over its rows' digests (32 bytes each) in the order of the file. shards.txt
+   has one line per Parquet file, sorted: path, number of rows, shard digest in hexadecimal.
 4. A *table* is sha256 over its column names, joined by commas and closed by a line feed, and its
    shards' digests (32 bytes each) in the order of their names. A table in one file is one shard.
 5. digest.txt has one line per table, sorted by name: name, number of rows, table digest in
@@ -16,7 +17,7 @@ Anybody can recompute it from the published files alone:
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,12 +26,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mmx.features.schema import Table
-
 BATCH_ROWS = 4096
 
 Cells = list[bytes]
 """Canonical bytes of the values of a column."""
+
+
+@dataclass(frozen=True)
+class ShardDigest:
+    """The rows of one Parquet file."""
+
+    rows: int
+    digest: str
+    """Hexadecimal."""
 
 
 @dataclass(frozen=True)
@@ -118,21 +126,31 @@ def row_digests(batch: pa.RecordBatch) -> list[bytes]:
     return [hashlib.sha256(b"".join(row)).digest() for row in rows]
 
 
-def table_digest(table: Table, store: Path) -> TableDigest:
-    """Digest the rows of `table` below `store`, a few thousand rows in memory at a time."""
-    names: list[str] = []
-    shards: list[bytes] = []
-    rows = 0
-    for path in table.paths(store):
-        state = hashlib.sha256()
-        with pq.ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            rows += file.metadata.num_rows
-            for batch in file.iter_batches(BATCH_ROWS):
-                state.update(b"".join(row_digests(batch)))
-        shards.append(state.digest())
-    whole = hashlib.sha256((",".join(names) + "\n").encode() + b"".join(shards))
-    return TableDigest(table.name, rows, whole.hexdigest())
+def shard_digest(path: Path) -> ShardDigest:
+    """Digest the rows of a Parquet file, a few thousand of them in memory at a time."""
+    state = hashlib.sha256()
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(BATCH_ROWS):
+            state.update(b"".join(row_digests(batch)))
+        return ShardDigest(file.metadata.num_rows, state.hexdigest())
+
+
+def table_digest(name: str, columns: Sequence[str], shards: Sequence[ShardDigest]) -> TableDigest:
+    """Digest a table with these columns and shards, in the order of their names."""
+    whole = hashlib.sha256((",".join(columns) + "\n").encode())
+    whole.update(b"".join(bytes.fromhex(shard.digest) for shard in shards))
+    return TableDigest(name, sum(shard.rows for shard in shards), whole.hexdigest())
+
+
+def shards_text(shards: Mapping[str, ShardDigest]) -> str:
+    """Return the content of shards.txt; by path below the store."""
+    return "".join(f"{path} {shards[path].rows} {shards[path].digest}\n" for path in sorted(shards))
+
+
+def read_shards(text: str) -> dict[str, ShardDigest]:
+    """Return what `shards_text` wrote down."""
+    lines = (line.rsplit(" ", 2) for line in text.splitlines())
+    return {path: ShardDigest(int(rows), digest) for path, rows, digest in lines}
 
 
 def root_digest(digests: Iterable[TableDigest]) -> str:

@@ -21,9 +21,8 @@ def publish(out: Path, *, store: Path, trailers: Path, splits: Path) -> str:
     if out.exists() and any(out.iterdir()):
         raise PublishError(f"{out} is not empty: name a new folder")
     refuse_findings(store)
-    for table in Description(store).tables:
-        for path in table.paths(store):
-            link_or_copy(path, out / path.relative_to(store))
+    for path in Description(store).paths:
+        link_or_copy(path, out / path.relative_to(store))
     link_or_copy(trailers, out / LABELS)
     link_or_copy(splits, out / SPLITS)
     root = describe(out)

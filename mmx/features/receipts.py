@@ -7,11 +7,8 @@ from typing import Any
 import pyarrow as pa
 
 from mmx.features.schema import RECEIPTS_SCHEMA
-from mmx.items.canonical import canonical
-from mmx.items.receipt import Receipt
-
-Known = dict[tuple[str, str], tuple[Any, str]]
-"""What the last receipt of a step had under a key, and its canonical JSON."""
+from mmx.items.canonical import canonical, canonical_floatless
+from mmx.items.receipt import Receipt, plain
 
 
 def receipts_table(items: Iterable[tuple[str, Receipt]]) -> pa.Table:
@@ -21,28 +18,25 @@ def receipts_table(items: Iterable[tuple[str, Receipt]]) -> pa.Table:
     for trailer_id, receipt in items:
         receipts[receipt.fingerprint] = receipt
         trailers.setdefault(receipt.fingerprint, set()).add(trailer_id)
-    known: Known = {}
-    rows = [_row(receipt, sorted(trailers[key]), known) for key, receipt in receipts.items()]
-    rows.sort(key=lambda row: (row["step"], row["fingerprint"]))
-    return pa.Table.from_pylist(rows, RECEIPTS_SCHEMA)
-
-
-def _row(receipt: Receipt, trailers: list[str], known: Known) -> dict[str, Any]:
-    """One row of receipts.parquet."""
-    data = receipt.to_dict()
-    ingredients = data["ingredients"]
-    shared = {key: ingredients[key] for key in ("parameters", "weights", "tools")}
-    return {
-        "fingerprint": receipt.fingerprint,
-        "trailers": trailers,
-        **{key: ingredients[key] for key in ("step", "schema", "code")},
-        **{key: _shared(value, (ingredients["step"], key), known) for key, value in shared.items()},
-        **{key: _json(data[key]) for key in ("outputs", "facts")},
-        "inputs": _json(ingredients["inputs"]),
-        "output_digest": receipt.output_digest,
-        "fault": _json(data["fault"]) if data["fault"] else None,
-        "adopted": receipt.adopted,
+    made = sorted(receipts.values(), key=lambda one: (one.ingredients.step, one.fingerprint))
+    of = [receipt.ingredients for receipt in made]
+    columns = {
+        "fingerprint": [receipt.fingerprint for receipt in made],
+        "step": [each.step for each in of],
+        "schema": [each.schema for each in of],
+        "trailers": [sorted(trailers[receipt.fingerprint]) for receipt in made],
+        "inputs": [_names(each.inputs) for each in of],
+        "parameters": _in_common(each.parameters for each in of),
+        "code": [each.code for each in of],
+        "weights": _in_common(list(map(plain, each.weights)) for each in of),
+        "tools": _in_common(each.tools for each in of),
+        "outputs": [_names(list(map(plain, receipt.outputs))) for receipt in made],
+        "output_digest": [receipt.output_digest for receipt in made],
+        "facts": [_json(receipt.facts) for receipt in made],
+        "fault": [_json(plain(receipt.fault)) if receipt.fault else None for receipt in made],
+        "adopted": [receipt.adopted for receipt in made],
     }
+    return pa.table(columns, RECEIPTS_SCHEMA)
 
 
 def receipt_of(row: Mapping[str, Any]) -> Receipt:
@@ -61,13 +55,19 @@ def receipt_of(row: Mapping[str, Any]) -> Receipt:
     return Receipt.from_dict(data)
 
 
-def _shared(data: Any, key: tuple[str, str], known: Known) -> str:
-    """Canonical JSON of what most receipts of a step have in common, written down once."""
-    last, text = known.get(key, (None, ""))
-    if last != data:
-        text = _json(data)
-        known[key] = data, text
-    return text
+def _in_common(values: Iterable[Any]) -> list[str]:
+    """Canonical JSON of what most receipts of a step have in common, written down once in a row."""
+    texts: list[str] = []
+    last: Any = None
+    for value in values:
+        texts.append(texts[-1] if texts and value == last else _json(value))
+        last = value
+    return texts
+
+
+def _names(data: Any) -> str:
+    """Canonical JSON, as text, of data without a float."""
+    return canonical_floatless(data).decode()
 
 
 def _json(data: Any) -> str:

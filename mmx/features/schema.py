@@ -5,6 +5,7 @@
     ├── croissant.json       always      the same for machines: files, columns, provenance
     ├── digest.txt           always      one digest per table, and the root digest over all
     ├── manifest.sha256      always      sha256 of every Parquet file, for `sha256sum -c`
+    ├── shards.txt           always      number and digest of the rows of every Parquet file
     ├── experts.parquet      always      one row per expert: modality, width, weights, licence
     ├── receipts.parquet     always      one row per fingerprint: what determined those rows
     ├── trailers/tXX.parquet always      one row per accepted trailer: technical facts
@@ -30,6 +31,7 @@ DIGEST = "digest.txt"
 MANIFEST = "manifest.sha256"
 EXPERTS = "experts.parquet"
 RECEIPTS = "receipts.parquet"
+SHARDS = "shards.txt"
 LABELS = "trailers.parquet"
 SPLITS = "splits.parquet"
 

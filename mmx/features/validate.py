@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mmx.features.describe import Description
-from mmx.features.digest import digest_text
+from mmx.features.describe import Description, read_manifest
+from mmx.features.digest import digest_text, shards_text
 from mmx.features.receipts import receipt_of
 from mmx.features.schema import (
     CARD,
@@ -30,6 +30,7 @@ from mmx.features.schema import (
     MANIFEST,
     RECEIPTS,
     RECEIPTS_SCHEMA,
+    SHARDS,
     SPLITS,
     TRAILERS_SCHEMA,
     Table,
@@ -38,7 +39,7 @@ from mmx.items.canonical import file_digest
 from mmx.items.receipt import ReceiptError
 from mmx.items.shards import UNREADABLE, shard_of
 
-REQUIRED = (CARD, CROISSANT, DIGEST, EXPERTS, MANIFEST, RECEIPTS)
+REQUIRED = (CARD, CROISSANT, DIGEST, EXPERTS, MANIFEST, RECEIPTS, SHARDS)
 SCHEMAS = {
     "clips": CLIPS_SCHEMA,
     "experts": EXPERTS_SCHEMA,
@@ -105,7 +106,7 @@ class Opened:
 
     def name(self, path: Path) -> str:
         """A file's path below the store."""
-        return path.relative_to(self.store).as_posix()
+        return self.facts.name(path)
 
     def text(self, name: str) -> str:
         """A text file; bytes that are no UTF-8 show as replacement characters."""
@@ -142,8 +143,7 @@ def required_files(opened: Opened) -> Iterator[Finding]:
 
 def listed_files(opened: Opened) -> Iterator[Finding]:
     """Find Parquet files whose bytes are not those of the manifest, that it lacks, or that lack."""
-    lines = opened.text(MANIFEST).splitlines()
-    listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    listed = read_manifest(opened.text(MANIFEST))
     present = {opened.name(path): path for path in sorted(opened.store.rglob("*.parquet"))}
     for name in sorted(listed.keys() - present.keys()):
         yield Finding(name, "file", f"present, as {MANIFEST} lists it", "missing")
@@ -299,6 +299,7 @@ def sound_receipts(opened: Opened) -> Iterator[Finding]:
 def descriptions(opened: Opened) -> Iterator[Finding]:
     """Find digests and descriptions that are not those of the tables."""
     facts = opened.facts
+    yield from _same_lines(opened, SHARDS, shards_text(facts.shards))
     yield from _same_lines(opened, DIGEST, digest_text(facts.digests.values()))
     for name in (CARD, CROISSANT):
         if facts.root not in opened.text(name):

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mmx.features.describe import describe
+from mmx.features.digest import ShardDigest
 from mmx.features.read import read_columns
 from mmx.features.receipts import receipts_table
 from mmx.features.schema import (
@@ -52,12 +53,14 @@ def build_store(
     clips: Path,
     experts: Sequence[ExpertSource],
     upstream: Iterable[Path] = (),
+    known: Mapping[str, ShardDigest] | None = None,
 ) -> str:
     """Build the feature store in the empty directory `out` and return its root digest.
 
     sources: data/sources.parquet. clips: the scenes step's directory. upstream: directories whose
     `_receipts` lie between a video and an embedding (audio, flow). Only the experts given are
     taken, whatever else lies beside them. Shards are hardlinked where the file system allows it.
+    known: digests of rows by the sha256 of their Parquet file, which need not be computed.
     Equal input gives equal bytes. Raise ValueError for an expert named like one of the tables.
     """
     for expert in experts:
@@ -75,7 +78,7 @@ def build_store(
     rows = [expert_row(expert, made[expert.name].values()) for expert in experts]
     rows.sort(key=lambda row: row["expert"])
     write_parquet(pa.Table.from_pylist(rows, EXPERTS_SCHEMA), out / EXPERTS)
-    return describe(out)
+    return describe(out, known)
 
 
 def link_table(table: Table, directory: Path, out: Path) -> None:

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 _ENCODER = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
 )
@@ -13,6 +15,11 @@ _ENCODER = json.JSONEncoder(
 def canonical(data: Any) -> bytes:
     """Return JSON with sorted keys, no spaces and no NaN: equal data give equal bytes."""
     return _ENCODER.encode(data).encode("utf-8")
+
+
+def canonical_floatless(data: Any) -> bytes:
+    """Return what `canonical` does, in a fraction of its time, of data without a float."""
+    return orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
 
 
 def data_digest(data: Any) -> str:

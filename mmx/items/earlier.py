@@ -48,21 +48,9 @@ class Earlier:
     shards: dict[str, pa.Table] = field(default_factory=dict, compare=False)
 
     @cached_property
-    def cache(self) -> Path | None:
-        """DVC's local cache of files; None outside a DVC repository."""
-        return local_cache(self.root)
-
-    @cached_property
     def files(self) -> dict[str, Path]:
         """Cached file by its name in the directory; empty where DVC has nothing."""
-        digest = locked_digest(self.root / "dvc.lock", self.out)
-        if digest is None or self.cache is None:
-            return {}
-        path = cached_path(self.cache, digest)
-        if not is_intact(path):
-            return {}
-        listing = orjson.loads(path.read_bytes())
-        return {entry["relpath"]: cached_path(self.cache, entry["md5"]) for entry in listing}
+        return cached_files(self.root, self.out)
 
     @cached_property
     def items(self) -> dict[str, dict[str, Receipt]]:
@@ -186,6 +174,19 @@ def cached_output(root: Path, out: str) -> Path | None:
         return None
     path = cached_path(cache, digest)
     return path if path.exists() else None
+
+
+def cached_files(root: Path, out: str) -> dict[str, Path]:
+    """Return where DVC's cache keeps each file of an output directory, by its name in it.
+
+    Empty where dvc.lock does not name the directory, or where its listing is gone or damaged.
+    """
+    digest, cache = locked_digest(root / "dvc.lock", out), local_cache(root)
+    if digest is None or cache is None or not is_intact(listing := cached_path(cache, digest)):
+        return {}
+    folder = str(cache)
+    entries = ((each["relpath"], each["md5"]) for each in orjson.loads(listing.read_bytes()))
+    return {name: Path(folder, md5[:2], md5[2:]) for name, md5 in entries}
 
 
 def cached_path(cache: Path, md5: str) -> Path:

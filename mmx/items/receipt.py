@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
 from typing import Any
 
-from mmx.items.canonical import data_digest
+from mmx.items.canonical import bytes_digest, canonical_floatless, data_digest
 
 
 class ReceiptError(Exception):
@@ -90,7 +90,8 @@ class Receipt:
     @cached_property
     def output_digest(self) -> str:
         """Digest of what came out: the input of the steps that follow."""
-        return data_digest([(output.name, output.sha256) for output in self.outputs])
+        named = [(output.name, output.sha256) for output in self.outputs]
+        return bytes_digest(canonical_floatless(named))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON, the fingerprint first for people who grep.

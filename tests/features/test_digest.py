@@ -8,8 +8,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mmx.features.digest import cells, row_digests, table_digest
-from mmx.features.schema import Table
+from mmx.features.digest import (
+    ShardDigest,
+    cells,
+    read_shards,
+    row_digests,
+    shard_digest,
+    table_digest,
+)
 
 
 def plain(value: object, kind: pa.DataType) -> bytes:
@@ -102,22 +108,26 @@ def test_unknown_type_is_refused() -> None:
 
 
 def test_encoding_of_the_file_does_not_matter(tmp_path: Path) -> None:
-    table = Table("one", "one.parquet")
-    pq.write_table(example(), tmp_path / "one.parquet")
-    before = table_digest(table, tmp_path)
-    pq.write_table(
-        example(), tmp_path / "one.parquet", compression="snappy", row_group_size=1, version="1.0"
-    )
-    assert table_digest(table, tmp_path) == before
+    path = tmp_path / "one.parquet"
+    pq.write_table(example(), path)
+    before = shard_digest(path)
+    pq.write_table(example(), path, compression="snappy", row_group_size=1, version="1.0")
+    assert shard_digest(path) == before
     assert before.rows == 3
 
 
-def test_a_column_name_matters(tmp_path: Path) -> None:
-    table = Table("one", "one.parquet")
-    pq.write_table(pa.table({"a": [1]}), tmp_path / "one.parquet")
-    before = table_digest(table, tmp_path)
-    pq.write_table(pa.table({"b": [1]}), tmp_path / "one.parquet")
-    assert table_digest(table, tmp_path) != before
+def test_a_column_name_and_the_order_of_shards_matter() -> None:
+    shards = [ShardDigest(1, "00" * 32), ShardDigest(2, "01" * 32)]
+    one = table_digest("one", ["a"], shards)
+    assert one.rows == 3
+    assert table_digest("one", ["b"], shards) != one
+    assert table_digest("one", ["a"], shards[::-1]) != one
+
+
+def test_shards_are_written_down_and_read(built: Path) -> None:
+    shards = read_shards((built / "shards.txt").read_text(encoding="utf-8"))
+    paths = sorted(built.rglob("*.parquet"))
+    assert shards == {path.relative_to(built).as_posix(): shard_digest(path) for path in paths}
 
 
 def test_root_can_be_recomputed_from_the_files_alone(built: Path) -> None:

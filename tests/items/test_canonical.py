@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmx.items.canonical import bytes_digest, canonical, data_digest, file_digest
+from mmx.items.canonical import (
+    bytes_digest,
+    canonical,
+    canonical_floatless,
+    data_digest,
+    file_digest,
+)
 
 plain = st.recursive(
     st.none()
@@ -24,6 +30,18 @@ def test_canonical_json_reads_back_as_it_was(data):
     encodable = json.dumps(data, ensure_ascii=False).encode("utf-8", "ignore")
     if "\\ud" not in json.dumps(data):
         assert json.loads(canonical(data)) == data == json.loads(encodable)
+
+
+text = st.text(st.characters(exclude_categories=["Cs"]))
+floatless = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | text,
+    lambda inner: st.lists(inner) | st.dictionaries(text, inner),
+)
+
+
+@given(floatless)
+def test_without_floats_both_ways_are_one(data):
+    assert canonical_floatless(data) == canonical(data)
 
 
 def test_the_order_of_keys_does_not_matter():
