@@ -1,4 +1,4 @@
-"""What a fingerprint covers: each ingredient costs the items that depend on it, nothing else any."""
+"""What a fingerprint covers: each ingredient costs what depends on it, nothing else any item."""
 
 import os
 import subprocess
@@ -13,11 +13,11 @@ import yaml
 # The simulation is shared with the benchmarks, which are no part of the installed package.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import mmx.pipeline  # noqa: E402
-from benchmarks import simulated  # noqa: E402
-from mmx.experts.registry import get_expert  # noqa: E402
-from mmx.project import Project, open_project  # noqa: E402
-from mmx.steps import trailer_steps  # noqa: E402
+import mmx.pipeline
+from benchmarks import simulated
+from mmx.experts.registry import get_expert
+from mmx.project import Project, open_project
+from mmx.steps import trailer_steps
 
 TRAILERS = 4
 EXPERTS = ("lite_appearance", "lite_audio", "lite_motion", "lite_scene")
