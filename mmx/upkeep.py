@@ -2,16 +2,22 @@
 
 import random
 import shutil
+from collections.abc import Set
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from mmx.items.atomic import write_atomic
 from mmx.items.receipt import Receipt
 from mmx.items.run import Spread, Task, complete, look_up
 from mmx.items.shards import read_receipts
 from mmx.items.store import Store
-from mmx.pipeline import Upstream, earlier_output, preparation, trailer_tasks
+from mmx.learning import learning_inputs
+from mmx.overview import present
+from mmx.pipeline import Upstream, earlier_output, ingredients_of, preparation, trailer_tasks
 from mmx.project import Project
-from mmx.steps import Step, find_step, trailer_steps
+from mmx.steps import FINETUNE, TRAIN, Step, find_step, trailer_steps
+from mmx.training.faults import CollectionError
 
 
 class AdoptError(Exception):
@@ -112,20 +118,25 @@ def carried(task: Task, old: Receipt) -> Receipt:
 
 
 def prune(project: Project, *, dry_run: bool = False) -> Pruned:
-    """Remove from the store what no output directory of the workspace needs.
+    """Remove from the store what no output needs and no run would reuse.
 
-    Waits for nobody: raises StoreBusyError while a run is in progress. What DVC's cache still links
-    keeps its space until `dvc gc` lets go of it too.
+    What an interrupted run finished stays: the next one goes on from there. Waits for nobody:
+    raises StoreBusyError while a run is in progress. What DVC's cache still links keeps its space
+    until `dvc gc` lets go of it too.
     """
     store = project.store
     with store.locked("prune"):
-        kept = {receipt.fingerprint: receipt for receipt in needed(project)}
-        stale = [made for made in store.receipts() if made.fingerprint not in kept]
-        used = {output.sha256 for receipt in kept.values() for output in receipt.outputs}
+        laid_out = needed(project)
+        wanted = {receipt.fingerprint for receipt in laid_out} | sought(project)
+        made = list(store.receipts())
+        stale = [receipt for receipt in made if receipt.fingerprint not in wanted]
+        kept = [*laid_out, *(receipt for receipt in made if receipt.fingerprint in wanted)]
+        used = {output.sha256 for receipt in kept for output in receipt.outputs}
         objects = [path for path in (store.root / "objects").glob("*/*") if path.name not in used]
         size = sum(path.stat().st_size for path in objects)
         if not dry_run:
             remove(store, stale, objects)
+            drop_abandoned(store, wanted)
     return Pruned(len(stale), len(objects), size)
 
 
@@ -138,10 +149,32 @@ def needed(project: Project) -> list[Receipt]:
     return [receipt for folder in folders for receipt in read_receipts(folder).values()]
 
 
-def remove(store: Store, stale: list[Receipt], objects: list) -> None:
+def sought(project: Project) -> set[str]:
+    """Return the fingerprints that the next run will look for, as far as inputs are there by now.
+
+    DVC deletes an output before its stage runs, so an interrupted run has its finished items in the
+    store alone.
+    """
+    upstream = Upstream(project) if project.layout.sources.exists() else present(project)
+    steps = trailer_steps(project.params)
+    tasks = [task.ingredients for step in steps for task in trailer_tasks(step, upstream)]
+    for step in (TRAIN, FINETUNE):
+        # A model whose features or predecessor are still to be made is not under way.
+        with suppress(CollectionError, FileNotFoundError, KeyError):
+            tasks.append(ingredients_of(step, project)(learning_inputs(step, project)))
+    return {ingredients.fingerprint for ingredients in tasks}
+
+
+def remove(store: Store, stale: list[Receipt], objects: list[Path]) -> None:
     """Remove receipts first: an object without a receipt is waste, the reverse is a lie."""
     for receipt in stale:
         store.forget(receipt)
     for path in objects:
         path.unlink(missing_ok=True)
-    shutil.rmtree(store.root / "scratch", ignore_errors=True)
+
+
+def drop_abandoned(store: Store, wanted: Set[str]) -> None:
+    """Remove what trainings left that were interrupted and will not go on."""
+    for folder in (store.root / "scratch").glob("*"):
+        if folder.name not in wanted:
+            store.drop_scratch(folder.name)

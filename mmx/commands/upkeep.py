@@ -71,7 +71,7 @@ def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     json: Json = False,
 ) -> None:
-    """Remove from the item store what no output in the workspace needs."""
+    """Remove from the item store what no output in the workspace needs and no run would reuse."""
     from mmx.upkeep import prune as clean
 
     pruned = clean(open_project(), dry_run=dry_run)

@@ -14,7 +14,15 @@ from typing import Any
 import pytest
 import yaml
 
-TOP = Path(__file__).parents[2]
+TOP = Path(__file__).resolve().parents[2]
+# The simulation is shared with the benchmarks, which are no part of the installed package.
+sys.path.insert(0, str(TOP))
+
+import mmx.pipeline  # noqa: E402
+from benchmarks import simulated  # noqa: E402
+from mmx.project import open_project  # noqa: E402
+from mmx.steps import trailer_steps  # noqa: E402
+
 TRAILERS = 9
 SMALL = {
     "collection.max_seconds": 600,
@@ -181,3 +189,40 @@ def project(built: Project, tmp_path: Path) -> Project:
     target = tmp_path / "project"
     subprocess.run(["cp", "--archive", built.root, target], check=True)
     return Project(target)
+
+
+def run_simulated(root: Path) -> Counter[str]:
+    """Run every step whose items are trailers, in this process; how many items each computed."""
+    opened = open_project(root)
+    simulated.ingest(opened)
+    steps = [step.name for step in trailer_steps(opened.params)]
+    return +Counter({name: len(mmx.pipeline.run_step(name, opened).computed) for name in steps})
+
+
+@pytest.fixture(scope="session")
+def run_items() -> Callable[[Path], Counter[str]]:
+    """Runs every step whose items are trailers of a simulated project."""
+    return run_simulated
+
+
+@pytest.fixture(scope="session")
+def simulated_whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated project of four trailers after its first run: nothing may write to it."""
+    root = tmp_path_factory.mktemp("simulated") / "project"
+    with pytest.MonkeyPatch.context() as patch:
+        simulated.install(patch.setattr)
+        simulated.write_project(root, 4, workers=1)
+        run_simulated(root)
+    return root
+
+
+@pytest.fixture
+def root(simulated_whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the simulated project, run by simulated recipes."""
+    simulated.install(monkeypatch.setattr)
+    monkeypatch.setattr(
+        "mmx.upkeep.trailer_steps",
+        lambda params: [simulated.simulated(step) for step in trailer_steps(params)],
+    )
+    subprocess.run(["cp", "-a", str(simulated_whole), str(tmp_path / "project")], check=True)
+    return tmp_path / "project"

@@ -1,8 +1,6 @@
 """What a fingerprint covers: each ingredient costs what depends on it, nothing else any item."""
 
 import os
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -10,57 +8,26 @@ from pathlib import Path
 import pytest
 import yaml
 
-# The simulation is shared with the benchmarks, which are no part of the installed package.
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
 import mmx.pipeline
 from benchmarks import simulated
 from mmx.experts.registry import get_expert
-from mmx.project import Project, open_project
+from mmx.project import open_project
 from mmx.steps import trailer_steps
 
-TRAILERS = 4
 EXPERTS = ("lite_appearance", "lite_audio", "lite_motion", "lite_scene")
 
 
-def run_all(root: Path) -> Counter[str]:
-    """Run every step whose items are trailers; how many items each computed."""
-    project = open_project(root)
-    simulated.ingest(project)
-    steps = [step.name for step in trailer_steps(project.params)]
-    return +Counter({name: len(mmx.pipeline.run_step(name, project).computed) for name in steps})
-
-
-def every(*steps: str, items: int = TRAILERS) -> Counter[str]:
+def every(*steps: str, items: int = 4) -> Counter[str]:
     return Counter(dict.fromkeys(steps, items))
 
 
-def all_steps(project: Project) -> list[str]:
-    return [step.name for step in trailer_steps(project.params)]
+def all_steps(root: Path) -> list[str]:
+    return [step.name for step in trailer_steps(open_project(root).params)]
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A simulated project whose steps have run: nothing may write to it."""
-    root = tmp_path_factory.mktemp("made") / "project"
-    with pytest.MonkeyPatch.context() as patch:
-        simulated.install(patch.setattr)
-        simulated.write_project(root, TRAILERS, workers=1, experts=EXPERTS)
-        assert run_all(root) == every(*all_steps(open_project(root)))
-    return root
-
-
-@pytest.fixture
-def root(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of it, run by simulated recipes."""
-    simulated.install(monkeypatch.setattr)
-    subprocess.run(["cp", "-a", str(made), str(tmp_path / "project")], check=True)
-    return tmp_path / "project"
-
-
-def test_other_bytes_of_a_video(root: Path):
+def test_other_bytes_of_a_video(root: Path, run_items):
     simulated.write_video(root, "t00002", version=1)
-    assert run_all(root) == every(*all_steps(open_project(root)), items=1)
+    assert run_items(root) == every(*all_steps(root), items=1)
 
 
 @pytest.mark.parametrize(
@@ -72,12 +39,12 @@ def test_other_bytes_of_a_video(root: Path):
         ("embed.precision", "bfloat16", tuple(f"embed@{name}" for name in EXPERTS)),
     ],
 )
-def test_a_parameter(root: Path, key: str, value: object, steps: tuple[str, ...]):
+def test_a_parameter(root: Path, run_items, key: str, value: object, steps: tuple[str, ...]):
     simulated.set_param(root, key, value)
-    assert run_all(root) == every(*steps)
+    assert run_items(root) == every(*steps)
 
 
-def test_a_weight(root: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_weight(root: Path, run_items, monkeypatch: pytest.MonkeyPatch):
     weights_of = mmx.pipeline.expert_weights
     assert get_expert("lite_appearance").weights
 
@@ -86,11 +53,11 @@ def test_a_weight(root: Path, monkeypatch: pytest.MonkeyPatch):
         return {path: replace(weight, sha256="00" * 32) for path, weight in found.items()}
 
     monkeypatch.setattr(mmx.pipeline, "expert_weights", others)
-    assert run_all(root) == every("embed@lite_appearance")
+    assert run_items(root) == every("embed@lite_appearance")
 
 
 @pytest.mark.parametrize("tool", ["scenedetect", "ffmpeg", "numba", "torch", "av"])
-def test_the_version_of_a_tool(root: Path, tool: str, monkeypatch: pytest.MonkeyPatch):
+def test_the_version_of_a_tool(root: Path, run_items, tool: str, monkeypatch: pytest.MonkeyPatch):
     versions_of = mmx.pipeline.tool_versions
     monkeypatch.setattr(mmx.pipeline, "check_tools", lambda path, names: None)
     monkeypatch.setattr(
@@ -100,10 +67,10 @@ def test_the_version_of_a_tool(root: Path, tool: str, monkeypatch: pytest.Monkey
     )
     steps = trailer_steps(open_project(root).params)
     concerned = [step.name for step in steps if tool in step.tools]
-    assert concerned and run_all(root) == every(*concerned)
+    assert concerned and run_items(root) == every(*concerned)
 
 
-def test_the_code_of_a_room(root: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_code_of_a_room(root: Path, run_items, monkeypatch: pytest.MonkeyPatch):
     find_step = mmx.pipeline.find_step
 
     def find_other(name: str, params):
@@ -111,29 +78,29 @@ def test_the_code_of_a_room(root: Path, monkeypatch: pytest.MonkeyPatch):
         return replace(step, rooms=(*step.rooms, "mmx.flow.quantise")) if name == "flow" else step
 
     monkeypatch.setattr(mmx.pipeline, "find_step", find_other)
-    assert run_all(root) == every("flow")
+    assert run_items(root) == every("flow")
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
     [("run.workers", 2), ("run.max_failed", 0.5), ("train.lr", 0.5), ("split.seed", 9)],
 )
-def test_how_work_is_spread_and_what_other_steps_read(root: Path, key: str, value: object):
+def test_how_work_is_spread_and_what_others_read(root: Path, run_items, key: str, value: object):
     simulated.set_param(root, key, value)
-    assert run_all(root) == Counter()
+    assert run_items(root) == Counter()
 
 
-def test_a_path_a_file_time_and_the_place_of_the_project(root: Path, tmp_path: Path):
+def test_a_path_a_file_time_and_the_place_of_the_project(root: Path, run_items, tmp_path: Path):
     videos = root / "data" / "videos"
     (videos / "t00001.mp4").rename(videos / "renamed.mp4")
     os.utime(videos / "t00002.mp4", (0, 0))
     root.rename(tmp_path / "elsewhere")
-    assert run_all(tmp_path / "elsewhere") == Counter()
+    assert run_items(tmp_path / "elsewhere") == Counter()
 
 
-def test_comments_keys_in_another_order_and_another_trailer_less(root: Path):
+def test_comments_keys_in_another_order_and_another_trailer_less(root: Path, run_items):
     path = root / "params.yaml"
     data = dict(reversed(yaml.safe_load(path.read_text()).items()))
     path.write_text("# A remark.\n" + yaml.safe_dump(data, sort_keys=False))
     (root / "data" / "videos" / "t00000.mp4").unlink()
-    assert run_all(root) == Counter()
+    assert run_items(root) == Counter()
