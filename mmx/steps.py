@@ -94,7 +94,7 @@ AUDIO = Step(
 FLOW = Step(
     name="flow",
     needs=(VIDEO, "scenes"),
-    recipe=Recipe("mmx.flow.item:flow_item", MEDIA_FAULTS),
+    recipe=Recipe("mmx.flow.item:flow_item", MEDIA_FAULTS, parts="pairs"),
     rooms=("mmx.flow", "mmx.media"),
     keys=(
         "flow.bound",

@@ -14,6 +14,7 @@ from mmx.flow.quantise import quantise
 from mmx.flow.sampling import Pair, clip_pairs, nearest_frames
 from mmx.flow.store import FlowHeader, FlowPair, FlowWriter
 from mmx.flow.tvl1 import TVL1
+from mmx.items.parts import count_part
 from mmx.media.clip import Clip
 from mmx.media.frames import read_frames
 from mmx.media.limits import Limits
@@ -60,6 +61,7 @@ def flow_item(
         frames = read_pairs(video, pairs, size, limits)
         for pair, flow in solver(size, solver_params(params), device)(frames):
             writer.write(pair, quantise(centre(flow, header.height, header.width), params.bound))
+            count_part()
     return {
         "pairs": sum(map(len, pairs.values())),
         "clips_without_flow": sum(not chosen for chosen in pairs.values()),

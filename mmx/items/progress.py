@@ -5,7 +5,16 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    RenderableColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from mmx.items.parts import Parts
 
 LOG_EVERY = 30.0
 """Seconds between lines where there is no terminal."""
@@ -18,12 +27,15 @@ class ItemProgress:
         self.step, self.total, self.unit = step, total, unit
         self.reused = self.computed = self.failed = 0
         self.started = self.logged = time.monotonic()
+        self.parts: Parts | None = None
+        """What the items are made of, if they are long; shown as it is done."""
         self.console = Console(stderr=True)
         self.bar = Progress(
             TextColumn("{task.description:<22}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[counts]}"),
+            RenderableColumn(self),
             TimeRemainingColumn(),
             console=self.console,
             disable=not sys.stderr.isatty(),
@@ -48,10 +60,22 @@ class ItemProgress:
     def summary(self) -> str:
         """Return the counts in words."""
         seconds = time.monotonic() - self.started
-        return (
+        counts = (
             f"{self.reused} reused, {self.computed} computed, {self.failed} failed "
             f"of {self.total} {self.unit} in {seconds:.1f} s"
         )
+        return ", ".join(filter(None, (counts, self.parts_rate())))
+
+    def __rich__(self) -> str:
+        """Return the rate of parts, which the bar asks for again and again."""
+        return self.parts_rate()
+
+    def parts_rate(self) -> str:
+        """Return how many parts of items are done per second, all workers together, in words."""
+        if self.parts is None:
+            return ""
+        seconds = max(time.monotonic() - self.started, 1e-9)
+        return f"{self.parts.done / seconds:.1f} {self.parts.name}/s"
 
     def count(self, *, reused: int = 0, computed: int = 0, failed: int = 0) -> None:
         """Add to the counts and show them."""
@@ -65,4 +89,5 @@ class ItemProgress:
         )
         if self.bar.disable and time.monotonic() - self.logged > LOG_EVERY:
             self.logged = time.monotonic()
-            print(f"{self.step}: {counts}, {rate:.2f}/s", file=sys.stderr, flush=True)
+            told = filter(None, (f"{self.step}: {counts}", f"{rate:.2f}/s", self.parts_rate()))
+            print(", ".join(told), file=sys.stderr, flush=True)

@@ -6,13 +6,14 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mmx.items.earlier import Earlier
 from mmx.items.machine import machine_fault
+from mmx.items.parts import Parts
 from mmx.items.pool import Lost, map_items
 from mmx.items.progress import ItemProgress
 from mmx.items.receipt import Fault, Ingredients, Receipt
@@ -44,6 +45,8 @@ class Recipe:
     job: str = ""
     """`module:name` of a class of such arguments. If given, the function takes an iterable of them
     instead, and yields facts or an exception for each, in order: work flows across items."""
+    parts: str = ""
+    """What long items are made of, e.g. `pairs`; the function calls `count_part` for each."""
     scratch: bool = False
     """The function also takes `scratch`, a folder that survives an interruption."""
 
@@ -120,6 +123,8 @@ def complete(
             outcome.receipts[task.item] = receipt
             outcome.reused.append(task.item)
         progress.count(reused=len(outcome.reused))
+        progress.parts = Parts(recipe.parts) if recipe.parts and misses else None
+        spread = counted(spread, progress.parts)
         twins = alike(misses)
         firsts = [prepare(tasks[0]) for tasks in twins.values()]
         for task, done in compute(recipe, firsts, store, spread):
@@ -130,6 +135,11 @@ def complete(
                 fine = done.receipt is not None and done.receipt.fault is None
                 progress.count(computed=fine, failed=not fine)
     return outcome
+
+
+def counted(spread: Spread, parts: Parts | None) -> Spread:
+    """Let workers count the parts of their items."""
+    return replace(spread, setup=parts.setup(spread.setup)) if parts else spread
 
 
 def look_up(ingredients: Ingredients, store: Store, earlier: Earlier | None) -> Receipt | None:

@@ -1,4 +1,5 @@
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from mmx.items.run import Outcome, Recipe, Spread, StepFailedError, Task, check,
 from mmx.items.store import Store
 
 sys.path.insert(0, str(Path(__file__).parent))
+import work
+
 HERE = Spread(here=True)
 POOL = Spread(workers=2)
 DOUBLE = Recipe("work:double", faults=("work:BadInputError",))
@@ -29,6 +32,16 @@ def test_the_second_time_nothing_is_computed(spread: Spread, store: Store, make_
     assert second.computed == [] and second.receipts == first.receipts
     assert first.receipts["item3"].facts == {"doubled": 6}
     assert store.object(first.receipts["item3"].outputs[0].sha256).read_text() == "6"
+
+
+def test_parts_are_counted_across_workers_and_told(store: Store, make_task, capsys):
+    recipe = Recipe("work:in_parts", parts="slices")
+    tasks = [make_task(number) for number in (300, 500)]
+    complete(recipe, tasks, store, spread=Spread(workers=2, setup=work.remember_number))
+    told = re.search(r"in ([\d.]+) s, ([\d.]+) slices/s", capsys.readouterr().err)
+    assert float(told[1]) * float(told[2]) == pytest.approx(800, rel=0.2)
+    complete(recipe, tasks, store, spread=POOL)
+    assert "slices" not in capsys.readouterr().err
 
 
 def test_only_what_is_missing_is_computed(store: Store, make_task):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mmx.items.parts import count_part
 from mmx.items.rows import write_rows
 
 
@@ -32,6 +33,12 @@ def rows(*, number: int, out: Path) -> dict[str, Any]:
     table = pa.table({"clip": clips, "value": vectors, "patches": patches, "score": scores})
     write_rows(out, table)
     return {"rows": number}
+
+
+def in_parts(*, number: int, out: Path) -> dict[str, Any]:
+    for _ in range(number):
+        count_part()
+    return double(number=number, out=out)
 
 
 def no_space(*, number: int, out: Path) -> dict[str, Any]:
