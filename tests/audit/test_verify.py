@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import simulated
-from mmx.audit.verify import Kind, Verification, verify
+from mmx.audit.artefacts import how_to_restore
+from mmx.audit.verify import Kind, Verification, how_to_get, verify
 from mmx.experts.base import Packaged
 from mmx.experts.registry import get_expert
 from mmx.items.receipt import Receipt
@@ -343,7 +344,9 @@ def test_damaged_weights_are_a_source(
     assert verify(project).ok
     (package / "net.bin").write_bytes(b"weighty")
     damaged = verify(project).findings
-    assert [(finding.kind, finding.source) for finding in damaged] == [(Kind.CHANGED, True)]
+    assert [(finding.kind, finding.restore) for finding in damaged] == [
+        (Kind.CHANGED, "install the package carrier again")
+    ]
     (package / "net.bin").unlink()
     assert [finding.kind for finding in verify(project, quick=True).findings] == [Kind.MISSING]
 
@@ -354,3 +357,18 @@ def test_findings_come_sorted(project: Project, flip: Flip) -> None:
     flip(project.layout.flow / "t00000.flow")
     kinds = [finding.kind for finding in verify(open_project(project.layout.root)).findings]
     assert kinds == [Kind.CHANGED, Kind.CHANGED, Kind.MISSING]
+
+
+def test_where_a_video_can_be_had_again(tmp_path: Path) -> None:
+    video, original = tmp_path / "film.mp4", tmp_path / "elsewhere.mp4"
+    assert how_to_restore(video, "") == "put the original back"
+    video.symlink_to(original)
+    assert how_to_restore(video, "") == f"put the original back at {original}"
+    assert how_to_restore(video, "https://example.org/film") == (
+        "get it from https://example.org/film"
+    )
+
+
+def test_where_weights_can_be_had_again() -> None:
+    [checkpoint] = get_expert("senet154").weights
+    assert f"`mmx weights fetch` gets it from {checkpoint.sources[0].url}" in how_to_get(checkpoint)
