@@ -1,6 +1,7 @@
 """Dual TV-L1: ours against OpenCV's, on the same pairs of frames in the same run.
 
     python benchmarks/flow.py --videos DIR [--pairs 40] [--short-sides 128 224 256] [--json FILE]
+                              [--device cuda]
 
 The pairs are consecutive frames inside clips, spread over all clips of all videos of the folder.
 Each pair is computed by one and by the other, pair by pair, with one thread each. What is compared
@@ -11,7 +12,8 @@ by as many processes, OpenCV's by as many threads, by the clock.
 Where the mean end-point difference of a pair is above 0.05 pixels, two more figures say what it
 means: the TV-L1 energy of both solutions, and how far OpenCV is from itself when the last bit of
 half of the pixels changes. The breakdown calls the solver's kernels one by one. Storage is measured
-on the flow of the largest short side.
+on the flow of the largest short side. Where there is a GPU, or another device is named, the PyTorch
+solver computes all pairs too.
 """
 
 import argparse
@@ -27,6 +29,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from flow_batch import measure_batches
 from flow_pairs import BOUND, Difference, Footage, compare, find_footage, nudge, thin
 from flow_parts import (
     Parts,
@@ -36,6 +39,7 @@ from flow_parts import (
 )
 from flow_storage import Way, measure_ways
 
+from mmx.device import find_device
 from mmx.flow.quantise import quantise
 from mmx.flow.tvl1 import TVL1
 
@@ -163,6 +167,7 @@ def main() -> None:
     parser.add_argument("--videos", type=Path, required=True)
     parser.add_argument("--pairs", type=int, default=40)
     parser.add_argument("--short-sides", type=int, nargs="+", default=[128, 224, 256])
+    parser.add_argument("--device", help="of the PyTorch solver; by default a GPU if there is one")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     cv2.setNumThreads(1)
@@ -171,10 +176,15 @@ def main() -> None:
         f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, OpenCV "
         f"{cv2.__version__}; {sum(f.clips for f in footage)} clips of {len(footage)} videos"
     )
-    figures = []
+    device = options.device or ("cuda" if find_device("auto") == "cuda" else "")
+    figures, batches = [], []
     for short_side in options.short_sides:
         figures.append(measure(footage, short_side))
         print(figures[-1].lines(), flush=True)
+        if device:
+            pairs = [(prev, next_) for _, prev, next_ in frames(footage, short_side)]
+            batches.append(measure_batches(pairs, device))
+            print(f"  {batches[-1].line()}", flush=True)
     iteration, ways = at_best(), storage(thin(footage, 64), max(options.short_sides))
     print(
         "an iteration alone, best case, ns per pixel: "
@@ -182,9 +192,9 @@ def main() -> None:
     )
     print("\n".join(map(storage_line, ways)))
     if options.json:
-        data = [asdict(each) for each in figures], iteration, [asdict(way) for way in ways]
-        names = ("short_sides", "iteration_ns", "storage")
-        options.json.write_text(json.dumps(dict(zip(names, data, strict=True)), indent=1))
+        lists = {"short_sides": figures, "batches": batches, "storage": ways}
+        data = {name: [asdict(each) for each in listed] for name, listed in lists.items()}
+        options.json.write_text(json.dumps({**data, "iteration_ns": iteration}, indent=1))
 
 
 def measure(footage: list[Footage], short_side: int) -> Figures:

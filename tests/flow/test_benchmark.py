@@ -15,11 +15,14 @@ BENCHMARKS = Path(mmx.__file__).parents[1] / "benchmarks"
 def bench(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import flow
+    import flow_batch
     import flow_pairs
     import flow_parts
     import flow_storage
 
-    return SimpleNamespace(flow=flow, pairs=flow_pairs, parts=flow_parts, storage=flow_storage)
+    return SimpleNamespace(
+        flow=flow, batch=flow_batch, pairs=flow_pairs, parts=flow_parts, storage=flow_storage
+    )
 
 
 def test_energy_is_the_formula(bench):
@@ -107,3 +110,18 @@ def test_parts_are_those_of_the_same_solver(bench, kit):
     parts = bench.parts.take_apart([(moving.prev, moving.next)])
     assert parts.pixel_iterations > 0
     assert min(parts.warp, parts.median, parts.iterations) > 0
+
+
+def test_batches_of_all_sizes_are_compared(bench, monkeypatch):
+    chance = np.random.default_rng(0)
+    sizes = [(16, 18), (17, 16), (16, 18)]
+    pairs = [tuple(chance.integers(0, 256, (2, *size), dtype=np.uint8)) for size in sizes]
+    figures = bench.batch.measure_batches(pairs, "cpu")
+    assert (figures.pairs, figures.equal, figures.farthest) == (3, 3, 0.0)
+    assert figures.ms > 0 and "3 of 3 pairs" in figures.line()
+    solve = bench.batch.solve
+    monkeypatch.setattr(
+        bench.batch, "solve", lambda pairs, device: (solve(pairs, device)[0] + np.float32(0.5), 1.0)
+    )
+    moved = bench.batch.measure_batches(pairs, "cpu")
+    assert moved.equal == 0 and moved.farthest >= 0.5 and moved.ms == pytest.approx(2000 / 3)
