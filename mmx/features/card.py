@@ -9,7 +9,7 @@ import yaml
 import mmx.features.digest
 import mmx.features.schema
 from mmx.features.columns import MEANINGS
-from mmx.features.describe import Description
+from mmx.features.facts import Description
 from mmx.features.schema import Table
 
 TITLE = "MMX trailer features"

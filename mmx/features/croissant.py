@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from mmx.features.card import TITLE
 from mmx.features.columns import MEANINGS
-from mmx.features.describe import Description, manifest_text
+from mmx.features.facts import Description, manifest_text
 from mmx.features.schema import MANIFEST, Table
 from mmx.items.canonical import bytes_digest
 

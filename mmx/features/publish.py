@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from mmx.features.describe import Description, describe
+from mmx.features.describe import describe
+from mmx.features.facts import Description
 from mmx.features.schema import LABELS, SPLITS
 from mmx.features.validate import validate
 from mmx.items.atomic import link_or_copy

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mmx.features.describe import Description, read_manifest
 from mmx.features.digest import digest_text, shards_text
+from mmx.features.facts import Description, read_manifest
 from mmx.features.receipts import receipt_of
 from mmx.features.schema import (
     CARD,
