@@ -272,7 +272,7 @@ def source_of(expert: Expert, trailer: str, video: Path, upstream: Upstream) -> 
     path = made.get(expert.reads, video)
     if not path.exists():
         raise StepFailedError(
-            f"embed@{expert.name}: {path.relative_to(layout.root)} is missing; "
+            f"embed@{expert.name}: {path} is missing; "
             "`mmx verify` names all that is, `dvc checkout` or `dvc repro` brings it back"
         )
     return path
