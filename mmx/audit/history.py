@@ -68,6 +68,15 @@ class Version:
             raise HistoryError(f"the listing of {out} in DVC's cache is damaged: `mmx repair`")
         return {entry["relpath"]: entry["md5"] for entry in json.loads(content)}
 
+    def damaged_listings(self) -> Iterator[str]:
+        """Yield every output directory whose listing is in DVC's cache with other bytes."""
+        for out, digest in sorted(self.outs.items()):
+            if digest.endswith(".dir") and self.object(digest).exists():
+                try:
+                    self.listing(out)
+                except HistoryError:
+                    yield out
+
     def object(self, md5: str) -> Path:
         """Return where DVC's cache keeps the file with this md5."""
         return self.cache / md5[:2] / md5[2:]

@@ -129,6 +129,7 @@ def verify(
     check_store_receipts(inspection)
     for step in inspection.tree.steps:
         check_step(inspection, step)
+    check_unlisted(inspection)
     check_outputs_without_witness(inspection, expected)
     check_features(inspection)
     check_weights(inspection)
@@ -440,6 +441,22 @@ def report_reference(inspection: Inspection, step: Step, item: str, role: str) -
     name = f"{inspection.tree.name(path)}#{item}"
     finding = Finding(Kind.UNVERIFIABLE, name, what)
     inspection.found.setdefault((path, item), finding)
+
+
+def check_unlisted(inspection: Inspection) -> None:
+    """Report files of an output whose listing is damaged, if DVC's cache does not have their bytes.
+
+    When the listing was written, the cache had every file of it. Without this, damage that leaves a
+    shard's rows as they are would have no witness left.
+    """
+    version = inspection.tree.version
+    if version is None or inspection.quick:
+        return
+    for out in version.damaged_listings():
+        for path in sorted(path for path in (inspection.tree.root / out).rglob("*")):
+            if path.is_file() and not version.object(file_digests(path, {"md5"})["md5"]).exists():
+                what = f"DVC's listing of {out} is damaged, and its cache has no file like this"
+                inspection.add(Kind.CHANGED, path, what)
 
 
 def check_outputs_without_witness(inspection: Inspection, expected: Iterable[Expected]) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import simulated
 from mmx.audit.artefacts import how_to_restore
+from mmx.audit.history import History
 from mmx.audit.verify import Kind, Verification, how_to_get, verify
 from mmx.experts.base import Packaged
 from mmx.experts.registry import get_expert
@@ -108,6 +109,24 @@ def test_a_damaged_listing_of_dvc_accuses_nothing_else(
     replace_file(path, json.dumps(entries).encode())
     name = path.relative_to(project.layout.root).as_posix()
     assert named(project, Kind.CHANGED, name)
+
+
+def test_a_damaged_shard_is_found_though_its_listing_is_damaged_too(
+    project: Project, flip: Flip, replace_file: ReplaceFile
+) -> None:
+    """In bytes that hold no row: those its receipts would find."""
+    shard = project.layout.clips / f"c{SHARD}.parquet"
+    content = shard.read_bytes()
+    writer = b"parquet-cpp-arrow version"
+    assert writer in content
+    replace_file(shard, content.replace(writer, writer.upper()))
+    version = History(project.layout.root).now
+    listing = version.object(version.outs["data/clips"])
+    flip(listing)
+    assert found(verify(project)) == [
+        ("changed", listing.relative_to(project.layout.root).as_posix()),
+        ("changed", f"data/clips/{shard.name}"),
+    ]
 
 
 def test_a_damaged_inode_is_named_with_all_its_links(project: Project, flip: Flip) -> None:
