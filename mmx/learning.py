@@ -18,11 +18,9 @@ from mmx.items.run import Outcome, Spread, Task, check, complete
 from mmx.items.shards import read_receipts, write_parquet
 from mmx.pipeline import earlier_output, ingredients_of, lay_out
 from mmx.project import Project
-from mmx.steps import EVALUATE, FINETUNE, SCENES, TRAIN, Step, ablate_step
+from mmx.steps import ALL, EVALUATE, FINETUNE, SCENES, TRAIN, Step, ablate_step
 from mmx.tools import check_tools
 from mmx.training.faults import CollectionError
-
-ALL = "all"
 
 
 def run_learning(step: Step, project: Project, arguments: dict[str, Any]) -> Outcome:

@@ -14,6 +14,8 @@ from mmx.layout import Layout
 from mmx.params import Params
 
 VIDEO = "video"
+ALL = "all"
+"""The one item of a step that sees all trailers at once."""
 MEDIA_FAULTS = ("mmx.media.faults:MediaFault",)
 CORE_TOOLS = ("numpy", "pyarrow", "python")
 PICTURE_TOOLS = (*CORE_TOOLS, "av", "opencv-contrib-python")

@@ -26,7 +26,7 @@ from mmx.items.receipt import Receipt, ReceiptError
 from mmx.items.rows import encode_rows
 from mmx.items.shards import ITEM, RECEIPTS, UNREADABLE, item_rows, shard_of
 from mmx.project import Project
-from mmx.steps import VIDEO, Step
+from mmx.steps import ALL, VIDEO, Step
 from mmx.training.faults import CollectionError
 
 Tell = Callable[[int, int], None]
@@ -338,13 +338,18 @@ def check_strays(inspection: Inspection, step: Step, receipts: dict[str, Receipt
     for path in sorted(path for path in out.rglob("*") if path.is_file()):
         if path.parent.name == RECEIPTS or path in known:
             continue
-        item = path.name.removesuffix(step.affix)
-        shard = path.stem[1:] if step.kind == "table" else shard_of(item)
-        if (step.name, shard) not in inspection.damaged_shards:
+        if (step.name, shard_of_file(step, path)) not in inspection.damaged_shards:
             what = f"no receipt of {step.name} accounts for it"
             inspection.add(Kind.WITHOUT_RECEIPT, path, what)
     if step.kind == "table" and not inspection.quick:
         check_stray_rows(inspection, step, receipts)
+
+
+def shard_of_file(step: Step, path: Path) -> str:
+    """Return the shard whose receipts account for a file of a step's output directory."""
+    if step.kind == "table":
+        return path.stem[1:]
+    return shard_of(ALL if step.kind == "tree" else path.name.removesuffix(step.affix))
 
 
 def accounted(step: Step, receipts: dict[str, Receipt]) -> Iterator[str]:

@@ -327,6 +327,12 @@ def test_a_flipped_bit_in_a_model(project: Project, model: Path, flip: Flip, nam
     assert len(finding.links) == 1
 
 
+def test_a_damaged_receipt_of_a_model_accuses_no_file_of_it(project: Project, model: Path) -> None:
+    path = first(model / "_receipts", "*.jsonl")
+    path.write_bytes(path.read_bytes().replace(b'"train"', b'"trail"'))
+    assert named(project, Kind.CHANGED, f"models/coarse/_receipts/{path.name}")
+
+
 def test_a_model_of_other_features_is_unverifiable(project: Project, model: Path) -> None:
     rows = pq.read_table(project.layout.splits).to_pylist()
     rows[0]["split"] = "test"
