@@ -109,6 +109,25 @@ def _function(build: Function, *, arity: int) -> Function:
     return _compiled((one, two, three)[arity - 1])
 
 
+def _by_integers(build: Function) -> Function:
+    """Return what builds with the vectors' bits, taken for integers."""
+
+    def whole(builder: Any, *vectors: Any) -> Any:
+        bits = build(builder, *(builder.bitcast(each, _INTEGERS) for each in vectors))
+        return builder.bitcast(bits, _VECTOR)
+
+    return whole
+
+
+def _ranked(builder: Any, bits: Any) -> Any:
+    """Build what turns round the bits of negative numbers, but for the sign, or turns them back.
+
+    As integers, such numbers have the order of the numbers that they were made of.
+    """
+    sign = builder.ashr(bits, ir.Constant(_INTEGERS, [31] * LANES))
+    return builder.xor(bits, builder.lshr(sign, ir.Constant(_INTEGERS, [1] * LANES)))
+
+
 def _shuffle(lanes: list[int]) -> Function:
     """Return what picks `lanes` of two vectors, the second's counted from 16."""
     return _function(lambda b, x, y: b.shuffle_vector(x, y, _order(*lanes)), arity=2)
@@ -181,6 +200,9 @@ store_integers = _writer(_INTEGERS, VECTOR)
 
 minimum = _function(lambda b, x, y: b.select(b.fcmp_ordered("<", x, y), x, y), arity=2)
 maximum = _function(lambda b, x, y: b.select(b.fcmp_ordered(">", x, y), x, y), arity=2)
+ranked = _function(_by_integers(_ranked), arity=1)
+lesser = _function(_by_integers(lambda b, x, y: b.select(b.icmp_signed("<", x, y), x, y)), arity=2)
+greater = _function(_by_integers(lambda b, x, y: b.select(b.icmp_signed(">", x, y), x, y)), arity=2)
 floor = _function(_call("llvm.floor"), arity=1)
 square_root = _function(_call("llvm.sqrt"), arity=1)
 quotient = _function(lambda b, x, y: b.fdiv(x, y), arity=2)
