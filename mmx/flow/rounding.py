@@ -6,17 +6,16 @@ from numba import njit
 from mmx.flow.simd import (
     Vector,
     Vectors,
-    absolute,
     fused,
+    larger_size,
     maximum,
-    minimum,
     remainder,
     rough_root_inverse,
+    smaller_size,
     splat,
     square_root,
 )
 
-_ZERO = np.float32(0.0)
 _LOW, _HIGH = np.float32(0.5 - 2.0**-14), np.float32(0.5 + 2.0**-14)
 """The true correction to a root lies between that with the one and that with the other."""
 _TINY = np.float32(2.0**-100)
@@ -32,11 +31,10 @@ def length_bounds(x: Vector, y: Vector) -> Vectors:
     middle between two numbers do the bounds differ. Lengths below 2^-50 come out as something below
     2^-49.
     """
-    x, y = absolute(x), absolute(y)
-    more, less = maximum(x, y), minimum(x, y)
+    more, less = larger_size(x, y), smaller_size(x, y)
     large = more * more
     square = fused(less, less, large)
-    lost = fused(less, less, large - square) + fused(more, more, splat(_ZERO) - large)
+    lost = fused(less, less, large - square) - remainder(more, more, large)
     square = maximum(square, splat(_TINY))
     inverse = rough_root_inverse(square)
     low, high = inverse * splat(_LOW), inverse * splat(_HIGH)

@@ -145,9 +145,14 @@ def _call(name: str, kind: Any = _VECTOR) -> Function:
     return build
 
 
+def _has(feature: str) -> bool:
+    """Return whether the processor that code is compiled for has a set of instructions."""
+    return f"+{feature}" in (config.CPU_FEATURES or get_host_cpu_features())
+
+
 def _rough_root_inverse(builder: Any, a: Any) -> Any:
     """Build the inverse square root with a relative error below 2^-13."""
-    if "+avx512f" in (config.CPU_FEATURES or get_host_cpu_features()):
+    if _has("avx512f"):
         mask = ir.IntType(LANES)
         kind = ir.FunctionType(_VECTOR, [_VECTOR, _VECTOR, mask])
         function = cgutils.get_or_insert_function(
@@ -156,6 +161,25 @@ def _rough_root_inverse(builder: Any, a: Any) -> Any:
         return builder.call(function, [a, ir.Constant(_VECTOR, [0.0] * LANES), mask(-1)])
     one = ir.Constant(_VECTOR, [1.0] * LANES)
     return builder.fdiv(one, _call("llvm.sqrt")(builder, a), flags=_ESTIMATE)
+
+
+def _of_sizes(symbol: str, choice: int) -> Function:
+    """Return what builds one of two absolute values: by `choice` of AVX-512's one instruction."""
+
+    def build(builder: Any, x: Any, y: Any) -> Any:
+        if _has("avx512dq"):
+            mask, number = ir.IntType(LANES), ir.IntType(32)
+            kind = ir.FunctionType(_VECTOR, [_VECTOR, _VECTOR, number, _VECTOR, mask, number])
+            function = cgutils.get_or_insert_function(
+                builder.module, kind, "llvm.x86.avx512.mask.range.ps.512"
+            )
+            zeros, same_rounding = ir.Constant(_VECTOR, [0.0] * LANES), number(4)
+            arguments = [x, y, number(choice), zeros, mask(-1), same_rounding]
+            return builder.call(function, arguments)
+        x, y = _call("llvm.fabs")(builder, x), _call("llvm.fabs")(builder, y)
+        return builder.select(builder.fcmp_ordered(symbol, x, y), x, y)
+
+    return build
 
 
 def _exact_length(builder: Any, x: Any, y: Any) -> Any:
@@ -203,6 +227,8 @@ maximum = _function(lambda b, x, y: b.select(b.fcmp_ordered(">", x, y), x, y), a
 ranked = _function(_by_integers(_ranked), arity=1)
 lesser = _function(_by_integers(lambda b, x, y: b.select(b.icmp_signed("<", x, y), x, y)), arity=2)
 greater = _function(_by_integers(lambda b, x, y: b.select(b.icmp_signed(">", x, y), x, y)), arity=2)
+larger_size = _function(_of_sizes(">", 0b1011), arity=2)
+smaller_size = _function(_of_sizes("<", 0b1010), arity=2)
 floor = _function(_call("llvm.floor"), arity=1)
 square_root = _function(_call("llvm.sqrt"), arity=1)
 quotient = _function(lambda b, x, y: b.fdiv(x, y), arity=2)
