@@ -11,13 +11,16 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import njit, types
 from numba.core import cgutils, config
 from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic, models, overload, register_model
 
 LANES = 16
+QUICK_ROOTS = (config.CPU_NAME or binding.get_host_cpu_name()).startswith("znver")
+"""Whether a root costs less than the three products that refine an estimate of it: on AMD's Zen,
+whose divider is free for it. On Intel's processors roots and quotients wait for each other."""
 _FLOAT = ir.FloatType()
 _VECTOR = ir.VectorType(_FLOAT, LANES)
 _QUARTER = ir.VectorType(_FLOAT, LANES // 4)
