@@ -1,4 +1,7 @@
-"""The median filter, edges repeated, as a network of minima and maxima."""
+"""The median filter, edges repeated, as a network of minima and maxima.
+
+It works on integers in the order of the numbers, since processors have more units for these.
+"""
 
 import numpy as np
 from numba import njit
@@ -8,10 +11,11 @@ from mmx.flow.simd import (
     Address,
     Vector,
     Vectors,
+    greater,
+    lesser,
     load,
     load_number,
-    maximum,
-    minimum,
+    ranked,
     splat,
     store,
 )
@@ -20,7 +24,7 @@ from mmx.flow.tiles import FLOW_TILE, INSIDE, ONES, U2, Grid, aligned_zeros
 
 @njit(forceinline=True)
 def _sort2(a: Vector, b: Vector) -> Vectors:
-    return minimum(a, b), maximum(a, b)
+    return lesser(a, b), greater(a, b)
 
 
 @njit(forceinline=True)
@@ -61,11 +65,11 @@ def _window(plane: Address, at: int) -> Vectors:
 def _median3(ranks: Address, at: int, stride: int) -> Vector:
     """The median of nine whose columns are sorted: of largest low, middle middle, smallest high."""
     _, a, b, c, _ = _window(ranks, at)
-    low = maximum(maximum(a, b), c)
+    low = greater(greater(a, b), c)
     _, a, b, c, _ = _window(ranks, at + stride)
     middle = _sort3(a, b, c)[1]
     _, a, b, c, _ = _window(ranks, at + 2 * stride)
-    high = minimum(minimum(a, b), c)
+    high = lesser(lesser(a, b), c)
     return _sort3(low, middle, high)[1]
 
 
@@ -81,22 +85,22 @@ def _median5(ranks: Address, at: int, stride: int) -> Vector:
     _, c1, c2, c3, _ = _sort5(*_window(ranks, at + 2 * stride))
     d0, d1, d2, _, _ = _sort5(*_window(ranks, at + 3 * stride))
     e0, e1, _, _, _ = _sort5(*_window(ranks, at + 4 * stride))
-    lower = maximum(maximum(a3, b2), maximum(c1, d0))
+    lower = greater(greater(a3, b2), greater(c1, d0))
     middle = _sort5(a4, b3, c2, d1, e0)[2]
-    upper = minimum(minimum(b4, c3), minimum(d2, e1))
+    upper = lesser(lesser(b4, c3), lesser(d2, e1))
     return _sort3(lower, middle, upper)[1]
 
 
 @njit
 def _copy_row(flow: Address, row: int, lines: Address, grid: Grid) -> None:
-    """Copy a row of u1 and u2 into its two of the ten lines, with its edges repeated."""
+    """Copy a row of u1 and u2 into its two of the ten lines, ranked, with its edges repeated."""
     stride = (grid.tiles + 2) * LANES
     for channel in range(2):
         start = (5 * channel + row % 5) * stride + LANES
         at = (row + 1) * grid.tiles * FLOW_TILE + channel * U2
-        store(lines, start - LANES, splat(load_number(flow, at)))
+        store(lines, start - LANES, ranked(splat(load_number(flow, at))))
         for tile in range(grid.tiles):
-            store(lines, start + tile * LANES, load(flow, at + tile * FLOW_TILE))
+            store(lines, start + tile * LANES, ranked(load(flow, at + tile * FLOW_TILE)))
         last = start + grid.width - 1
         store(lines, last + 1, splat(load_number(lines, last)))
 
@@ -170,5 +174,5 @@ def median_filter(flow: Address, work: Address, grid: Grid, masks: Address, size
                 u1, u2 = _median5(ranks, x, stride), _median5(ranks, x + 5 * stride, stride)
             inside = load(masks, INSIDE if tile == grid.tiles - 1 else ONES)
             target = ((row + 1) * grid.tiles + tile) * FLOW_TILE
-            store(flow, target, u1 * inside)
-            store(flow, target + U2, u2 * inside)
+            store(flow, target, ranked(u1) * inside)
+            store(flow, target + U2, ranked(u2) * inside)

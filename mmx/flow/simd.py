@@ -11,13 +11,16 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import njit, types
 from numba.core import cgutils, config
 from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic, models, overload, register_model
 
 LANES = 16
+QUICK_ROOTS = (config.CPU_NAME or binding.get_host_cpu_name()).startswith("znver")
+"""Whether a root costs less than the three products that refine an estimate of it: on AMD's Zen,
+whose divider is free for it. On Intel's processors roots and quotients wait for each other."""
 _FLOAT = ir.FloatType()
 _VECTOR = ir.VectorType(_FLOAT, LANES)
 _QUARTER = ir.VectorType(_FLOAT, LANES // 4)
@@ -109,6 +112,25 @@ def _function(build: Function, *, arity: int) -> Function:
     return _compiled((one, two, three)[arity - 1])
 
 
+def _by_integers(build: Function) -> Function:
+    """Return what builds with the vectors' bits, taken for integers."""
+
+    def whole(builder: Any, *vectors: Any) -> Any:
+        bits = build(builder, *(builder.bitcast(each, _INTEGERS) for each in vectors))
+        return builder.bitcast(bits, _VECTOR)
+
+    return whole
+
+
+def _ranked(builder: Any, bits: Any) -> Any:
+    """Build what turns round the bits of negative numbers, but for the sign, or turns them back.
+
+    As integers, such numbers have the order of the numbers that they were made of.
+    """
+    sign = builder.ashr(bits, ir.Constant(_INTEGERS, [31] * LANES))
+    return builder.xor(bits, builder.lshr(sign, ir.Constant(_INTEGERS, [1] * LANES)))
+
+
 def _shuffle(lanes: list[int]) -> Function:
     """Return what picks `lanes` of two vectors, the second's counted from 16."""
     return _function(lambda b, x, y: b.shuffle_vector(x, y, _order(*lanes)), arity=2)
@@ -126,9 +148,14 @@ def _call(name: str, kind: Any = _VECTOR) -> Function:
     return build
 
 
+def _has(feature: str) -> bool:
+    """Return whether the processor that code is compiled for has a set of instructions."""
+    return f"+{feature}" in (config.CPU_FEATURES or get_host_cpu_features())
+
+
 def _rough_root_inverse(builder: Any, a: Any) -> Any:
     """Build the inverse square root with a relative error below 2^-13."""
-    if "+avx512f" in (config.CPU_FEATURES or get_host_cpu_features()):
+    if _has("avx512f"):
         mask = ir.IntType(LANES)
         kind = ir.FunctionType(_VECTOR, [_VECTOR, _VECTOR, mask])
         function = cgutils.get_or_insert_function(
@@ -137,6 +164,25 @@ def _rough_root_inverse(builder: Any, a: Any) -> Any:
         return builder.call(function, [a, ir.Constant(_VECTOR, [0.0] * LANES), mask(-1)])
     one = ir.Constant(_VECTOR, [1.0] * LANES)
     return builder.fdiv(one, _call("llvm.sqrt")(builder, a), flags=_ESTIMATE)
+
+
+def _of_sizes(symbol: str, choice: int) -> Function:
+    """Return what builds one of two absolute values: by `choice` of AVX-512's one instruction."""
+
+    def build(builder: Any, x: Any, y: Any) -> Any:
+        if _has("avx512dq"):
+            mask, number = ir.IntType(LANES), ir.IntType(32)
+            kind = ir.FunctionType(_VECTOR, [_VECTOR, _VECTOR, number, _VECTOR, mask, number])
+            function = cgutils.get_or_insert_function(
+                builder.module, kind, "llvm.x86.avx512.mask.range.ps.512"
+            )
+            zeros, same_rounding = ir.Constant(_VECTOR, [0.0] * LANES), number(4)
+            arguments = [x, y, number(choice), zeros, mask(-1), same_rounding]
+            return builder.call(function, arguments)
+        x, y = _call("llvm.fabs")(builder, x), _call("llvm.fabs")(builder, y)
+        return builder.select(builder.fcmp_ordered(symbol, x, y), x, y)
+
+    return build
 
 
 def _exact_length(builder: Any, x: Any, y: Any) -> Any:
@@ -181,6 +227,11 @@ store_integers = _writer(_INTEGERS, VECTOR)
 
 minimum = _function(lambda b, x, y: b.select(b.fcmp_ordered("<", x, y), x, y), arity=2)
 maximum = _function(lambda b, x, y: b.select(b.fcmp_ordered(">", x, y), x, y), arity=2)
+ranked = _function(_by_integers(_ranked), arity=1)
+lesser = _function(_by_integers(lambda b, x, y: b.select(b.icmp_signed("<", x, y), x, y)), arity=2)
+greater = _function(_by_integers(lambda b, x, y: b.select(b.icmp_signed(">", x, y), x, y)), arity=2)
+larger_size = _function(_of_sizes(">", 0b1011), arity=2)
+smaller_size = _function(_of_sizes("<", 0b1010), arity=2)
 floor = _function(_call("llvm.floor"), arity=1)
 square_root = _function(_call("llvm.sqrt"), arity=1)
 quotient = _function(lambda b, x, y: b.fdiv(x, y), arity=2)
