@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numba.core.codegen import get_host_cpu_features
 
 import mmx
 from mmx.flow.parameters import TVL1Params
@@ -213,3 +214,30 @@ def test_of_several_workers_one_compiles(tmp_path):
     later = int(start().communicate()[0])
     assert compiled[-1] > 0
     assert compiled[:-1] == [later, later] == [0, 0]
+
+
+AVX2 = "+avx,+avx2,+bmi,+bmi2,+fma,+popcnt,+sse4.1,+sse4.2"
+AVX512 = "+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl"
+
+
+@pytest.mark.parametrize(
+    ("processor", "features"), [("haswell", AVX2), ("skylake-avx512", f"{AVX2},{AVX512}")]
+)
+def test_code_for_another_processor_has_the_same_bits(kit, processor, features, tmp_path):
+    """Roots, sizes and estimates are got in ways that depend on the processor."""
+    if not set(features.split(",")) <= set(get_host_cpu_features().split(",")):
+        pytest.skip(f"this processor cannot run code for {processor}")
+    moving = kit.rotation(90, 130, 2.0)
+    np.save(tmp_path / "frames.npy", np.stack([moving.prev, moving.next]))
+    code = (
+        "import sys, numpy as np; from mmx.flow.parameters import TVL1Params;"
+        "from mmx.flow.tvl1 import tvl1; frames = np.load(sys.argv[1]);"
+        "flows = [tvl1(*frames, TVL1Params(gamma=gamma)) for gamma in (0.0, 0.1)];"
+        "np.save(sys.argv[2], np.stack(flows))"
+    )
+    environment = {**os.environ, "NUMBA_CPU_NAME": processor, "NUMBA_CPU_FEATURES": features}
+    arguments = [str(tmp_path / "frames.npy"), str(tmp_path / "flows.npy")]
+    top = Path(mmx.__file__).parents[1]
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True, cwd=top, env=environment)
+    here = [tvl1(moving.prev, moving.next, TVL1Params(gamma=gamma)) for gamma in (0.0, 0.1)]
+    assert np.load(tmp_path / "flows.npy").tobytes() == np.stack(here).tobytes()
