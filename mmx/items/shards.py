@@ -94,7 +94,10 @@ def labelled_rows(item: str, receipt: Receipt, store: Store) -> pa.Table | None:
 
 def item_rows(table: pa.Table, item: str) -> pa.Table:
     """Return an item's rows out of a shard as the item made them: the inverse of labelled_rows."""
-    rows = table.filter(pa.compute.equal(table[ITEM], item))
+    # Imported here: few stages take a shard apart, and every worker would load it.
+    import pyarrow.compute as pc
+
+    rows = table.filter(pc.equal(table[ITEM], item))
     return rows.drop_columns([ITEM, FINGERPRINT])
 
 
