@@ -49,7 +49,9 @@ DAY = 86400.0
 CLEAR = 0.05
 """Pixels of mean difference above which more is asked."""
 ROUNDS = 16
-"""Times that every process computes the pairs."""
+"""Times that every process computes the pairs in one measurement."""
+REPEATS = 5
+"""Measurements of one process and of all, in turns; the medians count."""
 
 
 @dataclass(frozen=True)
@@ -247,8 +249,11 @@ def measure_cores(pairs: list[tuple[np.ndarray, np.ndarray]]) -> AllCores:
     start = get_context("spawn")
     with ProcessPoolExecutor(cores, start, cv2.setNumThreads, (1,)) as pool:
         list(pool.map(flow_of, turns))
-        _, one_process = timed(lambda: pool.submit(flow_of, pairs).result())
-        _, all_processes = timed(lambda: list(pool.map(flow_of, turns)))
+        ways = (
+            lambda: pool.submit(flow_of, pairs).result(),
+            lambda: list(pool.map(flow_of, turns)),
+        )
+        clocks = [[timed(way)[1].clock for way in ways] for _ in range(REPEATS)]
     seconds = {}
     for threads in (1, cores):
         cv2.setNumThreads(threads)
@@ -256,8 +261,8 @@ def measure_cores(pairs: list[tuple[np.ndarray, np.ndarray]]) -> AllCores:
         _, spent = timed(lambda: [reference.calc(*pair, None) for pair in pairs])  # noqa: B023
         seconds[threads] = spent.clock
     cv2.setNumThreads(1)
-    times = (one_process.clock, all_processes.clock, seconds[1], seconds[cores])
-    return AllCores(cores, len(pairs), *times)
+    one_process, processes = np.median(clocks, axis=0).tolist()
+    return AllCores(cores, len(pairs), one_process, processes, seconds[1], seconds[cores])
 
 
 def flow_of(pairs: list[tuple[np.ndarray, np.ndarray]]) -> None:
