@@ -262,7 +262,15 @@ def embed_one(step: str, video: Path, clips: list[Clip], params: Any, out: Path)
     own = params.embed.experts[step].frames_per_clip
     frames = params.embed.frames_per_clip if own is None else own
     job = simulated_items.Job(
-        step, source, tuple(clips), SimpleNamespace(frames_per_clip=frames), {}, None, "cpu", out
+        expert=step,
+        source=source,
+        clips=tuple(clips),
+        params=SimpleNamespace(frames_per_clip=frames),
+        weights={},
+        limits=None,
+        rate="native",
+        device="cpu",
+        out=out,
     )
     list(simulated_items.embed_items([job]))
 
