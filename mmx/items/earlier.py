@@ -184,9 +184,8 @@ def cached_files(root: Path, out: str) -> dict[str, Path]:
     digest, cache = locked_digest(root / "dvc.lock", out), local_cache(root)
     if digest is None or cache is None or not is_intact(listing := cached_path(cache, digest)):
         return {}
-    folder = str(cache)
-    entries = ((each["relpath"], each["md5"]) for each in orjson.loads(listing.read_bytes()))
-    return {name: Path(folder, md5[:2], md5[2:]) for name, md5 in entries}
+    entries = orjson.loads(listing.read_bytes())
+    return {entry["relpath"]: cached_path(cache, entry["md5"]) for entry in entries}
 
 
 def cached_path(cache: Path, md5: str) -> Path:
