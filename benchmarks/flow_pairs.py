@@ -16,7 +16,7 @@ from mmx.media.faults import MediaFault
 from mmx.media.limits import Limits
 from mmx.media.probe import probe
 from mmx.params import ScenesParams
-from mmx.scenes import detect_shots, keep_clips
+from mmx.scenes.shots import detect_shots, keep_clips
 
 PARAMS = TVL1Params()
 BOUND = 20.0

@@ -32,7 +32,7 @@ import yaml
 from benchmarks import simulated_items
 from benchmarks.simulated import ROOT, commit, dvc, run, set_param, write_project, write_video
 from mmx.audit.verify import verify
-from mmx.items.rows import read_rows
+from mmx.engine.rows import read_rows
 from mmx.media.clip import Clip
 from mmx.project import Project, open_project
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mmx.items.rows import write_rows
+from mmx.engine.rows import write_rows
 from mmx.media.clip import Clip
 
 WIDTH = 16

@@ -27,9 +27,9 @@ from pathlib import Path
 
 from benchmarks.simulated import ROOT, commit, dvc, write_manifest, write_project
 from benchmarks.simulated_items import SLOW
-from mmx.audit.history import History
 from mmx.audit.repair import repair
 from mmx.audit.verify import Finding, verify
+from mmx.dvc_state.history import History
 from mmx.project import Project, open_project
 
 OUTPUTS = ("data/clips", "data/audio", "data/flow", "data/embeddings", "data/features",

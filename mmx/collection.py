@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from mmx.items.earlier import cached_output, locked_digest
-from mmx.items.shards import ITEM, read_parquet, write_parquet
+from mmx.dvc_state.cached import cached_output, locked_digest
+from mmx.outputs import ITEM, read_parquet, write_parquet
 from mmx.project import Project
 from mmx.steps import SCENES
 from mmx.trailers import Ingested, ingest

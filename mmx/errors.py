@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from mmx.items.machine import machine_fault
+from mmx.engine.machine import machine_fault
 
 EXPECTED = (
-    "mmx.audit.history:HistoryError",
+    "mmx.dvc_state.history:HistoryError",
     "mmx.audit.recompute:RecomputeError",
     "mmx.audit.trace:TraceError",
     "mmx.collection:SplitLostError",
@@ -17,10 +17,10 @@ EXPECTED = (
     "mmx.experts.base:ExpertError",
     "mmx.experts.pins:WeightsError",
     "mmx.features.publish:PublishError",
-    "mmx.items.receipt:ReceiptError",
-    "mmx.items.run:StepFailedError",
-    "mmx.items.store:StoreBusyError",
-    "mmx.items.store:StoreError",
+    "mmx.engine.receipt:ReceiptError",
+    "mmx.engine.run:StepFailedError",
+    "mmx.engine.store:StoreBusyError",
+    "mmx.engine.store:StoreError",
     "mmx.media.faults:MediaFault",
     "mmx.params:ParamsError",
     "mmx.sample.generate:SampleError",

@@ -11,11 +11,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from mmx.items.atomic import write_atomic
-from mmx.items.canonical import data_digest
-from mmx.items.receipt import Receipt
-from mmx.items.run import Outcome, Spread, Task, check, complete
-from mmx.items.shards import read_receipts, write_parquet
+from mmx.engine.atomic import write_atomic
+from mmx.engine.canonical import data_digest
+from mmx.engine.receipt import Receipt
+from mmx.engine.run import Outcome, Spread, Task, check, complete
+from mmx.outputs import read_receipts, write_parquet
 from mmx.pipeline import earlier_output, ingredients_of, lay_out
 from mmx.project import Project
 from mmx.steps import ALL, EVALUATE, FINETUNE, SCENES, TRAIN, Step, ablate_step

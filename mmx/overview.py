@@ -6,8 +6,8 @@ from statistics import fmean
 from typing import Any
 
 from mmx.collection import ingest_collection
-from mmx.items.receipt import Fault, Ingredients, Receipt
-from mmx.items.shards import read_receipts
+from mmx.engine.receipt import Fault, Ingredients, Receipt
+from mmx.outputs import read_receipts
 from mmx.pipeline import Upstream, ingredients_of
 from mmx.project import Project
 from mmx.steps import VIDEO, Step, trailer_steps

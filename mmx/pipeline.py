@@ -10,15 +10,15 @@ from typing import Any
 import pyarrow as pa
 
 from mmx.device import count_gpus, find_device, take_gpu
+from mmx.dvc_state.cached import Earlier
+from mmx.engine.code import code_digest
+from mmx.engine.receipt import Ingredients, Receipt, Weight, gc_disabled
+from mmx.engine.run import Outcome, Spread, StepFailedError, Task, check, complete
 from mmx.experts.base import Expert, Weights
 from mmx.experts.registry import get_expert
 from mmx.experts.weights import Place, Status, require, require_present, weights_folder
-from mmx.items.code import code_digest
-from mmx.items.earlier import Earlier
-from mmx.items.memory import no_cycle_search
-from mmx.items.receipt import Ingredients, Receipt, Weight
-from mmx.items.run import Outcome, Spread, StepFailedError, Task, check, complete
-from mmx.items.shards import (
+from mmx.media.clip import Clip
+from mmx.outputs import (
     ITEM,
     by_shard,
     read_parquet,
@@ -29,7 +29,6 @@ from mmx.items.shards import (
     write_table,
     write_tree,
 )
-from mmx.media.clip import Clip
 from mmx.params import EmbedParams
 from mmx.project import Project
 from mmx.steps import AUDIO, FLOW, SCENES, STAGE_TOOLS, VIDEO, Step, find_step
@@ -97,7 +96,7 @@ def read_clips(shard: Path) -> dict[str, list[Clip]]:
     return clips
 
 
-@no_cycle_search()
+@gc_disabled()
 def run_step(name: str, project: Project, *, only: set[str] | None = None) -> Outcome:
     """Bring a step's output directory up to date and return what was reused and computed.
 

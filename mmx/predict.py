@@ -11,13 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mmx.engine.atomic import write_atomic
 from mmx.evaluation.faults import PredictError
 from mmx.evaluation.retrieval import nearest
 from mmx.evaluation.scores import sigmoid
 from mmx.experts.registry import get_expert
 from mmx.features import ExpertSource, build_store, load
-from mmx.items.atomic import write_atomic
-from mmx.items.shards import write_parquet
+from mmx.outputs import write_parquet
 from mmx.pipeline import run_step
 from mmx.project import Project
 from mmx.steps import VIDEO, find_step

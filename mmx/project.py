@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mmx.items.store import Store
+from mmx.engine.store import Store
 from mmx.layout import Layout
 from mmx.media.limits import Limits
 from mmx.params import Params, load_params

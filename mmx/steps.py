@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mmx.engine.run import Recipe
 from mmx.experts.registry import expert_names, get_expert
-from mmx.items.run import Recipe
 from mmx.layout import Layout
 from mmx.params import Params
 
@@ -71,7 +71,7 @@ class Step:
 SCENES = Step(
     name="scenes",
     needs=(VIDEO,),
-    recipe=Recipe("mmx.scenes:detect_item", MEDIA_FAULTS),
+    recipe=Recipe("mmx.scenes.shots:detect_item", MEDIA_FAULTS),
     rooms=("mmx.media", "mmx.scenes"),
     keys=(
         "scenes.detector",

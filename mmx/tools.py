@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from mmx.items.atomic import write_atomic
+from mmx.engine.atomic import write_atomic
 
 HEAD = """\
 # Versions that have a part in results: parameters of the stages that they affect.

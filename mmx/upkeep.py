@@ -7,12 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mmx.items.atomic import write_atomic
-from mmx.items.receipt import Receipt
-from mmx.items.run import Spread, Task, complete, look_up
-from mmx.items.shards import read_receipts
-from mmx.items.store import Store
+from mmx.engine.atomic import write_atomic
+from mmx.engine.receipt import Receipt
+from mmx.engine.run import Spread, Task, complete, look_up
+from mmx.engine.store import Store
 from mmx.learning import learning_inputs
+from mmx.outputs import read_receipts
 from mmx.overview import present
 from mmx.pipeline import Upstream, earlier_output, ingredients_of, preparation, trailer_tasks
 from mmx.project import Project

@@ -1,10 +1,10 @@
 """evaluate: metrics, tables, plots and the page -> reports/, data/trailer_embeddings.parquet."""
 
 from mmx.errors import plain_errors
-from mmx.evaluation.page import render
 from mmx.learning import evaluate
 from mmx.overview import project_status
 from mmx.project import open_project
+from mmx.report.page import render
 
 if __name__ == "__main__":
     with plain_errors():

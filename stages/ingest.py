@@ -4,7 +4,7 @@ from collections import Counter
 
 from mmx.collection import ingest_collection
 from mmx.errors import plain_errors
-from mmx.items.shards import write_parquet
+from mmx.outputs import write_parquet
 from mmx.pipeline import check_stage_tools, require_weights
 from mmx.project import Project, open_project
 

@@ -16,10 +16,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mmx.audit.history import History, HistoryError, Version
-from mmx.items.receipt import Receipt
-from mmx.items.shards import ITEM, RECEIPTS
+from mmx.dvc_state.history import History, HistoryError, Version
+from mmx.engine.receipt import Receipt
 from mmx.layout import Layout
+from mmx.outputs import ITEM, RECEIPTS
 from mmx.project import Project
 from mmx.steps import EVALUATE, FINETUNE, TRAIN, Step, ablate_step, trailer_steps
 from mmx.trailers.csvfile import TableError

@@ -11,10 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mmx.audit.history import Commit, History, HistoryError
+from mmx.dvc_state.history import Commit, History, HistoryError
+from mmx.engine.receipt import Ingredients, Receipt
 from mmx.features.receipts import receipt_of
 from mmx.features.schema import RECEIPTS
-from mmx.items.receipt import Ingredients, Receipt
 from mmx.project import Project
 from mmx.steps import VIDEO
 

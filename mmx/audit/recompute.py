@@ -26,10 +26,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmx.audit.diff import Items, read_items, why
+from mmx.engine.canonical import file_digest
 from mmx.features.read import list_experts, read_table
 from mmx.features.schema import RECEIPTS
-from mmx.items.canonical import file_digest
-from mmx.items.shards import ITEM, read_receipts, write_parquet
+from mmx.outputs import ITEM, read_receipts, write_parquet
 from mmx.params import Params
 from mmx.pipeline import run_step
 from mmx.project import Project

@@ -15,16 +15,16 @@ import pyarrow.parquet as pq
 import yaml
 
 from mmx.audit.artefacts import Tree, receipt_files
-from mmx.audit.history import LOCK, HistoryError, Version
 from mmx.audit.verify import Finding, Kind, Tell, verify
+from mmx.dvc_state.history import LOCK, HistoryError, Version
+from mmx.engine.atomic import write_atomic
+from mmx.engine.canonical import bytes_digest, file_digest
+from mmx.engine.receipt import Output, Receipt, ReceiptError
+from mmx.engine.rows import encode_rows
+from mmx.engine.store import Store
 from mmx.features.receipts import receipt_of
 from mmx.features.schema import RECEIPTS
-from mmx.items.atomic import write_atomic
-from mmx.items.canonical import bytes_digest, file_digest
-from mmx.items.receipt import Output, Receipt, ReceiptError
-from mmx.items.rows import encode_rows
-from mmx.items.shards import UNREADABLE, item_rows, shard_of
-from mmx.items.store import Store
+from mmx.outputs import UNREADABLE, item_rows, shard_of
 from mmx.pipeline import earlier_output
 from mmx.project import Project
 from mmx.steps import Step

@@ -6,7 +6,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from mmx.audit.trace import Made, Trace, Unknown, Video, all_made
-from mmx.items.receipt import Weight
+from mmx.engine.receipt import Weight
 
 DIGITS = 12
 """Of a digest, in a terminal: what `mmx trace --fingerprint` understands."""

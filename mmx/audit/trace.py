@@ -8,12 +8,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from mmx.audit.history import Commit, History, HistoryError, receipts_of_shard
+from mmx.dvc_state.history import Commit, History, HistoryError, receipts_of_shard
+from mmx.engine.receipt import Receipt
 from mmx.features.receipts import receipt_of
 from mmx.features.schema import RECEIPTS as RECEIPTS_TABLE
-from mmx.items.receipt import Receipt
-from mmx.items.shards import ITEM, RECEIPTS, shard_of
 from mmx.layout import Layout
+from mmx.outputs import ITEM, RECEIPTS, shard_of
 from mmx.params import Params
 from mmx.project import Project
 from mmx.steps import VIDEO

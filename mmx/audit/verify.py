@@ -16,15 +16,15 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from mmx.audit.artefacts import Expected, Tree, all_expected, file_digests, receipt_files
+from mmx.engine.canonical import bytes_digest, canonical
+from mmx.engine.receipt import Receipt, ReceiptError
+from mmx.engine.rows import encode_rows
 from mmx.experts.base import Packaged, Weights
 from mmx.experts.registry import get_expert
 from mmx.experts.weights import Place, list_weights, weights_folder
 from mmx.experts.weights import verify as verify_weights
 from mmx.features.validate import validate
-from mmx.items.canonical import bytes_digest, canonical
-from mmx.items.receipt import Receipt, ReceiptError
-from mmx.items.rows import encode_rows
-from mmx.items.shards import ITEM, RECEIPTS, UNREADABLE, item_rows, shard_of
+from mmx.outputs import ITEM, RECEIPTS, UNREADABLE, item_rows, shard_of
 from mmx.project import Project
 from mmx.steps import ALL, VIDEO, Step
 from mmx.training.faults import CollectionError

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
+from mmx.engine.rows import write_rows
 from mmx.experts.forward import Embedder, load_embedder, reproducible
 from mmx.experts.job import EmbedJob
 from mmx.experts.overlap import Finished, Read, read_ahead
 from mmx.experts.pooling import Pool
 from mmx.experts.reading import Sample, read_samples
-from mmx.items.rows import write_rows
 
 __all__ = ["EmbedJob", "embed_items"]
 

@@ -6,11 +6,11 @@ from typing import Any
 import mlcroissant as mlc
 import pyarrow as pa
 
+from mmx.engine.canonical import bytes_digest
 from mmx.features.card import TITLE
 from mmx.features.columns import MEANINGS
 from mmx.features.facts import Description, manifest_text
 from mmx.features.schema import MANIFEST, Table
-from mmx.items.canonical import bytes_digest
 
 PROV = "http://www.w3.org/ns/prov#"
 PARQUET = "application/x-parquet"

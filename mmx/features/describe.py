@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from mmx.dvc_state.cached import cached_files, is_intact
 from mmx.features.digest import ShardDigest, digest_text, read_shards, shards_text
 from mmx.features.facts import Description, manifest_text, read_manifest
 from mmx.features.schema import CARD, CROISSANT, DIGEST, MANIFEST, SHARDS
-from mmx.items.earlier import cached_files, is_intact
 
 
 def known_shards(root: Path, store: str) -> dict[str, ShardDigest]:

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mmx.engine.canonical import file_digest
 from mmx.features.digest import (
     ShardDigest,
     TableDigest,
@@ -27,7 +28,6 @@ from mmx.features.schema import (
     Table,
     expert_table,
 )
-from mmx.items.canonical import file_digest
 
 
 @dataclass(frozen=True)

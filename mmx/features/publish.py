@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from mmx.engine.atomic import link_or_copy
 from mmx.features.describe import describe
 from mmx.features.facts import Description
 from mmx.features.schema import LABELS, SPLITS
 from mmx.features.validate import validate
-from mmx.items.atomic import link_or_copy
 
 
 class PublishError(Exception):

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mmx.features.schema import EXPERTS
-from mmx.items.shards import shard_of
+from mmx.outputs import shard_of
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from mmx.engine.canonical import canonical, canonical_floatless
+from mmx.engine.receipt import Receipt, plain
 from mmx.features.schema import RECEIPTS_SCHEMA
-from mmx.items.canonical import canonical, canonical_floatless
-from mmx.items.receipt import Receipt, plain
 
 
 def receipts_table(items: Iterable[tuple[str, Receipt]]) -> pa.Table:

@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from mmx.engine.canonical import file_digest
+from mmx.engine.receipt import ReceiptError
 from mmx.features.digest import digest_text, shards_text
 from mmx.features.facts import Description, read_manifest
 from mmx.features.receipts import receipt_of
@@ -35,9 +37,7 @@ from mmx.features.schema import (
     TRAILERS_SCHEMA,
     Table,
 )
-from mmx.items.canonical import file_digest
-from mmx.items.receipt import ReceiptError
-from mmx.items.shards import UNREADABLE, shard_of
+from mmx.outputs import UNREADABLE, shard_of
 
 REQUIRED = (CARD, CROISSANT, DIGEST, EXPERTS, MANIFEST, RECEIPTS, SHARDS)
 SCHEMAS = {

@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from mmx.engine.atomic import link_or_copy
+from mmx.engine.receipt import Receipt, gc_disabled
 from mmx.features.describe import describe
 from mmx.features.digest import ShardDigest
 from mmx.features.read import read_columns
@@ -27,10 +29,7 @@ from mmx.features.schema import (
     Table,
     expert_table,
 )
-from mmx.items.atomic import link_or_copy
-from mmx.items.memory import no_cycle_search
-from mmx.items.receipt import Receipt
-from mmx.items.shards import read_receipts, shard_of, write_parquet
+from mmx.outputs import read_receipts, shard_of, write_parquet
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class ExpertSource:
     """Width that the paper gives; the actual one is read from the shards."""
 
 
-@no_cycle_search()
+@gc_disabled()
 def build_store(
     out: Path,
     *,

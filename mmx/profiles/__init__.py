@@ -9,7 +9,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from mmx.items.atomic import write_atomic
+from mmx.engine.atomic import write_atomic
 from mmx.params import ParamsError, load_params
 
 PROFILES = ("lite", "paper")

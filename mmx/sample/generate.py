@@ -9,8 +9,8 @@ from pathlib import Path
 
 import cv2
 
-from mmx.items.pool import Lost, map_items
-from mmx.items.progress import ItemProgress
+from mmx.engine.pools.local import Lost, map_items
+from mmx.engine.progress import ItemProgress
 from mmx.sample.encode import FORMATS, encode
 from mmx.sample.film import film
 from mmx.sample.plan import Trailer, trailers

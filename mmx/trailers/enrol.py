@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from mmx.items.canonical import file_digest
-from mmx.items.progress import ItemProgress
+from mmx.engine.canonical import file_digest
+from mmx.engine.progress import ItemProgress
 from mmx.layout import Layout
 from mmx.params import CollectionParams
 from mmx.trailers.csvfile import Record, Table, TableError, read_csv

@@ -10,11 +10,11 @@ from json import JSONDecodeError, loads
 from pathlib import Path
 from typing import Any
 
-from mmx.items.atomic import write_atomic
-from mmx.items.canonical import canonical, data_digest, file_digest
-from mmx.items.code import code_digest
-from mmx.items.pool import Lost, map_items
-from mmx.items.progress import ItemProgress
+from mmx.engine.atomic import write_atomic
+from mmx.engine.canonical import canonical, data_digest, file_digest
+from mmx.engine.code import code_digest
+from mmx.engine.pools.local import Lost, map_items
+from mmx.engine.progress import ItemProgress
 from mmx.media.faults import MediaFault
 from mmx.media.limits import Limits
 from mmx.media.probe import Probe, probe

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mmx.items.atomic import atomic_path
+from mmx.engine.atomic import atomic_path
 
 FILE = "checkpoint.pt"
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from mmx.audit.diff import Change, diff, why
-from mmx.audit.history import HistoryError
-from mmx.items.receipt import Ingredients, Weight
+from mmx.dvc_state.history import HistoryError
+from mmx.engine.receipt import Ingredients, Weight
 from mmx.project import Project, open_project
 
 

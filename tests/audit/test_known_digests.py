@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from mmx.dvc_state.cached import cached_files
+from mmx.engine.canonical import file_digest
 from mmx.features.describe import describe, known_shards
 from mmx.features.digest import ShardDigest, shard_digest
-from mmx.items.canonical import file_digest
-from mmx.items.earlier import cached_files
 from mmx.project import Project
 
 STORE = "data/features"

@@ -9,7 +9,7 @@ import pytest
 
 from mmx.audit.recompute import RELATIVE, RecomputeError, Row, draw, recompute
 from mmx.features.describe import describe
-from mmx.items.shards import shard_of, write_parquet
+from mmx.outputs import shard_of, write_parquet
 from mmx.project import Project
 
 EXPERTS = ["lite_appearance", "lite_audio", "lite_motion", "lite_scene"]

@@ -8,9 +8,9 @@ from rich.console import Console
 
 from mmx.audit.show import prov, trace_tree
 from mmx.audit.trace import Made, TraceError, Unknown, Video, all_made, trace
-from mmx.items.canonical import file_digest
-from mmx.items.receipt import Receipt
-from mmx.items.shards import read_receipts
+from mmx.engine.canonical import file_digest
+from mmx.engine.receipt import Receipt
+from mmx.outputs import read_receipts
 from mmx.project import Project, open_project
 
 TRAILER = "t00002"

@@ -11,14 +11,14 @@ import pytest
 
 from benchmarks import simulated
 from mmx.audit.artefacts import how_to_restore
-from mmx.audit.history import History
 from mmx.audit.verify import Kind, Verification, how_to_get, verify
+from mmx.dvc_state.history import History
+from mmx.engine.receipt import Receipt
+from mmx.engine.run import Outcome
 from mmx.experts.base import Packaged
 from mmx.experts.registry import get_expert
-from mmx.items.receipt import Receipt
-from mmx.items.run import Outcome
-from mmx.items.shards import shard_of, write_parquet
 from mmx.learning import learning_inputs
+from mmx.outputs import shard_of, write_parquet
 from mmx.pipeline import earlier_output, ingredients_of, lay_out
 from mmx.project import Project, open_project
 from mmx.steps import TRAIN

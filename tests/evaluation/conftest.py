@@ -1,34 +1,11 @@
-"""The small collection of `small_world`, made once for all tests of this folder."""
+"""The small collection, made once for all tests of this folder."""
 
-import json
 import sys
 from pathlib import Path
 
-import pytest
-
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "shared"))
 
-from small_world import EVIL, World, evaluate, train_models, write_project
+from worlds import metrics, world
 
-
-@pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """48 trailers, features, models, an evaluation; the first have titles from strangers."""
-    titles = [*EVIL, *(f"Film {i}" for i in range(48 - len(EVIL)))]
-    refused = {
-        "trailer_id": "<b>x",
-        "title": EVIL[0],
-        "genres": ["Musical"],
-        "status": "rejected",
-        "reason": "genre 'Musical' <i>is not</i> in the vocabulary",
-    }
-    made = write_project(tmp_path_factory.mktemp("world"), titles, [refused])
-    train_models(made)
-    evaluate(made)
-    return made
-
-
-@pytest.fixture(scope="session")
-def metrics(world: World) -> dict:
-    """metrics.json."""
-    return json.loads((world.layout.evaluation / "metrics.json").read_text())
+__all__ = ["metrics", "world"]

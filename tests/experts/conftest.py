@@ -15,11 +15,11 @@ import av
 import numpy as np
 import pytest
 
+from mmx.engine.rows import ROWS, read_rows
 from mmx.experts.item import EmbedJob, embed_items
 from mmx.experts.registry import get_expert
 from mmx.experts.weights import Place, require
 from mmx.flow.store import FlowHeader, FlowPair, FlowWriter
-from mmx.items.rows import ROWS, read_rows
 from mmx.media.clip import Clip
 from mmx.media.limits import Limits
 from mmx.params import EmbedParams

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from mmx.engine.rows import ROWS
 from mmx.experts import registry
 from mmx.experts.forward import load_embedder
 from mmx.experts.item import embed_items
 from mmx.experts.reading import read_samples
 from mmx.experts.registry import get_expert
 from mmx.experts.sampling import Stacks
-from mmx.items.rows import ROWS
 from mmx.media.faults import MediaFault
 from mmx.media.frames import read_frames
 

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mmx.engine.receipt import Fault, Ingredients, Receipt, Weight
+from mmx.engine.rows import write_rows
+from mmx.engine.store import Store
 from mmx.features import ExpertSource, build_store
-from mmx.items.receipt import Fault, Ingredients, Receipt, Weight
-from mmx.items.rows import write_rows
-from mmx.items.shards import write_receipts, write_table
-from mmx.items.store import Store
+from mmx.outputs import write_receipts, write_table
 
 CLIPS = {"alien": 3, "brazil": 2, "clue": 5, "dune": 0, "élan": 1, "fargo": None}
 """Clips per trailer; dune has none left, fargo could not be decoded."""

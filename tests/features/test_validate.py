@@ -13,7 +13,7 @@ import pytest
 
 from mmx.features.describe import describe
 from mmx.features.validate import Finding, validate
-from mmx.items.shards import write_parquet
+from mmx.outputs import write_parquet
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import yaml
 from mmx.features import ExpertSource, build_store
 from mmx.features.read import expert_rows, read_table
 from mmx.features.receipts import receipt_of, receipts_table
-from mmx.items.shards import read_receipts
+from mmx.outputs import read_receipts
 
 if TYPE_CHECKING:
     from conftest import Collection, MakeCollection

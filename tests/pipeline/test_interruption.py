@@ -5,7 +5,7 @@ import shutil
 import signal
 import time
 
-from mmx.items.store import Store
+from mmx.engine.store import Store
 
 STAGE = "embed@lite_appearance"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mmx.engine.code import room_files
 from mmx.experts.registry import get_expert
-from mmx.items.code import room_files
 from mmx.layout import Layout
 from mmx.params import load_params
 from mmx.steps import (
@@ -31,7 +31,7 @@ STAGES = {
 }
 PARAMS = load_params(TOP / "params.yaml")
 STEPS = [*trailer_steps(PARAMS), TRAIN, FINETUNE, EVALUATE, ablate_step("full")]
-NEUTRAL = ("mmx.items", "mmx.params", "mmx.layout")
+NEUTRAL = ("mmx.engine", "mmx.params", "mmx.layout", "mmx.outputs")
 """Rooms that carry no result: bookkeeping, types, places."""
 
 

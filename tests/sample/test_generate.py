@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmx.items.canonical import file_digest
-from mmx.items.rows import ROWS, read_rows
+from mmx.engine.canonical import file_digest
+from mmx.engine.rows import ROWS, read_rows
 from mmx.media.faults import MediaFault
 from mmx.media.frames import read_frames
 from mmx.media.limits import Limits
@@ -19,7 +19,7 @@ from mmx.sample.film import film
 from mmx.sample.generate import FEW, _short
 from mmx.sample.plan import Trailer
 from mmx.sample.sound import RATE
-from mmx.scenes import detect_item
+from mmx.scenes.shots import detect_item
 
 SEED = 5
 EVERY = list(range(12))

@@ -1,0 +1,27 @@
+"""The command line of mmx, put together from mmx.cli."""
+
+import typer
+
+from mmx.cli import audit, prepare, upkeep, use, weights
+from mmx.errors import plain_errors
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Rebuild MMX-Trailer-20 and its paper; know where every feature row came from.",
+    epilog="`dvc repro` runs the pipeline; these commands prepare, explain and check it.",
+)
+for part in (prepare, upkeep, audit, use):
+    app.add_typer(part.app)
+app.add_typer(weights.app, name="weights")
+
+
+def main() -> None:
+    """Run the command line; an expected error is one sentence and exit code 1."""
+    with plain_errors():
+        app()
+
+
+if __name__ == "__main__":
+    main()

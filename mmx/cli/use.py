@@ -1,0 +1,73 @@
+"""After a run: genres and nearest films."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mmx.cli.console import print_json, print_table
+from mmx.cli.options import Json
+from mmx.project import open_project
+
+if TYPE_CHECKING:
+    from mmx.predict import Neighbour
+
+app = typer.Typer()
+
+
+class Space(StrEnum):
+    """The two embeddings of a trailer."""
+
+    coarse = "coarse"
+    fine = "fine"
+
+
+@app.command(epilog="Example: mmx predict ~/new-trailer.mp4")
+def predict(
+    videos: Annotated[list[Path], typer.Argument(help="Videos outside the collection.")],
+    json: Json = False,
+) -> None:
+    """Predict genres of videos and find the nearest films, through the pipeline's own steps."""
+    from mmx.predict import predict as run
+
+    predictions = run(open_project(), videos)
+    if json:
+        print_json(predictions)
+        return
+    for one in predictions:
+        print(f"{one.video}: {', '.join(one.predicted) or 'no genre above the threshold'}")
+        print_table(("genre", "probability"), list(one.genres.items())[:6])
+        spans = [
+            (f"{part.start_s:.1f}-{part.stop_s:.1f} s", ", ".join(list(part.genres)[:3]))
+            for part in one.sequences
+        ]
+        print_table(("sequence", "most probable genres"), spans)
+        print_neighbours(one.neighbours)
+
+
+@app.command(epilog="Example: mmx similar alien --space coarse")
+def similar(
+    trailer: Annotated[str, typer.Argument(help="trailer_id.")],
+    space: Annotated[Space, typer.Option(help="Which model's embedding.")] = Space.fine,
+    json: Json = False,
+) -> None:
+    """Find the films of the collection that are most like one of them."""
+    from mmx.predict import similar as find
+
+    found = find(open_project(), trailer, space=space.value)
+    if json:
+        print_json(found)
+    else:
+        print_neighbours(found)
+
+
+def print_neighbours(found: "Sequence[Neighbour]") -> None:
+    """Print nearest films, nearest first."""
+    columns = ("trailer", "title", "year", "genres", "similarity")
+    rows = [
+        (each.trailer_id, each.title, str(each.year or ""), "|".join(each.genres), each.similarity)
+        for each in found
+    ]
+    print_table(columns, rows)

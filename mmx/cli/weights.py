@@ -1,0 +1,121 @@
+"""Checkpoints of the experts: what is there, fetch it, check it."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from mmx.cli.console import print_json
+from mmx.cli.options import Json
+from mmx.experts.base import Checkpoint, Packaged, Source, Weights
+from mmx.experts.pins import WeightsError
+from mmx.experts.weights import Place, Status, list_weights, size_of, weights_folder
+from mmx.experts.weights import accept as pin
+from mmx.experts.weights import fetch as bring
+from mmx.experts.weights import verify as check
+from mmx.pipeline import listed_weights
+from mmx.project import Project, open_project
+
+app = typer.Typer(no_args_is_help=True, help="Checkpoints of the experts.")
+
+Names = Annotated[list[str] | None, typer.Argument(help="Experts; those in params.yaml if none.")]
+
+
+@app.command("list", epilog="Example: mmx weights list senet154")
+def list_(experts: Names = None, json: Json = False) -> None:
+    """Say of every file of weights whether it is there, its addresses, size, licence and digest."""
+    project = open_project()
+    show(list_weights(listed_weights(project, experts or ()), place(project)), json)
+
+
+@app.command(epilog="Example: mmx weights verify")
+def verify(experts: Names = None, json: Json = False) -> None:
+    """Hash every file and compare it with what is published and pinned."""
+    project = open_project()
+    found = check(listed_weights(project, experts or ()), place(project))
+    show(found, json)
+    if any(status.state != "ready" for status in found):
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: mmx weights fetch --from /media/usb")
+def fetch(
+    experts: Names = None,
+    local: Annotated[Path | None, typer.Option("--from", help="Folder to copy from.")] = None,
+) -> None:
+    """Fetch what is missing: resumed, checked, pinned in weights.lock.yaml.
+
+    A file that cannot be had does not keep the others from being fetched.
+    """
+    project = open_project()
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    failures: list[str] = []
+    with Progress(*columns, TransferSpeedColumn()) as progress:
+        for checkpoint in checkpoints(project, experts):
+            task = progress.add_task(checkpoint.file, total=None)
+
+            def tell(done: int, total: int | None, task=task) -> None:
+                progress.update(task, completed=done, total=total)
+
+            try:
+                status = bring(checkpoint, place(project), local=local, progress=tell)
+            except WeightsError as error:
+                failures.append(str(error))
+                continue
+            progress.console.print(f"{checkpoint.file}: {status.state}, {status.path}")
+    if failures:
+        raise WeightsError("\n".join(failures))
+
+
+@app.command(epilog="Example: mmx weights accept senet154")
+def accept(experts: Names = None) -> None:
+    """Pin files that are not the published ones, such as weights that you trained further."""
+    project = open_project()
+    for checkpoint in checkpoints(project, experts):
+        status = pin(checkpoint, place(project))
+        print(f"{checkpoint.file}: {status.state}, pinned as accepted")
+
+
+def checkpoints(project: Project, experts: list[str] | None) -> list[Checkpoint]:
+    """Return what can be fetched: all weights but those that packages carry."""
+    listed = listed_weights(project, experts or ())
+    return [weights for weights in listed if isinstance(weights, Checkpoint)]
+
+
+def place(project: Project) -> Place:
+    """Return where weights lie and are pinned."""
+    return Place(weights_folder(), project.layout.weights_lock)
+
+
+def show(found: list[Status], json: bool) -> None:
+    """Print each file, and below it its sources."""
+    if json:
+        print_json([plain_data(status) for status in found])
+        return
+    for status in found:
+        print(f"{status.weights.file}: {status.state}, {status.weights.licence}, {status.path}")
+        for line in (*sources_of(status.weights), *filter(None, [status.reason])):
+            print(f"  {line}")
+
+
+def sources_of(weights: Weights) -> list[str]:
+    """Return a line for each source: address or package, size, expected digest."""
+    if isinstance(weights, Packaged):
+        return [f"package {weights.package} (sha256 {weights.sha256})"]
+    return [f"{source.url} ({size_of(source)}, {digest_of(source)})" for source in weights.sources]
+
+
+def digest_of(source: Source) -> str:
+    """Return the published digest and what it is."""
+    if source.digest is None:
+        return "no digest is published: pinned on first use"
+    return f"{source.digest.kind} {source.digest.value}"
+
+
+def plain_data(status: Status) -> dict[str, Any]:
+    """Return what is declared and what was found of one file."""
+    found = {"state": status.state, "path": status.path, "why": status.reason}
+    sha256 = status.hashes.sha256 if status.hashes else None
+    return {**asdict(status.weights), **found, "found_sha256": sha256}

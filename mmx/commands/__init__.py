@@ -1,1 +1,0 @@
-"""The commands of `mmx`: each parses, calls one function, prints."""

@@ -1,0 +1,186 @@
+"""The store: what has been made, by content, with a receipt for each item.
+
+    objects/ab/abcd...        the bytes whose sha256 is abcd..., read-only
+    receipts/STEP/ab/abcd...  the receipt of the item with that fingerprint
+    scratch/FINGERPRINT/      what a resumable item has so far
+    retry/FINGERPRINT         marks a recorded fault that is to be tried again
+    tmp/                      working folders of items in the making
+    journal/STEP.jsonl        when, where, how long; never an input of anything
+    lock                      held by the run in progress
+
+An object is renamed into place before the receipt that names it is: a receipt is the commit point,
+and whatever has none does not count.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmx.engine.atomic import link_or_copy, sync, write_atomic
+from mmx.engine.canonical import bytes_digest, canonical, file_digest
+from mmx.engine.receipt import Output, Receipt, ReceiptError
+
+
+class StoreBusyError(Exception):
+    """Another run holds the store's lock."""
+
+
+class StoreError(Exception):
+    """The store cannot be written."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of objects and receipts; instances are cheap and can be sent to workers."""
+
+    root: Path
+
+    def object(self, sha256: str) -> Path:
+        """Return where the object with this sha256 lies, whether or not it is there."""
+        return self.root / "objects" / sha256[:2] / sha256
+
+    def receipt_path(self, step: str, fingerprint: str) -> Path:
+        """Return where the receipt lies, whether or not it is there."""
+        return self.root / "receipts" / step / fingerprint[:2] / f"{fingerprint}.json"
+
+    def find(self, step: str, fingerprint: str) -> Receipt | None:
+        """Return the receipt if it is there, sound, and all its objects have their size."""
+        try:
+            content = self.receipt_path(step, fingerprint).read_bytes()
+            receipt = Receipt.from_dict(json.loads(content))
+        except (FileNotFoundError, ReceiptError, ValueError):
+            return None
+        whole = receipt.fingerprint == fingerprint and all(map(self.holds, receipt.outputs))
+        return receipt if whole else None
+
+    def holds(self, output: Output) -> bool:
+        """Say whether the object of `output` is there with the right size."""
+        try:
+            return self.object(output.sha256).stat().st_size == output.size
+        except FileNotFoundError:
+            return False
+
+    def put_file(self, path: Path, name: str) -> Output:
+        """Move the file at `path` into the store; `name` is what the item calls it."""
+        os.chmod(path, 0o444)
+        sync(path)
+        sha256, size = file_digest(path), path.stat().st_size
+        target = self.object(sha256)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(path, target)
+        sync(target.parent)
+        return Output(name, sha256, size)
+
+    def put_bytes(self, content: bytes, name: str) -> Output:
+        """Keep `content` in the store under the name `name` of an item."""
+        output = Output(name, bytes_digest(content), len(content))
+        if not self.holds(output):
+            target = self.object(output.sha256)
+            write_atomic(target, content)
+            os.chmod(target, 0o444)
+        return output
+
+    def link(self, path: Path, output: Output) -> None:
+        """Take in, as a second name of the same bytes, a file already known to be `output`."""
+        target = self.object(output.sha256)
+        target.unlink(missing_ok=True)
+        link_or_copy(path, target)
+        os.chmod(target, 0o444)
+
+    def put_folder(self, folder: Path) -> tuple[Output, ...]:
+        """Move every file below `folder` into the store, in the order of their names."""
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return tuple(self.put_file(path, path.relative_to(folder).as_posix()) for path in files)
+
+    def commit(self, receipt: Receipt) -> None:
+        """Write the receipt: from now on the item counts as made."""
+        path = self.receipt_path(receipt.ingredients.step, receipt.fingerprint)
+        write_atomic(path, canonical(receipt.to_dict()))
+        self.retry_mark(receipt.fingerprint).unlink(missing_ok=True)
+
+    def retry_mark(self, fingerprint: str) -> Path:
+        """Return the file whose presence says that the item's fault is to be tried again."""
+        return self.root / "retry" / fingerprint
+
+    def forget(self, receipt: Receipt) -> None:
+        """Remove the receipt, so that the item is made again; objects stay until pruned."""
+        self.receipt_path(receipt.ingredients.step, receipt.fingerprint).unlink(missing_ok=True)
+
+    def receipts(self, step: str = "*") -> Iterator[Receipt]:
+        """Yield every sound receipt of a step, or of all, in the order of their files."""
+        for path in sorted((self.root / "receipts").glob(f"{step}/*/*.json")):
+            with contextlib.suppress(ReceiptError, ValueError):
+                yield Receipt.from_dict(json.loads(path.read_bytes()))
+
+    @contextmanager
+    def workspace(self) -> Iterator[Path]:
+        """Yield an empty folder on the store's file system; it is gone afterwards."""
+        parent = self.root / "tmp"
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=parent))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def scratch(self, fingerprint: str) -> Path:
+        """Return the folder in which a resumable item keeps what it has so far."""
+        folder = self.root / "scratch" / fingerprint
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def drop_scratch(self, fingerprint: str) -> None:
+        """Remove a finished item's scratch folder."""
+        shutil.rmtree(self.root / "scratch" / fingerprint, ignore_errors=True)
+
+    def note(self, step: str, entry: dict[str, Any]) -> None:
+        """Append one line to the step's journal."""
+        path = self.root / "journal" / f"{step}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            file.write(canonical(entry) + b"\n")
+
+    def journal(self, step: str) -> list[dict[str, Any]]:
+        """Return the step's journal, oldest first; a line cut off by a crash is left out."""
+        try:
+            lines = (self.root / "journal" / f"{step}.jsonl").read_bytes().splitlines()
+        except FileNotFoundError:
+            return []
+        entries = []
+        for line in lines:
+            with contextlib.suppress(ValueError):
+                entries.append(json.loads(line))
+        return entries
+
+    @contextmanager
+    def locked(self, purpose: str) -> Iterator[None]:
+        """Hold the store for one run; raise StoreBusyError naming the run that has it.
+
+        What a killed run left in tmp/ is cleared first: no other run can be using it.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise StoreError(f"the item store cannot be written: {error.strerror}") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 200).decode("utf-8", "replace").strip()
+            os.close(descriptor)
+            raise StoreBusyError(f"another run is using the item store: {holder}") from None
+        try:
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{purpose}, process {os.getpid()}".encode())
+            shutil.rmtree(self.root / "tmp", ignore_errors=True)
+            yield
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,1 @@
+"""The page: charts, the explorer, exhibits. Nothing here computes a result."""

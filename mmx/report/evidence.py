@@ -1,0 +1,299 @@
+"""The tables and figures of sections 4 to 6 as the report shows them, the paper's beside ours."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+from markupsafe import Markup
+
+from mmx.evaluation import tables
+from mmx.evaluation.ablations import NAMES
+from mmx.evaluation.scores import Json
+from mmx.report import charts
+from mmx.report.charts import Axis, Series
+
+Cell = str | int | float | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of a shown table."""
+
+    cells: tuple[Cell, ...]
+    """The first is the row's heading."""
+    style: str = ""
+    """`ours`, `theirs` (another data set) or `parting` (one cell over the whole width)."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table as the report shows it."""
+
+    columns: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was measured: one training, and the ablations that have been run."""
+
+    metrics: Json
+    """metrics.json."""
+    ablations: Mapping[str, Json]
+    """By variant."""
+    genres: Sequence[str]
+    length: int
+    """Clips per sequence of the trained model."""
+    paper: Json
+    """paper.json."""
+
+    @property
+    def test(self) -> Json:
+        """The records of the test split."""
+        return self.metrics["splits"]["test"]
+
+    @property
+    def rows(self) -> dict[str, Json]:
+        """Records of Table 2's rows by name, baseline last."""
+        own = {"This model": self.test["coarse"]}
+        if "sequence" in self.test:
+            own["Sequence head, averaged"] = self.test["sequence"]
+        own["After fine-tuning, same head"] = self.test["fine"]
+        ablated = {entry["title"]: entry["mean"] for entry in self._table2()}
+        return ablated | own | {"Random": self.test["random"]}
+
+    @property
+    def areas(self) -> dict[str, Json]:
+        """Records of Table 3's rows: the trained model, the same with several seeds, no knowledge.
+
+        The second only where the ablation of the full model has been run.
+        """
+        full = self.ablations.get("full")
+        several = {full["title"]: full["mean"]} if full else {}
+        return {"This model": self.test["coarse"], **several, "Random": self.test["random"]}
+
+    @property
+    def spreads(self) -> dict[str, Json | None]:
+        """Spread over seeds of the rows that ablations trained."""
+        return {entry["title"]: entry["spread"] for entry in self._table2()}
+
+    def _table2(self) -> Iterator[Json]:
+        """The ablations that belong into Table 2."""
+        return (e for name, e in self.ablations.items() if not name.startswith("length-"))
+
+    @property
+    def lengths(self) -> dict[int, tuple[Json, Json | None]]:
+        """Record and spread by sequence length, the trained model's included."""
+        own = {self.length: (self.test["coarse"], None)}
+        ablated = {
+            entry["length"]: (entry["mean"], entry["spread"])
+            for name, entry in self.ablations.items()
+            if name.startswith("length-")
+        }
+        return own | ablated
+
+
+PARTING = "The paper's own figures, on MMX-Trailer-20: another data set"
+
+
+def show_datasets(evidence: Evidence, own: tables.Table) -> Shown:
+    """Table 1; `own` has this collection's row."""
+    columns = ("Data set", "Trailers", "Frames", "Genres", "Labels at most", "Labels on average")
+    theirs = [
+        Line(
+            (r["name"], r["trailers"], r["frames"], r["genres"], r["genres_per_trailer"], ""),
+            "theirs",
+        )
+        for r in evidence.paper["table1"]
+    ]
+    return Shown(
+        columns,
+        (
+            Line(own.rows[0], "ours"),
+            Line(("Data sets as the paper's Table 1 gives them",), "parting"),
+            *theirs,
+        ),
+    )
+
+
+def show_genres(evidence: Evidence, own: tables.Table) -> Shown:
+    """Table 2: the weighted figures, in sight without scrolling, then F1 per genre."""
+    genres = list(evidence.genres)
+    columns = ("Model", "F1 w", "AU(PRC) w", "P w", "R w", *genres)
+    unsummed = ("",) * len(tables.OVERALL)
+    lines = [Line(("Support", *unsummed, *own.rows[0][1 : len(genres) + 1]))]
+    for name, *cells in own.rows[1:]:
+        overall = _merged(cells[-8:-4], cells[-4:])
+        style = "ours" if name == "This model" else ""
+        lines.append(Line((name, *overall, *cells[: len(genres)]), style))
+    known = evidence.paper["genres"]
+    table = evidence.paper["table2"]
+    support = dict(zip(known, table["support"], strict=True))
+    theirs = [Line(("Support", *unsummed, *(support.get(g, "") for g in genres)), "theirs")]
+    for row in table["rows"]:
+        per_genre = dict(zip(known, row["f1_per_genre"], strict=True))
+        overall = tuple(row[name] for name in tables.OVERALL)
+        printed = (f"{per_genre[g]:.2f}" if g in per_genre else "" for g in genres)
+        theirs.append(Line((row["name"], *overall, *printed), "theirs"))
+    return Shown(columns, (*lines, Line((PARTING,), "parting"), *theirs))
+
+
+def show_areas(evidence: Evidence, own: tables.Table) -> Shown:
+    """Table 3; the trapezoid areas stand in the text."""
+    columns = ("Method", "Genres", "Labels", "Macro", "Micro", "Weighted")
+    lines = [
+        Line((*row[:3], *_merged(row[3:6], row[9:12])), "ours" if row[0] == "This model" else "")
+        for row in own.rows
+    ]
+    theirs = [Line(tuple(row.values()), "theirs") for row in evidence.paper["table3"]]
+    parting = Line(("The paper's Table 3: other data sets, other vocabularies",), "parting")
+    return Shown(columns, (*lines, parting, *theirs))
+
+
+def show_lengths(evidence: Evidence, own: tables.Table) -> Shown:
+    """Table 5."""
+    columns = ("Clips per sequence", "F1 w", "AU(PRC) w", "P w", "R w")
+    lines = [
+        Line(_with_spread(row), "ours" if row[0] == evidence.length else "") for row in own.rows
+    ]
+    theirs = [Line(tuple(row.values()), "theirs") for row in evidence.paper["table5"]]
+    return Shown(columns, (*lines, Line((PARTING,), "parting"), *theirs))
+
+
+def show_spaces(evidence: Evidence) -> Shown:
+    """Silhouettes and agreement of neighbours, coarse beside fine, over all trailers."""
+    before, after = (evidence.metrics["spaces"][name]["all"] for name in ("coarse", "fine"))
+    lines = [
+        Line((f"Silhouette by {name}", before["silhouette"][key], after["silhouette"][key], ""))
+        for name, key in (("primary genre", "primary_genre"), ("genre set", "genre_set"))
+    ]
+    words = {
+        "any_label": "shares a label",
+        "primary_genre": "has the same primary genre",
+        "genre_set": "has the same genre set",
+    }
+    for key, words_of in words.items():
+        pair = [space["agreement"][key] or {} for space in (before, after)]
+        found = (entry.get("observed") for entry in pair)
+        lines.append(Line((f"A neighbour {words_of}", *found, pair[0].get("chance"))))
+    similar = evidence.metrics["similarity"]
+    lines.append(
+        Line(("Cosine similarity within a genre set", similar["before"], similar["after"], ""))
+    )
+    lines.append(
+        Line(
+            (
+                "Cosine similarity of any two",
+                similar["everyone_before"],
+                similar["everyone_after"],
+                "",
+            )
+        )
+    )
+    return Shown(("", "Coarse", "Fine-tuned", "Chance"), tuple(lines))
+
+
+def expert_curves(evidence: Evidence) -> dict[str, Json]:
+    """Precision-recall curves of each single expert that ablations trained, by its name."""
+    ablated = evidence.ablations
+    return {NAMES[name]: ablated[name]["curves"] for name in NAMES if name in ablated}
+
+
+def curve_multiples(evidence: Evidence, own: Json) -> list[tuple[str, float | None, Markup]]:
+    """Figure 9: per genre its name, average precision and curves; `all` decisions first.
+
+    The dashed level is the precision of a random order. Single experts join once ablations of
+    them have been run.
+    """
+    experts = expert_curves(evidence)
+    test, random = evidence.test["coarse"], evidence.test["random"]
+    shown = []
+    for genre in own:
+        series = [
+            Series(name, line[genre]["recall"], line[genre]["precision"], f"s{at + 2} thin")
+            for at, (name, line) in enumerate(experts.items())
+            if genre in line
+        ]
+        series.append(Series("This model", own[genre]["recall"], own[genre]["precision"]))
+        whole = genre == "all"
+        area = test["ap"]["micro"] if whole else test["per_genre"][genre]["ap"]
+        level = random["ap"]["micro"] if whole else random["per_genre"][genre]["ap"]
+        shown.append(
+            (
+                genre,
+                area,
+                charts.small_curve(series, title=f"Precision over recall, {genre}", level=level),
+            )
+        )
+    return shown
+
+
+def curve_names(evidence: Evidence) -> list[tuple[str, str]]:
+    """Names and styles of figure 9's lines."""
+    styled = [(name, f"s{at + 2}") for at, name in enumerate(expert_curves(evidence))]
+    return [("This model", "s1"), *styled, ("random", "quiet dashed")]
+
+
+def per_genre(evidence: Evidence) -> list[Json]:
+    """Per genre: support, areas, decisions, the random area, the paper's F1 where it has one."""
+    table = evidence.paper["table2"]
+    full = next(row for row in table["rows"] if row["variant"] == "full")
+    theirs = dict(zip(evidence.paper["genres"], full["f1_per_genre"], strict=True))
+    random = evidence.test["random"]["per_genre"]
+    return [
+        {"genre": genre, "random": random[genre]["ap"], "paper": theirs.get(genre), **entry}
+        for genre, entry in evidence.test["coarse"]["per_genre"].items()
+    ]
+
+
+def training_curves(coarse: Sequence[Json], fine: Sequence[Json]) -> dict[str, Markup]:
+    """Figure 6, the silhouette over fine-tuning, and both losses."""
+    return {
+        "silhouette": _history(fine, {"silhouette": "Silhouette by primary genre"}, "silhouette"),
+        "coarse": _history(
+            coarse, {"train_loss": "training", "validation_loss": "validation"}, "loss"
+        ),
+        "fine": _history(
+            fine, {"train_loss": "training", "validation_loss": "validation"}, "NT-Xent"
+        ),
+    }
+
+
+def _history(rows: Sequence[Json], names: Mapping[str, str], unit: str) -> Markup:
+    """Draw recorded figures over epochs; epochs without one are left out."""
+    series = []
+    for at, (key, name) in enumerate(names.items()):
+        points = [(row["epoch"], row[key]) for row in rows if row.get(key) is not None]
+        series.append(Series(name, [p[0] for p in points], [p[1] for p in points], f"s{at + 1}"))
+    return charts.lines(
+        series, Axis("epoch"), Axis(unit), title=f"{unit} over epochs", width=460, height=230
+    )
+
+
+def strongest(
+    explorer: pa.Table, row: int, genres: Sequence[str], count: int = 5
+) -> tuple[list[str], list[list[float]], list[float]]:
+    """One trailer's strongest genres over its sequences: names, probabilities, borders in seconds.
+
+    All empty for a trailer without genres per sequence.
+    """
+    spans = explorer["sequence_spans"][row].as_py()
+    values = explorer["sequence_probabilities"][row].as_py()
+    if not values:
+        return [], [], []
+    peaks = [max(step[g] for step in values) for g in range(len(genres))]
+    best = sorted(range(len(genres)), key=lambda g: (-peaks[g], g))[:count]
+    return [genres[g] for g in best], [[step[g] for step in values] for g in best], spans
+
+
+def _with_spread(row: Sequence[Cell]) -> tuple[Cell, ...]:
+    """Merge the last four cells, spreads, into the four before them."""
+    return (*row[:-8], *_merged(row[-8:-4], row[-4:]))
+
+
+def _merged(means: Sequence[Cell], spreads: Sequence[Cell]) -> tuple[Cell, ...]:
+    """Write each mean with its spread; one without a spread stays as it is."""
+    return tuple(
+        mean if spread is None or mean is None else f"{mean:.3f} ± {spread:.3f}"
+        for mean, spread in zip(means, spreads, strict=True)
+    )

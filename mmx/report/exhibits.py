@@ -1,0 +1,126 @@
+"""What the report shows of single films: the explorer's data, pictures, examples."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from mmx.evaluation.retrieval import Neighbours
+from mmx.evaluation.tables import Table
+from mmx.report import evidence, explorer, keyframes
+from mmx.report.explorer import Extras, Plane
+from mmx.report.sources import Sources
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A film's strongest genres over its running time."""
+
+    film: int
+    """Its row."""
+    genres: Sequence[str]
+    values: Sequence[Sequence[float]]
+    """Genres x sequences, 0..1."""
+    spans: Sequence[float]
+    """The sequences + 1 borders, seconds."""
+
+
+SPACES = {"coarse": "coarse", "fine": "fine-tuned"}
+"""Columns of explorer.parquet, and what the page calls them."""
+Pictures = Mapping[int, Sequence[str]]
+"""Key frames as data URLs by row of the film."""
+
+
+def take_pictures(sources: Sources) -> Pictures:
+    """Return key frames of trailers spread over the collection and of those that are retrieved."""
+    params = sources.params.evaluate
+    chosen = pictured(sources) if params.pictured else []
+    rows = pq.read_table(sources.layout.sources, columns=["trailer_id", "video"]).to_pylist()
+    paths = {row["trailer_id"]: sources.layout.sources.parent / row["video"] for row in rows}
+    found = keyframes.key_frames_of(
+        {sources.ids[at]: paths[sources.ids[at]] for at in chosen},
+        sources.archive.clips,
+        params.key_frames,
+        params.frame_width,
+    )
+    return {at: found[sources.ids[at]] for at in chosen if sources.ids[at] in found}
+
+
+def pictured(sources: Sources) -> list[int]:
+    """Return the trailers to be shown with key frames, in order."""
+    retrieved = {
+        film
+        for row in retrievals(sources)
+        for film in (row["query"], *(near for name in SPACES for near in row[name]))
+    }
+    spread = keyframes.spread(len(sources.ids), sources.params.evaluate.pictured)
+    return sorted(retrieved.union(spread))
+
+
+def film_data(sources: Sources, pictures: Pictures) -> dict[str, Any]:
+    """Return the explorer's data; each film's first picture is on the contact sheet already."""
+    table = sources.table
+    spans, values = (table[f"sequence_{n}"].to_pylist() for n in ("spans", "probabilities"))
+    extras = Extras(
+        splits=table["split"].to_pylist(),
+        facts=[_facts(sources, name) for name in sources.ids],
+        digests=[sources.archive.facts[name]["video_sha256"] or "" for name in sources.ids],
+        threshold=sources.params.evaluate.threshold,
+        probabilities=np.array(table["probabilities"].to_pylist()),
+        sequences=[(s, np.array(v)) if v else None for s, v in zip(spans, values, strict=True)],
+        frames={at: urls[1:] for at, urls in pictures.items()},
+    )
+    planes = [_plane(sources, name) for name in SPACES]
+    return explorer.payload(sources.films, sources.description.genres, planes, extras)
+
+
+def held_out(sources: Sources, count: int) -> list[int]:
+    """Return some test trailers, spread evenly; any trailers where nothing is tested."""
+    splits = sources.table["split"].to_pylist()
+    members = [at for at, split in enumerate(splits) if split == "test"] or [*range(len(splits))]
+    return [members[at] for at in keyframes.spread(len(members), count)]
+
+
+def running_times(sources: Sources, count: int = 4) -> list[Strip]:
+    """Figure 8 of some test trailers; empty without a sequence head."""
+    genres = sources.description.genres
+    found = [(at, evidence.strongest(sources.table, at, genres)) for at in held_out(sources, count)]
+    return [Strip(at, *parts) for at, parts in found if parts[0]]
+
+
+def retrievals(sources: Sources, count: int = 5, depth: int = 5) -> list[dict[str, Any]]:
+    """Figures 5 and 10: some test trailers and the nearest to each in both spaces."""
+    return [
+        {"query": at} | {name: sources.table[f"{name}_near"][at].as_py()[:depth] for name in SPACES}
+        for at in held_out(sources, count)
+    ]
+
+
+def added_labels(table: Table, count: int = 12) -> list[dict[str, Any]]:
+    """The first rows of Table 4, with lists of genres."""
+    return [
+        {"title": row["title"]}
+        | {name: str(row[name]).split("|") for name in ("labels", "predicted", "added")}
+        for row in table.records()[:count]
+    ]
+
+
+def _plane(sources: Sources, name: str) -> Plane:
+    """One space of explorer.parquet."""
+    table = sources.table
+    xy = np.stack([table[f"{name}_{axis}"].to_numpy() for axis in "xy"], axis=1)
+    near, similarity = (
+        np.array(table[f"{name}_{column}"].to_pylist()).reshape(len(xy), -1)
+        for column in ("near", "similarity")
+    )
+    return Plane(SPACES[name], xy, Neighbours(near, similarity))
+
+
+def _facts(sources: Sources, name: str) -> list[str]:
+    """Short remarks on a trailer."""
+    known = sources.archive.facts[name]
+    facts = [f"{len(sources.archive.clips.get(name, ()))} clips"]
+    facts += [f"{known['duration_s']:.0f} s"] if known["duration_s"] is not None else []
+    return facts + ([] if known["has_audio"] else ["silent"])

@@ -1,0 +1,130 @@
+"""The report, `reports/index.html`: one page that needs nothing else. Equal inputs, equal bytes."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from markupsafe import Markup
+
+from mmx.evaluation import plots
+from mmx.evaluation.tables import Table
+from mmx.layout import Layout
+from mmx.params import Params
+from mmx.report import charts, collection, diagram, evidence, exhibits
+from mmx.report.exhibits import Pictures, Strip
+from mmx.report.figures import write_figures
+from mmx.report.results import make_tables, write_tables
+from mmx.report.sources import Sources, read_sources
+from mmx.report.template import fill
+from mmx.training.data import SPLITS
+
+LISTED = 500
+"""Accepted trailers that the report lists; the explorer has all that take part."""
+
+Context = dict[str, Any]
+
+
+class Fault(Protocol):
+    """A recorded fault of one trailer in one step."""
+
+    @property
+    def step(self) -> str:
+        """Name of the step."""
+
+    @property
+    def trailer(self) -> str:
+        """Id of the trailer."""
+
+    @property
+    def reason(self) -> str:
+        """What was wrong, in one sentence."""
+
+
+def render(layout: Layout, params: Params, *, faults: Sequence[Fault] = ()) -> Path:
+    """Write the report of a project whose stages have run; return its path.
+
+    Its tables and figures go to `reports/evidence/` as files. Ablations that have been run are
+    part of all.
+    """
+    sources = read_sources(layout, params)
+    made, pictures = make_tables(sources), exhibits.take_pictures(sources)
+    temporary = layout.page.with_suffix(".tmp")
+    temporary.write_text(build(sources, made, pictures, faults), encoding="utf-8")
+    layout.evidence.mkdir(exist_ok=True)
+    write_tables(layout.evidence, made)
+    write_figures(layout.evidence, sources, pictures)
+    os.replace(temporary, layout.page)
+    return layout.page
+
+
+def render_explorer(title: str, data: Mapping[str, Any]) -> str:
+    """Return a page with the explorer alone, of data made by `explorer.payload`."""
+    return fill("explorer.html.jinja", {"title": title, "data": data})
+
+
+def build(
+    sources: Sources, made: Mapping[str, Table], pictures: Pictures, faults: Sequence[Fault]
+) -> str:
+    """Return the report's HTML."""
+    context = _about_films(sources, pictures) | _about_collection(sources)
+    context |= _about_results(sources, made)
+    return fill("report.html.jinja", context | {"title": "Trailer report", "faults": faults})
+
+
+def _about_films(sources: Sources, pictures: Pictures) -> Context:
+    """The explorer, the contact sheet, and examples."""
+    return {
+        "films": sources.films,
+        "pictures": pictures,
+        "data": exhibits.film_data(sources, pictures),
+        "times": [(strip.film, _heat(strip)) for strip in exhibits.running_times(sources)],
+        "retrieval": exhibits.retrievals(sources),
+    }
+
+
+def _heat(strip: Strip) -> Markup:
+    """One trailer of figure 8."""
+    title = "Genres over running time"
+    return charts.heat(strip.genres, strip.values, strip.spans, title=title)
+
+
+def _about_collection(sources: Sources) -> Context:
+    """Key figures, statistics, every trailer, and what makes the numbers traceable."""
+    archive, genres = sources.archive, sources.description.genres
+    splits = list(archive.splits.values())
+    return {
+        "params": sources.params,
+        "numbers": collection.key_figures(archive, genres),
+        "counts": {name: splits.count(name) for name in SPLITS},
+        "statistics": collection.statistics(archive, genres),
+        "listing": collection.listing(archive)[:LISTED],
+        "rejected": archive.rejected,
+        "digests": sources.digests,
+    }
+
+
+def _about_results(sources: Sources, made: Mapping[str, Table]) -> Context:
+    """The model and the paper's tables and figures."""
+    measured, described = sources.evidence, sources.description
+    coarse, fine = (plots.read_history(m) for m in (sources.layout.coarse, sources.layout.fine))
+    return {
+        "config": described.config,
+        "network": diagram.to_svg(diagram.plan_network(described.config, described.experts)),
+        "sequences": diagram.to_svg(diagram.plan_sequences(described.config)),
+        "training": evidence.training_curves(coarse, fine),
+        "paper": measured.paper,
+        "test": measured.test,
+        "threshold": measured.metrics["threshold"],
+        "ablated": sorted(measured.ablations),
+        "table1": evidence.show_datasets(measured, made["table1"]),
+        "table2": evidence.show_genres(measured, made["table2"]),
+        "table3": evidence.show_areas(measured, made["table3"]),
+        "table4": exhibits.added_labels(made["table4"]),
+        "table5": evidence.show_lengths(measured, made["table5"]),
+        "per_genre": evidence.per_genre(measured),
+        "multiples": evidence.curve_multiples(measured, sources.curves),
+        "curve_names": charts.legend(evidence.curve_names(measured)),
+        "spaces": evidence.show_spaces(measured),
+        "similar_sets": made["similarity"].records()[:12],
+    }

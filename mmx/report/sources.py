@@ -1,0 +1,77 @@
+"""What the report is made of, read from a project: every artefact but the videos."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mmx.evaluation import plots, tables
+from mmx.evaluation.ablations import read_ablations
+from mmx.evaluation.item import EXPLORER, METRICS, SIMILARITY
+from mmx.evaluation.scores import Json
+from mmx.layout import Layout
+from mmx.params import Params
+from mmx.report.collection import Archive, read_archive
+from mmx.report.evidence import Evidence
+from mmx.report.explorer import Film
+from mmx.training.load import Description, load_description
+
+
+@dataclass(frozen=True)
+class Sources:
+    """A project whose stages have run. Films are counted by their row in explorer.parquet."""
+
+    layout: Layout
+    params: Params
+    archive: Archive
+    description: Description
+    """Of the coarse model: network, experts, vocabulary."""
+    table: pa.Table
+    """explorer.parquet."""
+    evidence: Evidence
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Ids of the films."""
+        return self.table["trailer_id"].to_pylist()
+
+    @cached_property
+    def films(self) -> list[Film]:
+        """Every film with its present title and year."""
+        known = (self.archive.trailers[name] for name in self.ids)
+        genres = self.table["genres"].to_pylist()
+        return [
+            Film(name, row["title"], row["year"], tuple(own))
+            for name, row, own in zip(self.ids, known, genres, strict=True)
+        ]
+
+    @property
+    def curves(self) -> Json:
+        """Precision-recall curves of the test split."""
+        return plots.read_curves(self.layout.evaluation / "plots" / plots.CURVES)
+
+    @property
+    def digests(self) -> list[str]:
+        """The lines of the feature store's digest.txt; empty where there is none."""
+        path = self.layout.features / "digest.txt"
+        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+    @property
+    def similarity(self) -> list[Json]:
+        """Section 4.4's sets of genres, largest first."""
+        return tables.read_json(self.layout.evaluation / SIMILARITY)
+
+
+def read_sources(layout: Layout, params: Params) -> Sources:
+    """Read everything that the page shows, but for videos."""
+    description = load_description(layout.coarse)
+    evidence = Evidence(
+        metrics=tables.read_json(layout.evaluation / METRICS),
+        ablations=read_ablations(layout.ablations),
+        genres=description.genres,
+        length=description.config.sequence_length,
+        paper=tables.paper(),
+    )
+    table = pq.read_table(layout.evaluation / EXPLORER)
+    return Sources(layout, params, read_archive(layout), description, table, evidence)

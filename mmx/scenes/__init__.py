@@ -1,0 +1,1 @@
+"""Scene detection: where a video is cut, and which clips are kept."""

@@ -1,0 +1,149 @@
+"""Every command is documented, has an example, and says plainly what is wrong."""
+
+import errno
+import json
+import re
+from pathlib import Path
+
+import pytest
+import typer
+import typer.main
+import yaml
+from typer.testing import CliRunner
+
+from mmx.cli import app
+from mmx.cli.console import cell, print_json
+from mmx.engine.run import load
+from mmx.errors import EXPECTED, MADE_BY, plain_errors
+from mmx.media.faults import MediaFault
+from mmx.params import ParamsError
+
+TOP = Path(__file__).parents[2]
+GROUP = typer.main.get_command(app)
+
+
+def commands(group=GROUP, prefix: str = "") -> dict:
+    """Return every command by its full name."""
+    found = {}
+    for name, command in group.commands.items():
+        inner = getattr(command, "commands", None)
+        found |= commands(command, f"{name} ") if inner else {f"{prefix}{name}": command}
+    return found
+
+
+def reference() -> str:
+    """Return docs/commands.md as it should be."""
+    lines = ["# Commands", "", "Generated from the commands' own help.", ""]
+    for name, command in commands().items():
+        context = typer.Context(command, info_name=f"mmx {name}")
+        lines += [f"## mmx {name}", "", command.help.strip(), ""]
+        for parameter in command.get_params(context):
+            if parameter.name == "help":
+                continue
+            option = parameter.param_type_name == "option"
+            shown = ", ".join(parameter.opts) if option else parameter.name.rstrip("_").upper()
+            lines.append(f"- `{shown}`: {parameter.help or ''}".rstrip())
+        lines += ["", f"`{command.epilog.removeprefix('Example: ')}`", ""]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("name", commands())
+def test_a_command_has_help_and_an_example_that_names_it(name):
+    command = commands()[name]
+    assert command.help and command.epilog.startswith(f"Example: mmx {name}")
+    done = CliRunner().invoke(app, [*name.split(), "--help"])
+    assert done.exit_code == 0 and "Example" in done.output
+
+
+def test_the_reference_is_what_the_commands_say():
+    path = TOP / "docs" / "commands.md"
+    assert path.read_text() == reference(), "run: python tests/test_commands.py"
+
+
+def test_the_readme_names_commands_that_exist():
+    text = (TOP / "README.md").read_text()
+    named = {match.split()[0] for match in re.findall(r"`mmx ([a-z][a-z ]*)", text)}
+    known = {name.split()[0] for name in commands()}
+    assert named <= known and len(named) > 10
+
+
+def test_outside_a_project_the_way_out_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended, plain_errors():
+        CliRunner().invoke(app, ["status"], catch_exceptions=False)
+    assert ended.value.code == 1
+    assert "run mmx in a project's top folder" in capsys.readouterr().err
+
+
+def test_a_fault_of_the_machine_is_one_sentence(capsys):
+    with pytest.raises(SystemExit) as ended, plain_errors():
+        raise OSError(errno.EROFS, "Read-only file system", "data/clips")
+    assert ended.value.code == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error: the file system is read-only (data/clips)")
+    assert told.count("\n") == 1
+
+
+def test_a_bug_keeps_its_trace():
+    with pytest.raises(ZeroDivisionError), plain_errors():
+        _ = 1 / 0
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_every_expected_error_says_what_it_is_and_ends_in_a_sentence(name, capsys):
+    kind = load(name)
+    assert kind.__doc__ and issubclass(kind, Exception)
+    with pytest.raises(SystemExit), plain_errors():
+        raise kind("what", "is wrong") if kind is MediaFault else kind("what is wrong")
+    assert "is wrong" in capsys.readouterr().err
+
+
+def test_an_expected_error_is_one_line(capsys):
+    with pytest.raises(SystemExit), plain_errors():
+        raise ParamsError("no such key")
+    assert capsys.readouterr().err == "error: no such key\n"
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        (FileNotFoundError("/x/data/features/experts.parquet"), "`dvc repro features` makes it"),
+        (FileNotFoundError(2, "No such file", "/x/models/fine/model.json"), "`dvc repro finetune`"),
+    ],
+)
+def test_what_is_asked_for_too_early_is_named_with_what_makes_it(capsys, missing, said):
+    with pytest.raises(SystemExit), plain_errors():
+        raise missing
+    assert said in capsys.readouterr().err
+
+
+def test_any_other_missing_file_keeps_its_trace():
+    with pytest.raises(FileNotFoundError), plain_errors():
+        raise FileNotFoundError("/somewhere/else")
+
+
+def test_what_makes_a_missing_output_is_a_stage():
+    stages = {*yaml.safe_load((TOP / "dvc.yaml").read_text())["stages"], "init"}
+    commands = [command.split() for command in MADE_BY.values()]
+    assert {words[-1] for words in commands} - {"repro"} <= stages
+
+
+def test_control_characters_are_shown_and_not_obeyed():
+    assert cell("red\x1b[31m") == "red\\x1b[31m"
+    assert (cell(None), cell(0.123456), cell("é|影")) == ("-", "0.1235", "é|影")
+
+
+def test_json_is_json(capsys):
+    print_json({"path": Path("a") / "b", "many": (1, 2)})
+    assert json.loads(capsys.readouterr().out) == {"path": "a/b", "many": [1, 2]}
+
+
+def test_experts_are_listed_for_programs(monkeypatch):
+    monkeypatch.chdir(TOP)
+    done = CliRunner().invoke(app, ["experts", "--json"], catch_exceptions=False)
+    used = {row["expert"] for row in json.loads(done.output) if row["used"]}
+    assert used == {"lite_appearance", "lite_scene", "lite_motion", "lite_audio"}
+
+
+if __name__ == "__main__":
+    (TOP / "docs" / "commands.md").write_text(reference())

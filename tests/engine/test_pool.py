@@ -1,0 +1,58 @@
+import os
+import sys
+from pathlib import Path
+
+import pytest
+import work
+
+from mmx.engine.pools.local import Lost, map_items
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = os.pathsep.join([str(Path(__file__).parents[1] / "shared"), *sys.path])
+    monkeypatch.setenv("PYTHONPATH", path)
+
+
+def collect(results):
+    done = {}
+    for jobs, result in results:
+        values = [result] if isinstance(result, Lost) else result
+        done.update(zip(jobs, values, strict=True))
+    return done
+
+
+def test_every_job_is_done_once_whatever_the_chunk():
+    for chunk in (1, 4, 50):
+        done = collect(map_items(work.worker_pid, range(10), workers=2, chunk=chunk))
+        assert sorted(done) == list(range(10))
+        assert os.getpid() not in done.values()
+
+
+def test_a_job_that_kills_its_worker_twice_is_lost_and_no_other():
+    done = collect(map_items(work.die_on_seven, range(20), workers=2, chunk=3))
+    assert done.pop(7) == Lost(7)
+    assert done == {number: 2 * number for number in range(20) if number != 7}
+
+
+def test_a_worker_killed_once_costs_nothing(tmp_path: Path):
+    marker = tmp_path / "killed"
+    jobs = [(number, marker) for number in range(6)]
+    done = collect(map_items(work.die_once, jobs, workers=2))
+    assert marker.exists()
+    assert done == {(number, marker): 2 * number for number in range(6)}
+
+
+def test_each_worker_has_a_number_and_gpus_are_dealt_round():
+    numbers = collect(
+        map_items(work.worker_number, range(8), workers=2, setup=work.remember_number)
+    )
+    assert set(numbers.values()) <= {"0", "1"}
+    numbers = collect(
+        map_items(work.worker_number, range(8), workers=2, gpus=1, setup=work.remember_number)
+    )
+    assert set(numbers.values()) == {"0"}
+
+
+def test_nothing_to_do_starts_nothing():
+    assert list(map_items(work.worker_pid, [], workers=2)) == []

@@ -1,0 +1,160 @@
+from collections.abc import Callable
+from xml.etree import ElementTree
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mmx.evaluation import scores, tables
+from mmx.report import evidence
+from mmx.report.evidence import Evidence
+
+GENRES = ["Action", "Noir", "War"]
+LABELS = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 0]])
+CHANCES = np.array([[0.9, 0.2, 0.1], [0.4, 0.8, 0.1], [0.35, 0.6, 0.1], [0.1, 0.1, 0.9]])
+RECORD = scores.score(LABELS, CHANCES, GENRES, 0.3)
+CURVES = scores.precision_recall(LABELS, CHANCES, GENRES)
+
+
+def space(level: float) -> dict:
+    pair = {"observed": level, "chance": 0.25}
+    groups = ("primary_genre", "genre_set")
+    return {
+        "all": {
+            "silhouette": dict.fromkeys(groups, level / 2),
+            "agreement": {"any_label": pair, "primary_genre": pair, "genre_set": None},
+        }
+    }
+
+
+def ablated(title: str, length: int = 9) -> dict:
+    mean, spread = scores.summarise([RECORD, RECORD])
+    return {"title": title, "length": length, "mean": mean, "spread": spread, "curves": CURVES}
+
+
+@pytest.fixture
+def make() -> Callable[..., Evidence]:
+    def build(**ablations: dict) -> Evidence:
+        test = {"coarse": RECORD, "fine": RECORD, "random": scores.score_random(LABELS, GENRES)}
+        similarity = {"before": 0.9, "after": 0.8, "everyone_before": 0.2, "everyone_after": 0.1}
+        metrics = {
+            "splits": {"test": test},
+            "spaces": {"coarse": space(0.5), "fine": space(0.75)},
+            "similarity": similarity,
+        }
+        names = {name.replace("_", "-"): entry for name, entry in ablations.items()}
+        return Evidence(metrics, names, GENRES, 9, tables.paper())
+
+    return build
+
+
+def test_rows_come_in_the_papers_order(make: Callable[..., Evidence]) -> None:
+    found = make(audio=ablated("Audio"), length_1=ablated("Sequences of 1", 1))
+    assert list(found.rows) == ["Audio", "This model", "After fine-tuning, same head", "Random"]
+    assert list(found.spreads) == ["Audio"]
+    assert sorted(found.lengths) == [1, 9]
+
+
+def test_an_ablated_length_replaces_the_single_training(make: Callable[..., Evidence]) -> None:
+    assert make().lengths[9] == (RECORD, None)
+    assert make(length_9=ablated("Sequences of 9")).lengths[9][1] is not None
+
+
+def test_the_papers_columns_follow_our_vocabulary(make: Callable[..., Evidence]) -> None:
+    found = make(audio=ablated("Audio"))
+    own = tables.genre_table(found.rows, found.spreads)
+    shown = evidence.show_genres(found, own)
+    rows = {line.cells[0]: line for line in shown.lines if line.style == "theirs"}
+    assert shown.columns == ("Model", "F1 w", "AU(PRC) w", "P w", "R w", *GENRES)
+    theirs = ("MMX-Trailer-20", 0.597, 0.583, 0.554, 0.697, "0.62", "", "0.55")
+    assert rows["MMX-Trailer-20"].cells == theirs
+    assert all(len(line.cells) in (1, len(shown.columns)) for line in shown.lines)
+    audio = next(line for line in shown.lines if line.cells[0] == "Audio")
+    assert audio.cells[1] == f"{RECORD['f1']['weighted']:.3f} ± 0.000"
+    assert audio.cells[5:] == tuple(RECORD["per_genre"][genre]["f1"] for genre in GENRES)
+    assert shown.lines[0].cells[5:] == (2, 2, 0)
+    assert all(isinstance(count, int) for count in shown.lines[0].cells[5:])
+
+
+def test_our_rows_stand_out_and_theirs_are_parted(make: Callable[..., Evidence]) -> None:
+    found = make()
+    areas = tables.area_table(found.areas, found.spreads, 3, 2)
+    lengths = tables.length_table(found.lengths)
+    datasets = tables.dataset_table(100, 3, [1, 2])
+    for shown in (
+        evidence.show_areas(found, areas),
+        evidence.show_lengths(found, lengths),
+        evidence.show_datasets(found, datasets),
+    ):
+        styles = [line.style for line in shown.lines]
+        assert styles[0] == "ours"
+        at = styles.index("parting")
+        assert set(styles[at + 1 :]) == {"theirs"} and "theirs" not in styles[:at]
+        assert all(
+            len(line.cells) == len(shown.columns) for line in shown.lines if line.style != "parting"
+        )
+
+
+def test_areas_of_several_seeds_come_with_their_spread(make: Callable[..., Evidence]) -> None:
+    found = make(full=ablated("Full model"), audio=ablated("Audio"))
+    shown = evidence.show_areas(found, tables.area_table(found.areas, found.spreads, 3, 2))
+    rows = {line.cells[0]: line.cells for line in shown.lines if line.style != "theirs"}
+    assert list(rows)[:3] == ["This model", "Full model", "Random"]
+    assert rows["This model"][3] == RECORD["ap"]["macro"]
+    assert rows["Full model"][3:] == tuple(
+        f"{RECORD['ap'][average]:.3f} ± 0.000" for average in ("macro", "micro", "weighted")
+    )
+    assert "Audio" not in rows
+
+
+def test_spaces_are_shown_side_by_side(make: Callable[..., Evidence]) -> None:
+    rows = {line.cells[0]: line.cells[1:] for line in evidence.show_spaces(make()).lines}
+    assert rows["Silhouette by primary genre"] == (0.25, 0.375, "")
+    assert rows["A neighbour shares a label"] == (0.5, 0.75, 0.25)
+    assert rows["A neighbour has the same genre set"] == (None, None, None)
+    assert rows["Cosine similarity within a genre set"] == (0.9, 0.8, "")
+
+
+def test_curves_gain_a_line_per_expert(make: Callable[..., Evidence]) -> None:
+    alone = evidence.curve_multiples(make(), CURVES)
+    assert [name for name, _, _ in alone] == ["all", "Action", "Noir"]
+    assert alone[0][1] == RECORD["ap"]["micro"]
+    found = make(audio=ablated("Audio"), appearance=ablated("Image"))
+    strokes = [
+        sum(
+            node.get("class").startswith("line")
+            for node in ElementTree.fromstring(chart).iter("path")
+        )
+        for _, _, chart in (alone[1], evidence.curve_multiples(found, CURVES)[1])
+    ]
+    assert strokes == [2, 4]
+    assert list(evidence.expert_curves(found)) == ["Image", "Audio"]
+    names = [name for name, _ in evidence.curve_names(found)]
+    assert names == ["This model", "Image", "Audio", "random"]
+
+
+def test_genres_that_the_paper_lacks_have_no_figure_of_it(make: Callable[..., Evidence]) -> None:
+    rows = {row["genre"]: row for row in evidence.per_genre(make())}
+    assert (rows["War"]["paper"], rows["Noir"]["paper"]) == (0.55, None)
+    assert rows["Action"]["random"] == 0.5
+    assert rows["War"]["ap"] is None
+
+
+def test_epochs_without_a_figure_are_left_out() -> None:
+    fine = [{"epoch": 0, "silhouette": 0.5}, {"epoch": 1, "silhouette": None, "train_loss": 1.0}]
+    found = evidence.training_curves([], fine)
+    assert found["coarse"] == ""
+    assert "dot s1" in found["silhouette"] and "dot s1" in found["fine"]
+
+
+def test_running_time_shows_the_strongest_genres() -> None:
+    table = pa.table(
+        {
+            "sequence_spans": [[0.0, 5.0, 9.0], []],
+            "sequence_probabilities": [[[0.1, 0.9, 0.2], [0.3, 0.1, 0.1]], []],
+        }
+    )
+    names, values, spans = evidence.strongest(table, 0, GENRES, count=2)
+    assert (names, spans) == (["Noir", "Action"], [0.0, 5.0, 9.0])
+    assert values == [[0.9, 0.1], [0.1, 0.3]]
+    assert evidence.strongest(table, 1, GENRES) == ([], [], [])
