@@ -53,10 +53,10 @@ from mmx.experts.reading import read_samples
 from mmx.experts.registry import get_expert
 from mmx.experts.weights import Place, require
 from mmx.flow.store import FlowHeader, FlowPair, FlowWriter, read_flow
-from mmx.media.audio import read_wav
 from mmx.media.clip import Clip
 from mmx.media.frames import read_frames
 from mmx.media.limits import Limits
+from mmx.media.wav import read_wav
 from mmx.params import EmbedParams
 
 LITE = ("lite_appearance", "lite_scene", "lite_motion", "lite_audio")

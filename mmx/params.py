@@ -1,10 +1,13 @@
 """params.yaml as typed, validated objects: one class per section, unknown keys refused."""
 
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic_core import to_jsonable_python
 
 Fraction01 = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
@@ -13,6 +16,18 @@ Count = Annotated[int, Field(ge=1)]
 
 class ParamsError(Exception):
     """params.yaml is missing, is not YAML, or holds a key or value that mmx refuses."""
+
+
+@dataclass(frozen=True)
+class Birth:
+    """Marks a parameter that was added later: `Annotated[str, Birth("tvl1")] = "tvl1"`.
+
+    At its birth value, which is how the code behaved before, it is left out of fingerprints, so
+    that adding a parameter costs no result.
+    """
+
+    value: object
+    """As plain JSON data."""
 
 
 class Section(BaseModel):
@@ -76,10 +91,13 @@ class FlowParams(Section):
 
 
 class ExpertEntry(Section):
-    """One embed stage: which modality the expert serves and which artefact it reads."""
+    """One embed stage: an expert, and how it is run where that differs from the others."""
 
-    modality: Literal["appearance", "scene", "motion", "audio"]
     reads: Literal["clips", "flow", "audio"]
+    """The artefact that the expert reads. DVC orders the stages by it; it must be what the expert
+    declares."""
+    modality: Literal["appearance", "scene", "motion", "audio"] | None = None
+    """May be written for people; it must be what the expert declares."""
     frames_per_clip: Annotated[int, Field(ge=0)] | None = None
     """In place of `embed.frames_per_clip`, for this expert."""
     batch: Count | None = None
@@ -257,6 +275,9 @@ class RunParams(Section):
     """`auto`, `cpu`, `cuda` or `cuda:N`."""
     max_failed: Fraction01 = 0.2
     """A stage fails when a larger share of its items did."""
+    ask_above: Annotated[float, Field(ge=0.0)] = 1.0
+    """Hours: a stage stops before it computes what is stale only because of code or tools and would
+    take longer."""
 
 
 class Params(Section):
@@ -277,20 +298,63 @@ class Params(Section):
     run: RunParams
 
     def value(self, key: str) -> object:
-        """Return the value of a dotted leaf key such as `flow.lambda`, as plain JSON data."""
-        value: object = self.model_dump(mode="json", by_alias=True)
+        """Return the value of a dotted key such as `flow.lambda`, as plain JSON data."""
+        value, _ = self._find(key)
+        return to_jsonable_python(value, by_alias=True)
+
+    def leaves(self, keys: Iterable[str]) -> dict[str, Any]:
+        """Return plain JSON data by leaf key, of sections and leaf keys; without births.
+
+        A parameter that has its birth value is left out.
+        """
+        found: dict[str, Any] = {}
+        for key in keys:
+            value, birth = self._find(key)
+            found |= dict(_leaves(key, value, birth))
+        return found
+
+    def _find(self, key: str) -> tuple[object, Birth | None]:
+        value: object = self
+        birth: Birth | None = None
         for part in key.split("."):
-            if not isinstance(value, dict) or part not in value:
+            if isinstance(value, Section):
+                members = {name: (member, born) for name, member, born in _members(value)}
+                value, birth = members.get(part, (None, None))
+                known = part in members
+            else:
+                known = isinstance(value, Mapping) and part in value
+                value = value[part] if isinstance(value, Mapping) and known else None
+                birth = None
+            if not known:
                 raise KeyError(f"params.yaml has no key {key!r}")
-            value = value[part]
-        return value
+        return value, birth
 
 
-def load_params(path: Path) -> Params:
-    """Read and validate params.yaml; raise ParamsError with every fault named."""
+def _members(section: Section) -> Iterator[tuple[str, object, Birth | None]]:
+    """Yield (key, value, birth) of a section's fields."""
+    for name, field in type(section).model_fields.items():
+        births = (mark for mark in field.metadata if isinstance(mark, Birth))
+        yield field.alias or name, getattr(section, name), next(births, None)
+
+
+def _leaves(key: str, value: object, birth: Birth | None) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Section):
+        for name, member, born in _members(value):
+            yield from _leaves(f"{key}.{name}", member, born)
+        return
+    plain = to_jsonable_python(value, by_alias=True)
+    if birth is None or plain != birth.value:
+        yield key, plain
+
+
+def load_params(path: Path, sections: Mapping[str, type[Section]] | None = None) -> Params:
+    """Read and validate params.yaml; raise ParamsError with every fault named.
+
+    sections: by their key, those that the file may have beside the ones of this module.
+    """
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return Params.model_validate(data)
+        return _model(sections or {}).model_validate(data)
     except FileNotFoundError:
         raise ParamsError(f"{path} does not exist: run mmx in a project's top folder") from None
     except yaml.YAMLError as error:
@@ -301,3 +365,8 @@ def load_params(path: Path) -> Params:
             for fault in error.errors()
         )
         raise ParamsError(f"{path}: " + "; ".join(faults)) from None
+
+
+def _model(sections: Mapping[str, type[Section]]) -> type[Params]:
+    fields: dict[str, Any] = {name: (section, ...) for name, section in sections.items()}
+    return create_model("Params", __base__=Params, **fields) if fields else Params

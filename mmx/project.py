@@ -29,16 +29,33 @@ class Project:
         """Number of worker processes."""
         return self.params.run.workers or len(os.sched_getaffinity(0))
 
+    @property
+    def inspections(self) -> Path:
+        """What ingest found in each video, so that an unchanged one is not read again."""
+        return self.store.root / "inspections.json"
+
     def at(self, root: Path) -> "Project":
         """Return the same parameters over another folder with a store of its own."""
         return replace(self, layout=Layout(root), store=Store(root / ".mmx"))
 
 
-def open_project(root: Path = Path()) -> Project:
-    """Open the project in `root`; raise ParamsError where there is none.
+def open_project(start: Path = Path()) -> Project:
+    """Open the project that `start` lies in; raise ParamsError where there is none.
 
     The store is `.mmx/` in it, or the folder that the environment's MMX_STORE names.
     """
-    layout = Layout(root.resolve())
-    params = load_params(layout.params)
+    # Imported here: steps know their project.
+    from mmx.experts.registry import check_entries
+    from mmx.pipeline.registry import step_sections
+
+    layout = Layout(find_root(start))
+    params = load_params(layout.params, step_sections())
+    check_entries(params.embed.experts)
     return Project(layout, params, Store(Path(os.environ.get("MMX_STORE") or layout.root / ".mmx")))
+
+
+def find_root(start: Path) -> Path:
+    """Return the nearest folder, from `start` upwards, that has a params.yaml; else `start`."""
+    here = start.resolve()
+    with_params = (each for each in (here, *here.parents) if (each / "params.yaml").is_file())
+    return next(with_params, here)

@@ -1,1 +1,1 @@
-"""The DVC stages: one short script each, run by dvc.yaml as `python -m stages.NAME`."""
+"""What dvc.yaml runs: `python -m stages.run STEP`."""

@@ -1,14 +1,21 @@
-"""What all stages of items share: open the project, run the step, or say what is wrong."""
+"""Run the step that dvc.yaml names: `python -m stages.run flow`, `... embed@senet154`."""
+
+import sys
 
 
-def run_stage(step: str) -> None:
-    """Bring a step's output directory up to date, or exit with 1 and the reason."""
+def main(name: str) -> None:
+    """Bring a step's outputs up to date, or exit with the reason and its exit code."""
     # Imported here: a worker process imports the module that started it, and needs none of this.
     from mmx.errors import plain_errors
-    from mmx.pipeline import require_weights_present, run_step
+    from mmx.pipeline.run import run_step
     from mmx.project import open_project
+    from mmx.steps.embed import require_weights_present
 
     with plain_errors():
         project = open_project()
         require_weights_present(project)
-        run_step(step, project)
+        run_step(name, project)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

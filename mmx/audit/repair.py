@@ -19,7 +19,7 @@ from mmx.audit.verify import Finding, Kind, Tell, verify
 from mmx.dvc_state.history import LOCK, HistoryError, Version
 from mmx.engine.atomic import write_atomic
 from mmx.engine.canonical import bytes_digest, file_digest
-from mmx.engine.receipt import Output, Receipt, ReceiptError
+from mmx.engine.receipt import OutputFile, Receipt, ReceiptError
 from mmx.engine.rows import encode_rows
 from mmx.engine.store import Store
 from mmx.features.receipts import receipt_of
@@ -196,7 +196,7 @@ def salvage(tree: Tree, step: Step, item: str, receipt: Receipt, damaged: set[Pa
     store.commit(receipt)
 
 
-def healthy_rows(shard: Path, item: str, output: Output) -> bytes | None:
+def healthy_rows(shard: Path, item: str, output: OutputFile) -> bytes | None:
     """Return an item's rows out of a shard as the item made them; None where they are damaged."""
     try:
         content = encode_rows(item_rows(pq.read_table(shard), item))

@@ -87,7 +87,7 @@ def profile(
     It ends in an error that names every file of weights that the profile's experts lack: its
     addresses, its size, and where to put it by hand.
     """
-    from mmx.pipeline import require_weights
+    from mmx.steps.embed import require_weights
     from mmx.profiles import switch_profile
 
     changed = switch_profile(open_project().layout.params, name.value, force=force)
@@ -101,7 +101,7 @@ def tools(
     json: Json = False,
 ) -> None:
     """Show the versions that have a part in results, and check or write tools.yaml."""
-    from mmx.steps import all_tools
+    from mmx.pipeline.registry import all_tools
     from mmx.tools import check_tools, tool_versions, write_tools
 
     project = open_project()

@@ -14,7 +14,7 @@ app = typer.Typer()
 @app.command(epilog="Example: mmx status --json | jq '.faults'")
 def status(json: Json = False) -> None:
     """Say what is done, failed, pending and blocked, step by step, and why."""
-    from mmx.overview import project_status
+    from mmx.upkeep.status import project_status
 
     found = project_status(open_project())
     if json:
@@ -29,7 +29,7 @@ def status(json: Json = False) -> None:
 @app.command(epilog="Example: mmx plan")
 def plan(json: Json = False) -> None:
     """Say how many items a run would compute, and from measured rates at what cost."""
-    from mmx.overview import project_plan
+    from mmx.upkeep.plan import project_plan
 
     plans = project_plan(open_project())
     if json:
@@ -44,20 +44,24 @@ def retry(
     step: Annotated[str | None, typer.Argument(help="Only this step.")] = None,
 ) -> None:
     """Forget recorded faults, so that the next `dvc repro` tries those trailers again."""
-    from mmx.upkeep import retry as mark
+    from mmx.upkeep.retry import retry as mark
 
     print(f"{mark(open_project(), step)} faults will be tried again by `dvc repro`")
 
 
 @app.command(epilog="Example: mmx adopt flow --sample 20")
 def adopt(
-    step: Annotated[str, typer.Argument(help="Step whose code was refactored.")],
+    step: Annotated[str, typer.Argument(help="Step whose code, tools or Python changed.")],
     sample: Annotated[int, typer.Option(min=1, help="Items to compute again.")] = 10,
     seed: Annotated[int, typer.Option(help="Which items are drawn.")] = 0,
     json: Json = False,
 ) -> None:
-    """After a refactoring: recompute a sample; if all are bit-equal, keep the other results."""
-    from mmx.upkeep import adopt as carry_over
+    """Compute a sample with the present code; if it is bit-equal, keep all other results.
+
+    For results that are stale only because code, tools or the interpreter changed, because a module
+    moved or a parameter was added. The receipts that are carried over name the sample.
+    """
+    from mmx.upkeep.adopt import adopt as carry_over
 
     adopted = carry_over(open_project(), step, sample=sample, seed=seed)
     if json:
@@ -66,13 +70,24 @@ def adopt(
         print(f"{step}: {adopted.sampled} recomputed and bit-equal, {adopted.carried} carried over")
 
 
+@app.command(epilog="Example: mmx renew flow && dvc repro")
+def renew(
+    step: Annotated[str, typer.Argument(help="Step to compute with the present code.")],
+) -> None:
+    """Have the next `dvc repro` compute a step with the present code, whatever that costs."""
+    from mmx.upkeep.adopt import renew as mark
+
+    mark(open_project(), step)
+    print(f"{step}: `dvc repro` computes it with the present code and tools")
+
+
 @app.command(epilog="Example: mmx prune --dry-run")
 def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     json: Json = False,
 ) -> None:
     """Remove from the item store what no output in the workspace needs and no run would reuse."""
-    from mmx.upkeep import prune as clean
+    from mmx.upkeep.prune import prune as clean
 
     pruned = clean(open_project(), dry_run=dry_run)
     if json:

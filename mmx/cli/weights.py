@@ -11,12 +11,12 @@ from mmx.cli.console import print_json
 from mmx.cli.options import Json
 from mmx.experts.base import Checkpoint, Packaged, Source, Weights
 from mmx.experts.pins import WeightsError
-from mmx.experts.weights import Place, Status, list_weights, size_of, weights_folder
+from mmx.experts.weights import Status, list_weights, size_of
 from mmx.experts.weights import accept as pin
 from mmx.experts.weights import fetch as bring
 from mmx.experts.weights import verify as check
-from mmx.pipeline import listed_weights
 from mmx.project import Project, open_project
+from mmx.steps.embed import listed_weights, weights_place
 
 app = typer.Typer(no_args_is_help=True, help="Checkpoints of the experts.")
 
@@ -27,14 +27,14 @@ Names = Annotated[list[str] | None, typer.Argument(help="Experts; those in param
 def list_(experts: Names = None, json: Json = False) -> None:
     """Say of every file of weights whether it is there, its addresses, size, licence and digest."""
     project = open_project()
-    show(list_weights(listed_weights(project, experts or ()), place(project)), json)
+    show(list_weights(listed_weights(project, experts or ()), weights_place(project)), json)
 
 
 @app.command(epilog="Example: mmx weights verify")
 def verify(experts: Names = None, json: Json = False) -> None:
     """Hash every file and compare it with what is published and pinned."""
     project = open_project()
-    found = check(listed_weights(project, experts or ()), place(project))
+    found = check(listed_weights(project, experts or ()), weights_place(project))
     show(found, json)
     if any(status.state != "ready" for status in found):
         raise typer.Exit(1)
@@ -60,7 +60,7 @@ def fetch(
                 progress.update(task, completed=done, total=total)
 
             try:
-                status = bring(checkpoint, place(project), local=local, progress=tell)
+                status = bring(checkpoint, weights_place(project), local=local, progress=tell)
             except WeightsError as error:
                 failures.append(str(error))
                 continue
@@ -74,7 +74,7 @@ def accept(experts: Names = None) -> None:
     """Pin files that are not the published ones, such as weights that you trained further."""
     project = open_project()
     for checkpoint in checkpoints(project, experts):
-        status = pin(checkpoint, place(project))
+        status = pin(checkpoint, weights_place(project))
         print(f"{checkpoint.file}: {status.state}, pinned as accepted")
 
 

@@ -17,7 +17,7 @@ import yaml
 
 from mmx.engine.atomic import link_or_copy
 from mmx.engine.canonical import bytes_digest, file_digest
-from mmx.engine.receipt import Output, Receipt
+from mmx.engine.receipt import OutputFile, Receipt
 from mmx.engine.rows import encode_rows
 from mmx.engine.store import Store
 from mmx.outputs import (
@@ -113,7 +113,7 @@ class Earlier:
         store.commit(receipt)
         return receipt
 
-    def restore(self, item: str, output: Output, store: Store) -> bool:
+    def restore(self, item: str, output: OutputFile, store: Store) -> bool:
         """Put one output of an item into the store; say whether its bytes are what they were."""
         if store.holds(output):
             return True

@@ -1,7 +1,8 @@
 """The receipt: the record that an item was made, of what, and what came out."""
 
 import gc
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
@@ -56,7 +57,7 @@ class Ingredients:
 
 
 @dataclass(frozen=True)
-class Output:
+class OutputFile:
     """One file that the item made."""
 
     name: str
@@ -72,6 +73,22 @@ class Fault:
     """Class of the exception."""
     reason: str
     """One sentence without paths or times."""
+    code: str = ""
+    """Short name of the fault, for programs; empty in receipts of earlier versions."""
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """Why a result that other code or other tools made counts for the present ones."""
+
+    fingerprint: str
+    """Under which the result was made."""
+    sample: tuple[str, ...] = ()
+    """Items that were computed again, all bit-equal; empty in receipts of earlier versions."""
+    candidates: int = 0
+    """Items out of which the sample was drawn."""
+    commit: str = ""
+    """Commit whose code computed the sample; `+` after it where files were changed since."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +96,11 @@ class Receipt:
     """Ingredients and result of one item. Holds only what can be reproduced."""
 
     ingredients: Ingredients
-    outputs: tuple[Output, ...] = ()
+    outputs: tuple[OutputFile, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
     fault: Fault | None = None
-    adopted: str | None = None
-    """Fingerprint under which the result was made, if it was carried over after a refactoring."""
+    adopted: Adoption | None = None
+    """The evidence, if the result was carried over from other code or other tools."""
 
     @property
     def fingerprint(self) -> str:
@@ -108,31 +125,33 @@ class Receipt:
             "ingredients": ingredients,
             "outputs": [plain(output) for output in self.outputs],
             "facts": self.facts,
-            "fault": plain(self.fault) if self.fault else None,
-            "adopted": self.adopted,
+            "fault": fault_data(self.fault),
+            "adopted": adoption_data(self.adopted),
         }
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any], *, believe: bool = False) -> "Receipt":
+    def from_dict(cls, data: dict[str, Any], *, verify: bool = True) -> "Receipt":
         """Read what `to_dict` gave; raise ReceiptError where it does not add up.
 
-        believe: take the fingerprint as written instead of computing it again, which is most of the
-        work. For bytes that are known to be those that a step wrote.
+        Digests must be digests and names plain relative paths, whoever wrote the receipt. verify:
+        compute the fingerprint again instead of taking it as written, which is most of the work;
+        False for bytes that are known to be those that a step wrote.
         """
         try:
             ingredients = dict(data["ingredients"])
             ingredients["weights"] = tuple(Weight(**weight) for weight in ingredients["weights"])
             receipt = cls(
                 ingredients=Ingredients(**ingredients),
-                outputs=tuple(Output(**output) for output in data["outputs"]),
+                outputs=tuple(OutputFile(**output) for output in data["outputs"]),
                 facts=data["facts"],
                 fault=Fault(**data["fault"]) if data["fault"] else None,
-                adopted=data["adopted"],
+                adopted=adoption_of(data["adopted"]),
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ReceiptError(f"not a receipt: {error}") from None
+        refuse_unsafe(receipt.outputs)
         written = data.get("fingerprint")
-        if believe and isinstance(written, str):
+        if not verify and is_sha256(written):
             # Where cached_property looks it up: the class is frozen.
             vars(receipt.ingredients)["fingerprint"] = written
         elif receipt.fingerprint != written:
@@ -140,7 +159,46 @@ class Receipt:
         return receipt
 
 
-def plain(record: Weight | Ingredients | Output | Fault) -> dict[str, Any]:
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def is_sha256(value: object) -> bool:
+    """Say whether a value is a sha256 in lower-case hex."""
+    return isinstance(value, str) and SHA256.fullmatch(value) is not None
+
+
+def refuse_unsafe(outputs: Iterable[OutputFile]) -> None:
+    """Raise ReceiptError for an output that names a file outside the folder it belongs to."""
+    for output in outputs:
+        parts = output.name.split("/") if isinstance(output.name, str) else [""]
+        if not is_sha256(output.sha256):
+            raise ReceiptError("not a receipt: the digest of an output is no sha256")
+        if any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts):
+            raise ReceiptError("not a receipt: the name of an output is no plain relative path")
+
+
+def fault_data(fault: Fault | None) -> dict[str, Any] | None:
+    """Return a fault as plain data; without a code as earlier versions wrote it."""
+    if fault is None:
+        return None
+    return plain(fault) if fault.code else {"kind": fault.kind, "reason": fault.reason}
+
+
+def adoption_data(adoption: Adoption | None) -> dict[str, Any] | str | None:
+    """Return an adoption as plain data; without a sample as earlier versions wrote it."""
+    if adoption is None or not adoption.sample:
+        return adoption and adoption.fingerprint
+    return {**plain(adoption), "sample": list(adoption.sample)}
+
+
+def adoption_of(data: dict[str, Any] | str | None) -> Adoption | None:
+    """Return the adoption that `adoption_data` gave."""
+    if data is None or isinstance(data, str):
+        return Adoption(data) if data else None
+    return Adoption(**{**data, "sample": tuple(data["sample"])})
+
+
+def plain(record: Weight | Ingredients | OutputFile | Fault | Adoption) -> dict[str, Any]:
     """Return a record's fields by name."""
     kind: type = type(record)  # mypy takes a record's __hash__ for its class's
     return {name: getattr(record, name) for name in field_names(kind)}

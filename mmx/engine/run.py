@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from mmx.dvc_state.cached import Earlier
+from mmx.engine.files import InputChangedError, InputFile, unchanged
 from mmx.engine.machine import machine_fault
 from mmx.engine.pools.local import Lost, map_items
 from mmx.engine.progress import ItemProgress, Parts
@@ -31,6 +31,8 @@ class Task:
     ingredients: Ingredients
     arguments: dict[str, Any] = field(default_factory=dict)
     """Keyword arguments of the recipe's function, beside `out`."""
+    reads: tuple[InputFile, ...] = ()
+    """Files that the function reads; each is checked before and after."""
 
 
 @dataclass(frozen=True)
@@ -77,17 +79,32 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Spread:
-    """How the work is spread. Nothing here changes a result."""
+class Workers:
+    """Which processes compute the items. Nothing here changes a result."""
 
-    workers: int = 1
+    count: int = 1
     gpus: int = 0
     chunk: int = 1
+    """Items per call of a recipe's function."""
     setup: Callable[[int], None] | None = None
+    """Called by a fresh worker with its number, or with that of its GPU."""
     device: str = "cpu"
-    """Where the arithmetic is done; only the journal tells."""
-    here: bool = False
+    """Where the arithmetic is done; recorded in the journal alone."""
+    in_process: bool = False
     """Compute in this process: for a step of one item."""
+
+
+class CachedOutput(Protocol):
+    """What is still known of a step's last output, wherever it is kept."""
+
+    def unchanged(self, wanted: Mapping[str, str], store: Store) -> dict[str, Receipt]:
+        """Return the receipts of items whose files can stay as they are.
+
+        wanted: the fingerprint of every item of the step, by item.
+        """
+
+    def recall(self, fingerprint: str, store: Store) -> Receipt | None:
+        """Put an item into the store; None where it is not there whole."""
 
 
 def complete(
@@ -95,66 +112,89 @@ def complete(
     tasks: Sequence[Task],
     store: Store,
     *,
-    earlier: Earlier | None = None,
-    spread: Spread = Spread(),
+    cached: CachedOutput | None = None,
+    workers: Workers = Workers(),
     prepare: Callable[[Task], Task] = lambda task: task,
+    before: Callable[[Sequence[Task]], None] = lambda misses: None,
     unit: str = "trailers",
 ) -> Outcome:
     """Make every task's item, from the store where it is, and return all receipts.
 
     prepare: gives a task its arguments, where they are not worth gathering for an item that is
-    there already. The caller holds the store's lock. Failures are in the outcome; nothing finished
-    is lost.
+    there already. before: called with the tasks that are to be computed; what it raises ends the
+    step before anything is. The caller holds the store's lock. Failures are in the outcome;
+    nothing finished is lost.
     """
     outcome = Outcome()
     if not tasks:
         return outcome
     with ItemProgress(tasks[0].ingredients.step, len(tasks), unit) as progress:
-        if earlier is not None:
-            wanted = {task.item: task.ingredients.fingerprint for task in tasks}
-            outcome.kept = earlier.unchanged(wanted, store)
-        misses = []
-        for task in tasks:
-            receipt = outcome.kept.get(task.item) or look_up(task.ingredients, store, earlier)
-            if receipt is None:
-                misses.append(task)
-                continue
-            outcome.receipts[task.item] = receipt
-            outcome.reused.append(task.item)
+        misses = look_up_all(tasks, store, cached, outcome)
         progress.count(reused=len(outcome.reused))
+        before(misses)
         progress.parts = Parts(recipe.parts) if recipe.parts and misses else None
-        spread = counted(spread, progress.parts)
-        twins = alike(misses)
-        firsts = [prepare(tasks[0]) for tasks in twins.values()]
-        for task, done in compute(recipe, firsts, store, spread):
-            for twin in twins[task.ingredients.fingerprint]:
-                settle(twin, done, outcome)
+        same = group_by_fingerprint(misses)
+        firsts = prepared([group[0] for group in same.values()], prepare, outcome)
+        for task, done in compute(recipe, firsts, store, counting(workers, progress.parts)):
+            for each in same[task.ingredients.fingerprint]:
+                record_result(each, done, outcome)
                 if done.receipt:
-                    store.note(task.ingredients.step, journal_entry(twin, done, spread.device))
+                    store.note(task.ingredients.step, journal_entry(each, done, workers.device))
                 fine = done.receipt is not None and done.receipt.fault is None
                 progress.count(computed=fine, failed=not fine)
     return outcome
 
 
-def counted(spread: Spread, parts: Parts | None) -> Spread:
+def look_up_all(
+    tasks: Sequence[Task], store: Store, cached: CachedOutput | None, outcome: Outcome
+) -> list[Task]:
+    """Enter in the outcome what is there already; return the tasks that are to be computed."""
+    if cached is not None:
+        wanted = {task.item: task.ingredients.fingerprint for task in tasks}
+        outcome.kept = cached.unchanged(wanted, store)
+    misses = []
+    for task in tasks:
+        receipt = outcome.kept.get(task.item) or look_up(task.ingredients, store, cached)
+        if receipt is None:
+            misses.append(task)
+            continue
+        outcome.receipts[task.item] = receipt
+        outcome.reused.append(task.item)
+    return misses
+
+
+def prepared(
+    tasks: Sequence[Task], prepare: Callable[[Task], Task], outcome: Outcome
+) -> list[Task]:
+    """Return the tasks with their arguments; those whose inputs have changed are failures."""
+    ready = []
+    for task in tasks:
+        try:
+            ready.append(prepare(task))
+        except InputChangedError as error:
+            outcome.failures[task.item] = str(error)
+    return ready
+
+
+def counting(workers: Workers, parts: Parts | None) -> Workers:
     """Let workers count the parts of their items."""
-    return replace(spread, setup=parts.setup(spread.setup)) if parts else spread
+    return replace(workers, setup=parts.setup(workers.setup)) if parts else workers
 
 
-def look_up(ingredients: Ingredients, store: Store, earlier: Earlier | None) -> Receipt | None:
-    """Return the receipt of an item that the store has, or that DVC's cache gives back to it.
+def look_up(ingredients: Ingredients, store: Store, cached: CachedOutput | None) -> Receipt | None:
+    """Return the receipt of an item that the store has, or that the cached output gives back to it.
 
     None, too, for a fault that is marked to be tried again.
     """
     if store.retry_mark(ingredients.fingerprint).exists():
         return None
     found = store.find(ingredients.step, ingredients.fingerprint)
-    if found is None and earlier is not None:
-        found = earlier.recall(ingredients.fingerprint, store)
+    if found is None and cached is not None:
+        found = cached.recall(ingredients.fingerprint, store)
     return found
 
 
-def alike(tasks: Sequence[Task]) -> dict[str, list[Task]]:
+def group_by_fingerprint(tasks: Sequence[Task]) -> dict[str, list[Task]]:
     """Return tasks by fingerprint: two trailers with the same bytes cost one computation."""
     found: dict[str, list[Task]] = {}
     for task in tasks:
@@ -162,7 +202,7 @@ def alike(tasks: Sequence[Task]) -> dict[str, list[Task]]:
     return found
 
 
-def settle(task: Task, done: Done, outcome: Outcome) -> None:
+def record_result(task: Task, done: Done, outcome: Outcome) -> None:
     """Enter what became of a task in the outcome."""
     if done.receipt is None:
         outcome.failures[task.item] = done.failure
@@ -186,20 +226,20 @@ def journal_entry(task: Task, done: Done, device: str) -> dict[str, Any]:
 
 
 def compute(
-    recipe: Recipe, tasks: Sequence[Task], store: Store, spread: Spread
+    recipe: Recipe, tasks: Sequence[Task], store: Store, workers: Workers
 ) -> Iterator[tuple[Task, Done]]:
     """Yield what became of each task, as it does."""
-    if spread.here:
+    if workers.in_process:
         yield from ((task, make([task], recipe, store)[0]) for task in tasks)
         return
     fn = partial(make, recipe=recipe, store=store)
     pooled = map_items(
         fn,
         tasks,
-        workers=spread.workers,
-        gpus=spread.gpus,
-        setup=spread.setup,
-        chunk=spread.chunk,
+        workers=workers.count,
+        gpus=workers.gpus,
+        setup=workers.setup,
+        chunk=workers.chunk,
     )
     for jobs, results in pooled:
         if isinstance(results, Lost):
@@ -210,15 +250,37 @@ def compute(
 
 def make(tasks: Sequence[Task], recipe: Recipe, store: Store) -> list[Done]:
     """Compute tasks in this process and commit each as soon as it is finished."""
-    results: list[Done] = []
+    guards = {task.item: ExitStack() for task in tasks}
+    refused = {task.item: changed_before(task, guards[task.item]) for task in tasks}
+    results = {item: done for item, done in refused.items() if done}
+    sound = [task for task in tasks if task.item not in results]
     with ExitStack() as folders:
-        calls = [arguments(task, recipe, store, folders) for task in tasks]
+        calls = [arguments(task, recipe, store, folders) for task in sound]
         started = time.monotonic()
-        for task, call, made in zip(tasks, calls, run(recipe, calls), strict=True):
-            done = conclude(task, call["out"], made, store, time.monotonic() - started)
-            results.append(done)
+        for task, call, made in zip(sound, calls, run(recipe, calls), strict=True):
+            seconds = time.monotonic() - started
+            changed = changed_since(guards[task.item])
+            results[task.item] = changed or commit_result(task, call["out"], made, store, seconds)
             started = time.monotonic()
-    return results
+    return [results[task.item] for task in tasks]
+
+
+def changed_before(task: Task, guard: ExitStack) -> Done | None:
+    """Begin to guard the files that a task reads; return a failure where one is not as it was."""
+    try:
+        guard.enter_context(unchanged(task.reads))
+    except (InputChangedError, OSError) as error:
+        return Done(None, 0.0, machine_fault(error) or str(error))
+    return None
+
+
+def changed_since(guard: ExitStack) -> Done | None:
+    """Check the files of a task again; return a failure where one was changed meanwhile."""
+    try:
+        guard.close()
+    except (InputChangedError, OSError) as error:
+        return Done(None, 0.0, machine_fault(error) or str(error))
+    return None
 
 
 def arguments(task: Task, recipe: Recipe, store: Store, folders: ExitStack) -> dict[str, Any]:
@@ -235,7 +297,7 @@ def run(
     kinds = tuple(load(name) for name in recipe.faults)
     for result in results:
         if kinds and isinstance(result, kinds):
-            yield Fault(type(result).__name__, str(result))
+            yield Fault(type(result).__name__, str(result), getattr(result, "code", ""))
         else:
             yield result
 
@@ -266,7 +328,7 @@ def stream(
             yield error
 
 
-def conclude(
+def commit_result(
     task: Task, out: Path, made: dict[str, Any] | Fault | Exception, store: Store, seconds: float
 ) -> Done:
     """Turn what a call gave into a committed receipt or a failure."""

@@ -17,11 +17,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mmx import features as store
 from mmx.evaluation import clusters, plots, retrieval, scores, tables
 from mmx.evaluation.measures import measure, summarise
 from mmx.evaluation.scores import Json
 from mmx.evaluation.subject import Subject, read_subject
+from mmx.features.read import read_table
 from mmx.params import EvaluateParams
 
 EMBEDDINGS, EXPLORER = "trailer_embeddings.parquet", "explorer.parquet"
@@ -138,7 +138,7 @@ def _sequences(subject: Subject, features: Path) -> dict[str, pa.Array]:
 def _seconds(subject: Subject, features: Path) -> tuple[np.ndarray, np.ndarray]:
     """First and last second of every sequence, float64 each."""
     columns = ["trailer_id", "clip", "start_s", "stop_s"]
-    clips = store.read_table(features / "clips", subject.ids, columns)
+    clips = read_table(features / "clips", subject.ids, columns)
     first = subject.collection.offsets[subject.coarse.sequence_trailer]
     begins = clips["start_s"].to_numpy()[first + subject.coarse.sequence_start]
     return begins, clips["stop_s"].to_numpy()[first + subject.coarse.sequence_stop - 1]

@@ -11,7 +11,8 @@ from mmx.experts.forward import Embedder, load_embedder, reproducible
 from mmx.experts.job import EmbedJob
 from mmx.experts.overlap import Finished, Read, read_ahead
 from mmx.experts.pooling import Pool
-from mmx.experts.reading import Sample, read_samples
+from mmx.experts.reading import read_samples
+from mmx.experts.samples import Sample
 
 __all__ = ["EmbedJob", "embed_items"]
 

@@ -1,8 +1,10 @@
 """The registered experts: one line each. Naming them imports nothing."""
 
+from collections.abc import Mapping
 from importlib import import_module
 
 from mmx.experts.base import Expert, ExpertError
+from mmx.params import ExpertEntry, ParamsError
 
 REGISTERED: tuple[tuple[str, str], ...] = (
     # the lite profile
@@ -58,3 +60,16 @@ def get_expert(name: str) -> Expert:
     if expert.name != name:
         raise ExpertError(f"{MODULES[name]} declares {expert.name!r}, not {name!r}")
     return expert
+
+
+def check_entries(entries: Mapping[str, ExpertEntry]) -> None:
+    """Raise ParamsError where `embed.experts` says something else than the experts declare."""
+    for name, entry in entries.items():
+        key = f"params.yaml: embed.experts.{name}"
+        if name not in MODULES:
+            raise ParamsError(f"{key}: there is no such expert; there are {', '.join(MODULES)}")
+        expert = get_expert(name)
+        if entry.reads != expert.reads:
+            raise ParamsError(f"{key}.reads: it reads {expert.reads}, not {entry.reads}")
+        if entry.modality not in (None, expert.modality):
+            raise ParamsError(f"{key}.modality: it is {expert.modality}, not {entry.modality}")

@@ -18,7 +18,6 @@ from mmx.flow.tvl1 import TVL1
 from mmx.media.clip import Clip
 from mmx.media.frames import read_frames
 from mmx.media.limits import Limits
-from mmx.media.probe import probe
 from mmx.params import FlowParams
 
 FILE = "trailer.flow"
@@ -41,6 +40,7 @@ class FramePair(NamedTuple):
 def flow_item(
     *,
     video: Path,
+    shown: tuple[int, int],
     clips: list[Clip],
     params: FlowParams,
     limits: Limits,
@@ -49,12 +49,13 @@ def flow_item(
 ) -> dict[str, int]:
     """Write the Dual TV-L1 flow of a trailer's clips (section 4.1) to `out` / `trailer.flow`.
 
+    shown: (width, height) at which the video is shown, upright and with square pixels.
+
     On the CPU by the compiled solver, one pair after the other on one core; on another `device` by
     PyTorch, many at once. Return how many pairs there are, how many clips have none, and the size
     of the stored images. Raise MediaFault for what is wrong with the video.
     """
-    probed = probe(video, limits)
-    size = short_side_size(probed.width, probed.height, params.short_side)
+    size = short_side_size(*shown, params.short_side)
     header = stored_header(size, params)
     with one_thread(), FlowWriter(out / FILE, header) as writer:
         pairs = choose_pairs(video, clips, params, limits)

@@ -12,7 +12,6 @@ from subprocess import DEVNULL, PIPE, Popen
 from typing import IO, cast
 
 import ffmpeg
-import numpy as np
 
 from mmx.media.faults import MediaFault
 from mmx.media.limits import DEFAULT_LIMITS, Limits
@@ -108,16 +107,3 @@ def _check_exit(code: int) -> None:
         raise OSError(MACHINE[code], os.strerror(MACHINE[code]))
     if code:
         raise MediaFault("audio", "the sound cannot be decoded")
-
-
-def read_wav(path: Path) -> np.ndarray:
-    """Return the samples of a wav file of `extract_audio` as a read-only int16 array.
-
-    The array is mapped, not loaded: only what is touched takes memory. Raise wave.Error for a file
-    that is no wav, and ValueError for one that is shorter than its header says.
-    """
-    with open(path, "rb") as file, wave.open(file) as wav:
-        count, offset = wav.getnframes(), file.tell()
-    if count == 0:
-        return np.zeros(0, np.int16)
-    return np.memmap(path, np.dtype("<i2"), mode="r", offset=offset, shape=(count,))

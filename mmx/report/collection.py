@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from markupsafe import Markup
 
-from mmx import features as store
+from mmx.features.read import read_table
 from mmx.layout import Layout
 from mmx.media.clip import Clip
 from mmx.report import charts
@@ -34,7 +34,7 @@ class Archive:
 def read_archive(layout: Layout) -> Archive:
     """Read trailers.parquet, the store's tables of trailers and clips, and splits.parquet."""
     rows = pq.read_table(layout.trailers).to_pylist()
-    facts = store.read_table(layout.features / "trailers").to_pylist()
+    facts = read_table(layout.features / "trailers").to_pylist()
     splits = pq.read_table(layout.splits, columns=["trailer_id", "split"]).to_pylist()
     return Archive(
         trailers={row["trailer_id"]: row for row in rows if row["status"] == "accepted"},
@@ -49,7 +49,7 @@ def _read_clips(layout: Layout) -> dict[str, list[Clip]]:
     """Read every trailer's clips."""
     names = ["trailer_id", "clip", "start", "stop", "start_s", "stop_s"]
     found: dict[str, list[Clip]] = {}
-    for row in store.read_table(layout.features / "clips", columns=names).to_pylist():
+    for row in read_table(layout.features / "clips", columns=names).to_pylist():
         clip = Clip(row["clip"], row["start"], row["stop"], row["start_s"], row["stop_s"])
         found.setdefault(row["trailer_id"], []).append(clip)
     return found

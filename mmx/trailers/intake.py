@@ -9,6 +9,7 @@ import pyarrow as pa
 from mmx.layout import Layout
 from mmx.media.limits import Limits
 from mmx.params import CollectionParams
+from mmx.project import Project
 from mmx.trailers.inspection import Inspection, inspect_files
 from mmx.trailers.manifest import ManifestRow, genre_faults, read_manifest
 from mmx.trailers.paths import PathFault, video_file
@@ -95,6 +96,16 @@ def ingest(layout: Layout, params: CollectionParams, *, cache: Path, workers: in
     _require_pinned(sound, inspections)
     reasons |= {row.row: inspections[row.trailer_id].fault for row in sound}
     return Ingested(_trailers(rows, reasons), _sources(sound, inspections))
+
+
+def ingest_project(project: Project) -> Ingested:
+    """Check the manifest and the videos of a project as they are by now, as `ingest` does."""
+    return ingest(
+        project.layout,
+        project.params.collection,
+        cache=project.inspections,
+        workers=project.workers,
+    )
 
 
 def row_faults(row: ManifestRow, layout: Layout, params: CollectionParams) -> list[str]:

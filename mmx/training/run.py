@@ -184,3 +184,9 @@ def mean_loss(losses: list[tuple[torch.Tensor, int]]) -> float:
     values = torch.stack([loss for loss, _ in losses]).double().cpu()
     sizes = torch.tensor([size for _, size in losses], dtype=torch.float64)
     return float((values * sizes).sum() / sizes.sum())
+
+
+def facts(collection: Collection, trained: Trained) -> dict[str, int]:
+    """Return what the receipt says of a training."""
+    counts = {split: len(collection.members(split)) for split in ("train", "validation", "test")}
+    return {**counts, "epochs": int(trained.history[-1]["epoch"] or 0), "kept_epoch": trained.kept}

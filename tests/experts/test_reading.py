@@ -9,12 +9,13 @@ import pytest
 
 from mmx.experts.base import ExpertError
 from mmx.experts.logmel import PATCH_SAMPLES, log_mel_patches
-from mmx.experts.reading import Plan, assemble, chosen_sampling, plan, read_samples
+from mmx.experts.reading import read_samples
 from mmx.experts.registry import get_expert
+from mmx.experts.samples import Plan, assemble, chosen_sampling, plan
 from mmx.experts.sampling import Frames, Stacks
-from mmx.media.audio import read_wav
 from mmx.media.faults import MediaFault
 from mmx.media.frames import read_frames
+from mmx.media.wav import read_wav
 from mmx.params import EmbedParams, ExpertEntry
 
 FPS = 25

@@ -7,9 +7,10 @@ import pytest
 from scipy.signal import resample_poly
 
 from mmx.media import audio
-from mmx.media.audio import extract_audio, extract_item, read_wav
+from mmx.media.audio import extract_audio, extract_item
 from mmx.media.faults import MediaFault
 from mmx.media.probe import probe
+from mmx.media.wav import read_wav
 from mmx.params import AudioParams
 
 RATE = 16000

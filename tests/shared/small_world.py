@@ -19,7 +19,8 @@ from mmx.params import (
     SequenceParams,
     TrainParams,
 )
-from mmx.training.item import coarse_item, finetune_item
+from mmx.training.coarse_item import coarse_item
+from mmx.training.fine_item import finetune_item
 
 GENRES = ["Action", "Comedy", "Drama", "War"]
 """No trailer is War: the genre without positives."""

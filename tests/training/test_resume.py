@@ -13,9 +13,9 @@ from mmx.model.config import NetworkConfig
 from mmx.params import FinetuneParams, TrainParams
 from mmx.training.checkpoint import FILE, Checkpoint
 from mmx.training.coarse import train
+from mmx.training.coarse_item import coarse_item
 from mmx.training.data import Collection
 from mmx.training.fine import finetune
-from mmx.training.item import coarse_item
 from mmx.training.load import new_network
 from mmx.training.run import Run, Trained
 
@@ -29,7 +29,7 @@ import os, signal, sys
 from pathlib import Path
 from mmx.params import ModelParams, TrainParams
 from mmx.training.checkpoint import Checkpoint
-from mmx.training.item import coarse_item
+from mmx.training.coarse_item import coarse_item
 
 save = Checkpoint.save
 

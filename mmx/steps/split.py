@@ -1,4 +1,4 @@
-"""A project's collection: what of the manifest is accepted, who takes part, in which split."""
+"""split: train, validation, test; who has a place keeps it -> data/splits.parquet."""
 
 from collections import Counter
 from pathlib import Path
@@ -6,31 +6,23 @@ from pathlib import Path
 import pyarrow as pa
 
 from mmx.dvc_state.cached import cached_output, locked_digest
-from mmx.outputs import ITEM, read_parquet, write_parquet
+from mmx.engine.parquet import read_parquet, write_parquet
+from mmx.outputs import ITEM
+from mmx.pipeline.step import CORE_TOOLS, PlainStep
 from mmx.project import Project
-from mmx.steps import SCENES
-from mmx.trailers import Ingested, ingest
-from mmx.trailers.splits import assign
+from mmx.steps import scenes
 
 
 class SplitLostError(Exception):
     """dvc.lock knows of a split that is nowhere to be found."""
 
 
-def ingest_collection(project: Project) -> Ingested:
-    """Check the manifest and the videos as they are by now; unchanged videos are not read again.
-
-    Raise IngestError, TableError.
-    """
-    cache = project.store.root / "inspections.json"
-    params = project.params.collection
-    return ingest(project.layout, params, cache=cache, workers=project.workers)
-
-
-def split_collection(project: Project) -> None:
+def run(project: Project) -> None:
     """Write splits.parquet: trailers with at least `split.min_clips` clips, earlier places kept."""
+    from mmx.trailers.splits import assign
+
     layout, params = project.layout, project.params.split
-    clips = count_clips(layout.clips)
+    clips = count_clips(layout.root)
     columns = ["trailer_id", "group_id", "genres", "status"]
     rows = read_parquet(layout.trailers, columns).to_pylist()
     members = {
@@ -50,10 +42,10 @@ def split_collection(project: Project) -> None:
     print(f"split: {dict(sorted(counts.items()))}, {left_out} with too few clips left out")
 
 
-def count_clips(folder: Path) -> Counter[str]:
+def count_clips(root: Path) -> Counter[str]:
     """Return the number of clips by trailer in the table that the scenes step left."""
     counts: Counter[str] = Counter()
-    for path in folder.glob(f"{SCENES.affix}*.parquet"):
+    for path in scenes.OUTPUT.shard_paths(root):
         counts.update(read_parquet(path, [ITEM])[ITEM].to_pylist())
     return counts
 
@@ -77,3 +69,6 @@ def earlier_split(project: Project) -> pa.Table | None:
             "the stage split out of dvc.lock to draw a new split"
         )
     return read_parquet(cached)
+
+
+STEP = PlainStep(name="split", tools=CORE_TOOLS, function=run)

@@ -2,23 +2,29 @@
 
 import shutil
 
-from mmx.errors import plain_errors
+from mmx.engine.files import steady
 from mmx.experts.registry import get_expert
-from mmx.features import ExpertSource, build_store
-from mmx.features.describe import known_shards
-from mmx.pipeline import check_stage_tools
-from mmx.project import Project, open_project
+from mmx.pipeline.step import CORE_TOOLS, PlainStep
+from mmx.project import Project
 
 
-def build_features(project: Project) -> None:
+def run(project: Project) -> None:
     """Build the store beside its place, then put it there."""
-    check_stage_tools("features", project)
+    from mmx.features import ExpertSource, build_store
+    from mmx.features.describe import known_shards
+
     layout = project.layout
     experts = [
-        ExpertSource(name, entry.modality, layout.embeddings(name), get_expert(name).paper_width)
-        for name, entry in sorted(project.params.embed.experts.items())
+        ExpertSource(
+            name,
+            get_expert(name).modality,
+            layout.embeddings(name),
+            get_expert(name).paper_width,
+        )
+        for name in sorted(project.params.embed.experts)
     ]
-    with project.store.locked("features"), project.store.workspace() as folder:
+    read = [layout.sources, layout.clips, *(expert.directory for expert in experts)]
+    with steady(read), project.store.workspace() as folder:
         built = folder / "features"
         built.mkdir()
         digest = build_store(
@@ -34,6 +40,4 @@ def build_features(project: Project) -> None:
     print(f"features: root digest {digest}")
 
 
-if __name__ == "__main__":
-    with plain_errors():
-        build_features(open_project())
+STEP = PlainStep(name="features", tools=(*CORE_TOOLS, "mlcroissant"), function=run)

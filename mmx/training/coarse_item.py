@@ -1,14 +1,13 @@
-"""Coarse training and fine-tuning as one-item steps: read what the pipeline has, write a model."""
+"""Coarse training as a step of one item: read what the pipeline has, write a model."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmx.params import FinetuneParams, ModelParams, TrainParams
+from mmx.params import ModelParams, TrainParams
 from mmx.training.coarse import train
-from mmx.training.data import Collection, read_collection
-from mmx.training.fine import finetune
-from mmx.training.load import Description, configure, load_description, load_network, save_model
-from mmx.training.run import Trained
+from mmx.training.data import read_collection
+from mmx.training.load import Description, configure, save_model
+from mmx.training.run import facts
 
 
 def coarse_item(
@@ -50,34 +49,4 @@ def coarse_item(
     experts = {name: list(members) for name, members in model.modalities.items()}
     description = Description(config, experts, list(genres))
     save_model(out, trained.network, description, trained.history, trained.kept)
-    return _facts(collection, trained)
-
-
-def finetune_item(
-    *,
-    coarse: Path,
-    features: Path,
-    trailers: Path,
-    splits: Path,
-    params: FinetuneParams,
-    out: Path,
-    scratch: Path | None = None,
-    device: str = "auto",
-    live: Path | None = None,
-) -> dict[str, int]:
-    """Fine-tune the coarse model in the folder `coarse` into `out`; else as `coarse_item`."""
-    description = load_description(coarse)
-    collection = read_collection(
-        features, trailers, splits, description.experts, description.genres
-    )
-    trained = finetune(
-        load_network(coarse), collection, params, device=device, scratch=scratch, live=live
-    )
-    save_model(out, trained.network, description, trained.history, trained.kept)
-    return _facts(collection, trained)
-
-
-def _facts(collection: Collection, trained: Trained) -> dict[str, int]:
-    """What the receipt says of a training."""
-    counts = {split: len(collection.members(split)) for split in ("train", "validation", "test")}
-    return {**counts, "epochs": int(trained.history[-1]["epoch"] or 0), "kept_epoch": trained.kept}
+    return facts(collection, trained)

@@ -1,0 +1,128 @@
+"""Whether the files that an item reads are the ones whose digests it is known by, all the while."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+
+from mmx.engine.canonical import file_digest
+
+
+class InputChangedError(Exception):
+    """A file is not the one whose digest it is known by, or is gone."""
+
+
+@dataclass(frozen=True)
+class FileState:
+    """What tells a file, unchanged, from any other and from itself before a change."""
+
+    device: int
+    inode: int
+    size: int
+    """Bytes."""
+    mtime_ns: int
+    ctime_ns: int
+    """Of the last change of content or name; a program cannot set it."""
+
+    @classmethod
+    def of(cls, path: Path) -> "FileState":
+        """Return the state of the file at `path`, links followed; OSError where there is none."""
+        found = os.stat(path)
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+    @classmethod
+    def parse(cls, text: str) -> "FileState":
+        """Return the state that `str` wrote; raise ValueError for any other text."""
+        device, inode, size, mtime_ns, ctime_ns = map(int, text.split(":"))
+        return cls(device, inode, size, mtime_ns, ctime_ns)
+
+    def __str__(self) -> str:
+        """Return the five numbers with colons between them."""
+        return ":".join(map(str, astuple(self)))
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file and the digest that results made from it are known by."""
+
+    path: Path
+    sha256: str
+    """Digest, in hex, that its bytes must have."""
+    state: FileState | None = None
+    """The state in which it had this digest; None if unknown."""
+    remedy: str = "`dvc repro` makes it again"
+    """What to do where it is another file by now."""
+
+    @classmethod
+    def now(cls, path: Path) -> "InputFile":
+        """Return the file as it is; FileNotFoundError where there is none."""
+        state = FileState.of(path)
+        return cls(path, file_digest(path), state)
+
+    @classmethod
+    def known(
+        cls, path: Path, sha256: str, states: Mapping[FileState, str], remedy: str
+    ) -> "InputFile":
+        """Return the file at `path`, with its state if `states` has it with this digest.
+
+        states: digest by state, of files that were hashed before.
+        """
+        try:
+            state = FileState.of(path)
+        except FileNotFoundError:
+            return cls(path, sha256, None, remedy)
+        return cls(path, sha256, state if states.get(state) == sha256 else None, remedy)
+
+
+@contextmanager
+def unchanged(files: Iterable[InputFile]) -> Iterator[None]:
+    """Hold each file against its digest before what is done inside, and after.
+
+    A file in its known state is not read; one in another state is hashed, and passes if its bytes
+    are the same. Raise InputChangedError for other bytes or a file that is gone, also in place of
+    an error from inside: that is no word on the file that was meant.
+    """
+    found = [replace(file, state=_checked(file)) for file in files]
+    try:
+        yield
+    finally:
+        for file in found:
+            _checked(file)
+
+
+def _checked(file: InputFile) -> FileState:
+    """Return the state of a file with the right bytes, as it was before they were read."""
+    try:
+        state = FileState.of(file.path)
+        if state == file.state or file_digest(file.path) == file.sha256:
+            return state
+    except FileNotFoundError:
+        raise InputChangedError(_advice(file, "is gone")) from None
+    raise InputChangedError(_advice(file, "has other bytes than its digest says"))
+
+
+def _advice(file: InputFile, what: str) -> str:
+    return f"{file.path.name} {what}: {file.remedy}"
+
+
+@contextmanager
+def steady(paths: Iterable[Path]) -> Iterator[None]:
+    """Raise InputChangedError if a file at or below `paths` is not the same afterwards.
+
+    For work whose results are not kept by digest: nothing is hashed.
+    """
+    places = list(paths)
+    before = _states(places)
+    yield
+    after = _states(places)
+    changed = sorted(path for path in before | after if before.get(path) != after.get(path))
+    if changed:
+        raise InputChangedError(
+            f"{changed[0].name} was changed while it was read: run `dvc repro` again"
+        )
+
+
+def _states(places: Iterable[Path]) -> dict[Path, FileState]:
+    files = (path for place in places for path in (place, *place.rglob("*")) if path.is_file())
+    return {path: FileState.of(path) for path in files}

@@ -1,0 +1,78 @@
+"""Which modules of a package a module is made of: what it imports, directly or not."""
+
+import ast
+from collections.abc import Collection, Iterable, Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def imported_modules(starts: Iterable[str], neutral: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the modules named in `starts` and all that they import of their package, sorted.
+
+    Imports inside functions count, those for type checkers do not. A package's own `__init__`
+    counts where something is imported from it. neutral: modules and packages that have no part in
+    a result, such as bookkeeping; neither they nor what they import is looked into. Nothing is
+    executed. Raise ModuleNotFoundError for a start that does not exist.
+    """
+    found: set[str] = set()
+    waiting = list(starts)
+    for start in waiting:
+        if source_file(start) is None:
+            raise ModuleNotFoundError(f"no module named {start!r}", name=start)
+    while waiting:
+        name = waiting.pop()
+        if name not in found and not is_below(name, neutral):
+            found.add(name)
+            waiting += imports_of(name)
+    return tuple(sorted(found))
+
+
+def is_below(name: str, packages: Iterable[str]) -> bool:
+    """Say whether a module is one of these packages and modules, or lies in one."""
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+@cache
+def source_file(name: str) -> Path | None:
+    """Return the file of a module or of a package's `__init__`; None where there is none."""
+    top, *parts = name.split(".")
+    spec = find_spec(top)
+    if spec is None or spec.origin is None:
+        return None
+    path = Path(spec.origin).parent.joinpath(*parts)
+    candidates = (path / "__init__.py", path.with_name(f"{path.name}.py"))
+    return next((each for each in candidates if each.is_file()), None)
+
+
+@cache
+def imports_of(name: str) -> tuple[str, ...]:
+    """Return the modules of its own package that a module imports directly."""
+    path = source_file(name)
+    if path is None:
+        return ()
+    top = name.partition(".")[0]
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    named = (module for node in _running(tree) for module in _modules_in(node))
+    return tuple(sorted({module for module in named if module.split(".")[0] == top}))
+
+
+def _running(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes that are executed, which those for type checkers are not."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        checking = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        waiting += node.orelse if checking else ast.iter_child_nodes(node)  # type: ignore[attr-defined]
+
+
+def _modules_in(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if not isinstance(node, ast.ImportFrom) or node.level or not node.module:
+        return []
+    below = [f"{node.module}.{alias.name}" for alias in node.names]
+    modules = [name for name in below if source_file(name)]
+    # What is imported from a package and is no module of it comes from its __init__.
+    return modules if len(modules) == len(below) else [node.module, *modules]

@@ -1,0 +1,87 @@
+"""Before hours are spent on results that only a change of code or tools has made stale: ask."""
+
+from collections.abc import Iterable, Sequence
+
+from mmx.dvc_state.cached import CachedOutput
+from mmx.dvc_state.history import History
+from mmx.engine.canonical import data_digest
+from mmx.engine.receipt import Receipt
+from mmx.engine.run import Task
+from mmx.pipeline.changes import changed_files, describe
+from mmx.pipeline.cost import hours
+from mmx.pipeline.ingredients import differs_in_code_alone, step_code
+from mmx.pipeline.step import ItemStep, TrailerStep
+from mmx.pipeline.upstream import Upstream
+from mmx.project import Project
+from mmx.tools import tool_versions
+
+
+class StaleCodeError(Exception):
+    """Results are stale because of code or tools alone, and making them again would take long."""
+
+    exit_code = 4
+
+
+def refuse_costly_surprise(
+    step: TrailerStep, upstream: Upstream, cached: CachedOutput, misses: Sequence[Task]
+) -> None:
+    """Raise StaleCodeError if results that only code or tools made stale cost too much.
+
+    misses: what is to be computed. Not raised once `mmx renew` has said of the present code that
+    the step is to be computed with it.
+    """
+    project = upstream.project
+    stale = stale_items(step, upstream, cached, misses)
+    cost = hours(step, upstream, stale) if stale else 0.0
+    if cost <= project.params.run.ask_above or is_renewed(step, project):
+        return
+    name = step.name
+    raise StaleCodeError(
+        f"{name}: {len(stale)} finished items would be computed again, which takes about "
+        f"{cost:.1f} hours, only because code or tools changed:\n"
+        + "".join(f"  {line}\n" for line in what_changed(step, project, stale.values()))
+        + f"`mmx adopt {name}` computes a sample and keeps the rest if it is bit-equal; "
+        f"`mmx renew {name}` has all of them computed; then run `dvc repro` again. "
+        f"run.ask_above is {project.params.run.ask_above:g} hours."
+    )
+
+
+def stale_items(
+    step: TrailerStep, upstream: Upstream, cached: CachedOutput, misses: Iterable[Task]
+) -> dict[str, Receipt]:
+    """Return the earlier receipt of each trailer that only code or tools separate from it."""
+    known = cached.by_item
+    return {
+        task.item: known[task.item]
+        for task in misses
+        if task.item in known
+        and differs_in_code_alone(step, task.ingredients, known[task.item], upstream, task.item)
+    }
+
+
+def what_changed(step: ItemStep, project: Project, stale: Iterable[Receipt]) -> list[str]:
+    """Return a line for each changed source file and tool, as far as they are known."""
+    tools = tool_versions(step.tools)
+    before: dict[str, set[str]] = {name: set() for name in tools}
+    for receipt in stale:
+        for name, version in receipt.ingredients.tools.items():
+            before.setdefault(name, set()).add(version)
+    lines = [
+        f"{name} {', '.join(sorted(old)) or 'none'} -> {tools.get(name, 'none')}"
+        for name, old in sorted(before.items())
+        if old != {tools.get(name)}
+    ]
+    base = next(History(project.layout.root).versions(step.output.folder), None)
+    if base is not None and base.commit is not None:
+        lines += describe(changed_files(step, project.layout.root, base.commit.sha))
+    return lines or ["code of the step, as its receipts say"]
+
+
+def renewal(step: ItemStep) -> str:
+    """Return the digest of the code and tools that a renewal is about."""
+    return data_digest({"code": step_code(step), "tools": tool_versions(step.tools)})
+
+
+def is_renewed(step: ItemStep, project: Project) -> bool:
+    """Say whether `mmx renew` has been called for the step with the present code and tools."""
+    return project.store.renewed(step.name) == renewal(step)

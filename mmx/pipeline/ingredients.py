@@ -1,0 +1,96 @@
+"""What an item's fingerprint covers, and whether only code or tools separate it from a receipt."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from mmx.engine.code import code_digest
+from mmx.engine.imports import imported_modules
+from mmx.engine.receipt import Ingredients, Receipt, Weight
+from mmx.pipeline.step import ItemStep, TrailerStep, parameters_of
+from mmx.pipeline.upstream import STREAMS, Upstream
+from mmx.project import Project
+from mmx.tools import tool_versions
+
+NEUTRAL = (
+    "mmx.engine",
+    "mmx.errors",
+    "mmx.experts.registry",
+    "mmx.layout",
+    "mmx.outputs",
+    "mmx.params",
+    "mmx.project",
+)
+"""Modules that have no part in a result: bookkeeping, types, places."""
+
+
+def step_modules(step: ItemStep) -> tuple[str, ...]:
+    """Return the modules whose code determines a step's results, sorted."""
+    return _reached(step.code)
+
+
+@cache
+def _reached(starts: tuple[str, ...]) -> tuple[str, ...]:
+    return imported_modules(starts, NEUTRAL)
+
+
+@cache
+def _code(starts: tuple[str, ...]) -> str:
+    return code_digest(_reached(starts))
+
+
+def step_code(step: ItemStep) -> str:
+    """Return the digest of the code that determines a step's results."""
+    return _code(step.code)
+
+
+def ingredients_of(step: ItemStep, project: Project) -> Callable[[dict[str, str]], Ingredients]:
+    """Return the function from an item's inputs to its ingredients; the rest is common to all."""
+    parameters = parameters_of(step, project.params)
+    code, tools = step_code(step), tool_versions(step.tools)
+    weights = step.weights(project) if isinstance(step, TrailerStep) else ()
+
+    def ingredients(inputs: dict[str, str]) -> Ingredients:
+        return Ingredients(step.name, step.schema, inputs, parameters, code, tools, weights)
+
+    return ingredients
+
+
+def differs_in_code_alone(
+    step: TrailerStep, new: Ingredients, old: Receipt, upstream: Upstream, trailer: str
+) -> bool:
+    """Say whether code, tools or interpreter are all that separates an item from a receipt.
+
+    Inputs count as the same if the receipt names the same streams or, as earlier versions did, the
+    same file; parameters if they mean the same, those added since at their birth values.
+    """
+    made = old.ingredients
+    if made == new:
+        return False
+    same = same_inputs(new.inputs, made.inputs, upstream.sources[trailer]["sha256"])
+    return (
+        same
+        and means_the_same(step, made.parameters, new.parameters)
+        and weights_of(made.weights) == weights_of(new.weights)
+    )
+
+
+def same_inputs(new: dict[str, str], old: dict[str, str], file: str) -> bool:
+    """Say whether two items had the same inputs; `file` is the sha256 of the present video."""
+    if old == new:
+        return True
+    named_the_file = {role: digest for role, digest in new.items() if role not in STREAMS}
+    return old == {**named_the_file, "video": file}
+
+
+def means_the_same(step: ItemStep, old: dict[str, Any], new: dict[str, Any]) -> bool:
+    """Say whether a receipt's parameters are those of an item, however they were written."""
+    try:
+        return step.normalise(old) == new
+    except (KeyError, AttributeError, TypeError):
+        return False
+
+
+def weights_of(weights: tuple[Weight, ...]) -> list[str]:
+    """Return what of the weights a fingerprint covers."""
+    return sorted(weight.sha256 for weight in weights)

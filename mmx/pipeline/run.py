@@ -1,0 +1,132 @@
+"""Run a step over a project: gather its items, complete them, lay out the result."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+
+from mmx.device import count_gpus, find_device, take_gpu
+from mmx.dvc_state.cached import CachedOutput
+from mmx.engine.receipt import gc_disabled
+from mmx.engine.run import Outcome, Task, Workers, check, complete
+from mmx.pipeline.gate import refuse_costly_surprise
+from mmx.pipeline.ingredients import ingredients_of
+from mmx.pipeline.registry import find_step
+from mmx.pipeline.step import ALL, CollectionStep, ItemStep, PlainStep, Step, TrailerStep
+from mmx.pipeline.upstream import Upstream
+from mmx.project import Project
+from mmx.tools import check_tools
+
+
+def run_step(name: str, project: Project) -> Outcome | None:
+    """Bring a step's outputs up to date; return what became of its items, if it has any.
+
+    Raise StepFailedError after saving all that could be computed, StaleCodeError before computing
+    where results are stale only because of code, StoreBusyError when another run is under way,
+    ToolsError when tools.yaml is out of date.
+    """
+    return run(find_step(name, project.params), project)
+
+
+def run(step: Step, project: Project) -> Outcome | None:
+    """Bring the outputs of a step up to date, as `run_step` does."""
+    check_tools(project.layout.tools, step.tools)
+    with project.store.locked(step.name):
+        if isinstance(step, TrailerStep):
+            return run_trailers(step, project)
+        if isinstance(step, CollectionStep):
+            return run_collection(step, project)
+        assert isinstance(step, PlainStep)
+        step.function(project)
+        return None
+
+
+@gc_disabled()
+def run_trailers(step: TrailerStep, project: Project) -> Outcome:
+    """Make the items of all accepted trailers and lay out the result."""
+    upstream, cached = Upstream(project), cached_output(step, project)
+    outcome = complete(
+        step.recipe,
+        trailer_tasks(step, upstream),
+        project.store,
+        cached=cached,
+        workers=workers_of(step, project),
+        prepare=preparation(step, upstream),
+        before=lambda misses: refuse_costly_surprise(step, upstream, cached, misses),
+    )
+    check(outcome, step.name, project.params.run.max_failed)
+    lay_out(step, project, outcome, cached)
+    return outcome
+
+
+def run_collection(step: CollectionStep, project: Project) -> Outcome:
+    """Make the one item of a step that sees all trailers, and lay out its files.
+
+    Raise CollectionError for a collection that cannot be learnt from.
+    """
+    # Before the digests are taken: what is changed in between is found out.
+    reads = tuple(step.reads(project))
+    ingredients = ingredients_of(step, project)(step.inputs(project))
+    cached = cached_output(step, project)
+    outcome = complete(
+        step.recipe,
+        [Task(ALL, ingredients, reads=reads)],
+        project.store,
+        cached=cached,
+        workers=Workers(in_process=True),
+        prepare=lambda task: replace(task, arguments=step.arguments(project)),
+        unit="run",
+    )
+    check(outcome, step.name, 0.0)
+    lay_out(step, project, outcome, cached)
+    step.after(project, outcome.receipts[ALL])
+    return outcome
+
+
+def cached_output(step: ItemStep, project: Project) -> CachedOutput:
+    """Return the view of what DVC has of the step's last output."""
+    return CachedOutput(project.layout.root, step.output)
+
+
+def lay_out(step: ItemStep, project: Project, outcome: Outcome, cached: CachedOutput) -> None:
+    """Build the output directory beside its place, then put it there."""
+    out = step.output.path(project.layout.root)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with project.store.workspace() as folder:
+        built = folder / "out"
+        built.mkdir()
+        cached.lay_out(outcome.kept, built)
+        step.output.write(built, outcome.receipts, project.store, outcome.kept)
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.move(built, out)
+
+
+def trailer_tasks(step: TrailerStep, upstream: Upstream) -> list[Task]:
+    """Return a task, without arguments yet, for each accepted trailer whose inputs are there."""
+    ingredients = ingredients_of(step, upstream.project)
+    tasks = []
+    for trailer in upstream.sources:
+        inputs = upstream.inputs(step, trailer)
+        if inputs is not None:
+            tasks.append(Task(trailer, ingredients(inputs)))
+    return tasks
+
+
+def preparation(step: TrailerStep, upstream: Upstream) -> Callable[[Task], Task]:
+    """Return what gives a task of `trailer_tasks` its arguments."""
+    return lambda task: replace(
+        task,
+        arguments=step.arguments(upstream, task.item),
+        reads=tuple(step.reads(upstream, task.item)),
+    )
+
+
+def workers_of(step: TrailerStep, project: Project) -> Workers:
+    """Return the worker processes that compute a step's items on this machine."""
+    device = find_device(project.params.run.device) if step.uses_gpu else "cpu"
+    return Workers(
+        count=project.workers,
+        gpus=count_gpus() if device == "cuda" else 0,
+        chunk=step.chunk,
+        setup=take_gpu if device == "cuda" else None,
+        device=device,
+    )

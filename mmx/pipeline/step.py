@@ -1,0 +1,113 @@
+"""What a step is: the one declaration that stages, fingerprints, status, plan and trace read."""
+
+from abc import ABC
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mmx.engine.files import InputFile
+from mmx.engine.receipt import Receipt, Weight
+from mmx.engine.run import Recipe
+from mmx.outputs import Output
+from mmx.params import Params, Section
+from mmx.project import Project
+
+if TYPE_CHECKING:
+    from mmx.pipeline.upstream import Upstream
+
+VIDEO = "video"
+"""Role of the pictures of a trailer's video: a digest of the stream's packets and timing."""
+SOUND = "sound"
+"""Role of the sound of a trailer's video, likewise."""
+ALL = "all"
+"""The one item of a step that sees all trailers at once."""
+
+CORE_TOOLS = ("numpy", "pyarrow", "python")
+PICTURE_TOOLS = (*CORE_TOOLS, "av", "opencv-contrib-python")
+LEARNING_TOOLS = (*CORE_TOOLS, "safetensors", "scikit-learn", "torch")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step(ABC):
+    """A step of the pipeline: one stage of dvc.yaml."""
+
+    name: str
+    """As in dvc.yaml: `flow`, or `embed@senet154` for one of a family."""
+    tools: tuple[str, ...]
+    """Packages and programs whose version has a part in the result."""
+    section: type[Section] | None = None
+    """The class of the step's section of params.yaml, where mmx/params.py does not have it; the
+    section is called like the step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlainStep(Step):
+    """A step without items: it always runs as a whole."""
+
+    function: Callable[[Project], None]
+    """Writes the step's outputs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemStep(Step):
+    """A step whose work is split into items, each with a fingerprint and a receipt."""
+
+    recipe: Recipe
+    output: Output
+    keys: tuple[str, ...]
+    """Sections or leaf keys of params.yaml that have a part in the result."""
+    needs: tuple[str, ...] = ()
+    """Roles of the inputs: VIDEO, SOUND, or the names of earlier steps."""
+    modules: tuple[str, ...] = ()
+    """Modules loaded by name while the step runs, beside that of the recipe's function. What a
+    module imports, directly or not, is found by itself."""
+    schema: int = 1
+    """Raised by hand when the meaning of the result changes without its code."""
+    normalise: Callable[[Mapping[str, Any]], dict[str, Any]] = dict
+    """Brings parameters by leaf key into the form that the fingerprint covers, so that two ways to
+    say the same cost nothing. Applied to its own result it changes nothing."""
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """Modules from which the code that determines the result is reached."""
+        return (self.recipe.function.partition(":")[0], *self.modules)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrailerStep(ItemStep):
+    """A step whose items are trailers."""
+
+    arguments: Callable[["Upstream", str], dict[str, Any]]
+    """(what earlier steps left, trailer_id) -> what the recipe's function is called with."""
+    reads: Callable[["Upstream", str], Iterable[InputFile]]
+    """(what earlier steps left, trailer_id) -> the files that the function reads."""
+    seconds_per_minute: float
+    """CPU-seconds per minute of video, roughly, for a plan before anything was measured."""
+    weights: Callable[[Project], tuple[Weight, ...]] = lambda project: ()
+    """Files of pre-trained weights that have a part in the result."""
+    chunk: int = 1
+    """Trailers per call of the recipe's function."""
+    uses_gpu: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectionStep(ItemStep):
+    """A step that sees all trailers at once: its one item is ALL."""
+
+    inputs: Callable[[Project], dict[str, str]]
+    """Digest by role of all that the function reads."""
+    arguments: Callable[[Project], dict[str, Any]]
+    """What the recipe's function is called with."""
+    reads: Callable[[Project], Iterable[InputFile]]
+    """The files that the function reads."""
+    after: Callable[[Project, Receipt], None] = lambda project, receipt: None
+    """Done once the output directory is there."""
+
+
+class UnknownStepError(Exception):
+    """No step has this name."""
+
+
+def parameters_of(step: ItemStep, params: Params) -> dict[str, Any]:
+    """Return the parameters that the step's fingerprints cover, by leaf key of params.yaml."""
+    return step.normalise(params.leaves(step.keys))

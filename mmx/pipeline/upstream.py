@@ -1,0 +1,125 @@
+"""What the earlier steps have left: the accepted videos, the clips, each step's receipts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from mmx.engine.canonical import bytes_digest
+from mmx.engine.files import FileState, InputChangedError, InputFile
+from mmx.engine.parquet import read_parquet
+from mmx.engine.receipt import Receipt
+from mmx.engine.rows import encode_rows
+from mmx.media.clip import Clip
+from mmx.outputs import ITEM, TableOutput, item_rows, read_receipts
+from mmx.pipeline.registry import find_trailer_step
+from mmx.pipeline.step import SOUND, VIDEO, TrailerStep
+from mmx.project import Project
+
+STREAMS = {VIDEO: "video_digest", SOUND: "sound_digest"}
+"""Column of sources.parquet that identifies what a step reads of a video, by role."""
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """What the steps before have left, read as it is asked for."""
+
+    project: Project
+    given: pa.Table | None = None
+    """What sources.parquet would hold by now, where that is what counts."""
+    _receipts: dict[str, dict[str, Receipt]] = field(default_factory=dict)
+    _tables: dict[Path, pa.Table | None] = field(default_factory=dict)
+
+    @cached_property
+    def sources(self) -> dict[str, dict[str, Any]]:
+        """Row of sources.parquet by trailer, sorted."""
+        table = self.given
+        if table is None:
+            table = read_parquet(self.project.layout.sources)
+        rows = table.to_pylist()
+        return {row[ITEM]: row for row in sorted(rows, key=lambda row: row[ITEM])}
+
+    @cached_property
+    def _states(self) -> Mapping[FileState, str]:
+        # Imported here: it comes with what decodes videos, and a run with nothing to do needs none.
+        from mmx.trailers.inspection import known_states
+
+        return known_states(self.project.inspections)
+
+    def video(self, trailer: str) -> InputFile:
+        """Return a trailer's video file; ingest need not have hashed it on this machine."""
+        source = self.sources[trailer]
+        path = self.project.layout.data / source["video"]
+        remedy = f"put the old file back, or `mmx accept {trailer}`; then run `dvc repro`"
+        return InputFile.known(path, source["sha256"], self._states, remedy)
+
+    def step(self, name: str) -> TrailerStep:
+        """Return an earlier step."""
+        return find_trailer_step(name, self.project.params)
+
+    def receipts(self, step: str) -> dict[str, Receipt]:
+        """Return the receipts of an earlier step by trailer."""
+        if step not in self._receipts:
+            out = self.step(step).output.path(self.project.layout.root)
+            self._receipts[step] = read_receipts(out, verify=False)
+        return self._receipts[step]
+
+    def file(self, step: str, trailer: str) -> InputFile | None:
+        """Return the file that an earlier step left of a trailer; None where it left none.
+
+        Raise InputChangedError for a file that its receipt names and that is not there: a trailer
+        is silent because its receipt says so, not because somebody deleted its sound.
+        """
+        output = self.step(step).output
+        out = output.path(self.project.layout.root)
+        for name, made in output.own_files(trailer, self.receipts(step)[trailer]).items():
+            if not (out / name).exists():
+                raise InputChangedError(
+                    f"{out / name} is missing; `mmx verify` names all that is, `dvc checkout` or "
+                    "`dvc repro` brings it back"
+                )
+            return InputFile(out / name, made.sha256)
+        return None
+
+    def rows(self, step: str, trailer: str) -> pa.Table:
+        """Return the rows that an earlier step left of a trailer.
+
+        Raise InputChangedError where they are not those that its receipt records.
+        """
+        output = self.step(step).output
+        assert isinstance(output, TableOutput)
+        path = output.shard_path(self.project.layout.root, trailer)
+        if path not in self._tables:
+            self._tables[path] = read_parquet(path) if path.exists() else None
+        recorded = self.receipts(step)[trailer].outputs[0].sha256
+        table = self._tables[path]
+        rows = None if table is None else item_rows(table, trailer)
+        if rows is None or bytes_digest(encode_rows(rows)) != recorded:
+            raise InputChangedError(
+                f"{path.name}: the rows of {trailer} are not those that {step} made; "
+                "`mmx verify` names all that changed, `dvc repro` makes them again"
+            )
+        return rows
+
+    def clips(self, trailer: str) -> list[Clip]:
+        """Return the clips of a trailer, in order; raise InputChangedError as `rows` does."""
+        return [
+            Clip(row["clip"], row["start"], row["stop"], row["start_s"], row["stop_s"])
+            for row in self.rows("scenes", trailer).to_pylist()
+        ]
+
+    def inputs(self, step: TrailerStep, trailer: str) -> dict[str, str] | None:
+        """Return the digest of each input of an item; None where an earlier step has none."""
+        digests: dict[str, str] = {}
+        for need in step.needs:
+            if need in STREAMS:
+                digests[need] = self.sources[trailer][STREAMS[need]]
+                continue
+            receipt = self.receipts(need).get(trailer)
+            if receipt is None or receipt.fault:
+                return None
+            digests[need] = receipt.output_digest
+        return digests

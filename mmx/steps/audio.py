@@ -1,0 +1,31 @@
+"""audio: the sound of every accepted trailer -> data/audio/."""
+
+from typing import Any
+
+from mmx.engine.run import Recipe
+from mmx.outputs import FilesOutput
+from mmx.pipeline.step import CORE_TOOLS, SOUND, TrailerStep
+from mmx.pipeline.upstream import Upstream
+
+
+def arguments(upstream: Upstream, trailer: str) -> dict[str, Any]:
+    """Return what `extract_item` is called with."""
+    project = upstream.project
+    return {
+        "video": upstream.video(trailer).path,
+        "params": project.params.audio,
+        "limits": project.limits,
+    }
+
+
+STEP = TrailerStep(
+    name="audio",
+    needs=(SOUND,),
+    recipe=Recipe("mmx.media.audio:extract_item", ("mmx.media.faults:MediaFault",)),
+    keys=("audio",),
+    tools=(*CORE_TOOLS, "av", "ffmpeg"),
+    output=FilesOutput("data/audio", ".wav"),
+    arguments=arguments,
+    reads=lambda upstream, trailer: [upstream.video(trailer)],
+    seconds_per_minute=0.3,
+)

@@ -1,0 +1,166 @@
+"""embed@EXPERT: one expert's embedding of every clip -> data/embeddings/EXPERT/."""
+
+from collections.abc import Iterable, Mapping
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from mmx.device import find_device
+from mmx.engine.files import InputFile
+from mmx.engine.receipt import Weight
+from mmx.engine.run import Recipe
+from mmx.experts.reading import READERS
+from mmx.experts.registry import MODULES, expert_names, get_expert
+from mmx.experts.weights import Place, Status, Weights, require, require_present, weights_folder
+from mmx.outputs import TableOutput
+from mmx.params import EmbedParams, Params
+from mmx.pipeline.step import PICTURE_TOOLS, VIDEO, TrailerStep
+from mmx.pipeline.upstream import Upstream
+from mmx.project import Project
+
+FAMILY = "embed"
+UPSTREAM = {"clips": VIDEO, "flow": "flow", "audio": "audio"}
+"""What an expert needs beside the clips, by the artefact that it reads."""
+CHUNK = 6
+"""Trailers per call: enough to fill batches across them."""
+OWN = ("batch", "frames_per_clip")
+"""Parameters that an expert may have otherwise than `embed` says."""
+
+
+def steps(params: Params) -> list[TrailerStep]:
+    """Return the steps of the experts that params.yaml lists."""
+    return [embed_step(name) for name in sorted(params.embed.experts)]
+
+
+def tools() -> tuple[str, ...]:
+    """Return the tools that any registered expert needs."""
+    return tuple(tool for name in expert_names() for tool in embed_step(name).tools)
+
+
+def step_name(expert: str) -> str:
+    """Return the name of an expert's step."""
+    return f"{FAMILY}@{expert}"
+
+
+@cache
+def embed_step(name: str) -> TrailerStep:
+    """Return the step of one registered expert; raise ExpertError for an unknown name."""
+    expert = get_expert(name)
+    own = tuple(f"{FAMILY}.experts.{name}.{key}" for key in (*OWN, "rate"))
+    return TrailerStep(
+        name=step_name(name),
+        needs=(UPSTREAM[expert.reads], "scenes"),
+        recipe=Recipe(
+            "mmx.experts.item:embed_items",
+            ("mmx.media.faults:MediaFault",),
+            job="mmx.experts.job:EmbedJob",
+        ),
+        modules=(MODULES[name], READERS[expert.reads]),
+        keys=("embed.batch", "embed.frames_per_clip", "embed.precision", *own),
+        normalise=partial(effective, name),
+        tools=tuple(sorted({*PICTURE_TOOLS, *expert.tools})),
+        output=TableOutput(f"data/embeddings/{name}", "e"),
+        arguments=partial(arguments, name),
+        reads=lambda upstream, trailer: filter(None, [source_of(name, upstream, trailer)]),
+        seconds_per_minute=1.0 if expert.weights else 0.8,
+        weights=lambda project: tuple(expert_weights(name, project).values()),
+        chunk=CHUNK,
+        uses_gpu=True,
+    )
+
+
+def effective(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an expert's parameters with its own values in place of the common ones.
+
+    values: by leaf key; in receipts of earlier versions the whole entry under its own key.
+    """
+    entry = f"{FAMILY}.experts.{name}"
+    given = {key.removeprefix(f"{entry}."): value for key, value in values.items()}
+    given |= given.pop(entry, {})
+    found = {
+        f"{FAMILY}.{key}": given[key] if given.get(key) is not None else values[f"{FAMILY}.{key}"]
+        for key in OWN
+    }
+    return {
+        **found,
+        "embed.precision": values["embed.precision"],
+        f"{entry}.rate": given.get("rate", "native"),
+    }
+
+
+def arguments(name: str, upstream: Upstream, trailer: str) -> dict[str, Any]:
+    """Return what an expert's job holds for one trailer."""
+    project = upstream.project
+    source = source_of(name, upstream, trailer)
+    files = expert_weights(name, project).items()
+    return {
+        "expert": name,
+        "source": source.path if source else None,
+        "clips": tuple(upstream.clips(trailer)),
+        "params": effective_params(name, project.params.embed),
+        "weights": {weight.name: path for path, weight in files},
+        "limits": project.limits,
+        "rate": project.params.embed.experts[name].rate,
+        "device": find_device(project.params.run.device),
+    }
+
+
+def source_of(name: str, upstream: Upstream, trailer: str) -> InputFile | None:
+    """Return the file that an expert reads of a trailer; None where an earlier step left none."""
+    need = UPSTREAM[get_expert(name).reads]
+    return upstream.video(trailer) if need == VIDEO else upstream.file(need, trailer)
+
+
+def effective_params(name: str, params: EmbedParams) -> EmbedParams:
+    """Return the section with the expert's own values in place of the common ones."""
+    own = params.experts[name].model_dump(include=set(OWN), exclude_none=True)
+    return params.model_copy(update=own)
+
+
+def expert_weights(name: str, project: Project) -> dict[Path, Weight]:
+    """Return the checked files of an expert's weights and what a receipt says of each.
+
+    Raise WeightsError naming every file that is missing, with where to get it, or refused.
+    """
+    return _checked_weights(name, weights_place(project))
+
+
+@cache
+def _checked_weights(name: str, place: Place) -> dict[Path, Weight]:
+    found = require(get_expert(name).weights, place)
+    return {status.path: weight_of(status) for status in found}
+
+
+def weight_of(status: Status) -> Weight:
+    """Return what a receipt says of a checked file of weights."""
+    assert status.hashes
+    weights = status.weights
+    return Weight(weights.file, status.hashes.sha256, status.source, weights.licence)
+
+
+def weights_place(project: Project) -> Place:
+    """Return where weights lie, and where the project pins them."""
+    return Place(weights_folder(), project.layout.weights_lock)
+
+
+def listed_weights(project: Project, experts: Iterable[str] = ()) -> list[Weights]:
+    """Return the weights of these experts, or of those that params.yaml lists, each file once."""
+    names = experts or sorted(project.params.embed.experts)
+    return list(dict.fromkeys(each for name in names for each in get_expert(name).weights))
+
+
+def require_weights(project: Project) -> None:
+    """Raise WeightsError where an expert that params.yaml lists has no checked file of weights.
+
+    For every expert at once, and before the first step: days of flow are not to be spent on a run
+    whose embeddings cannot be made.
+    """
+    require(listed_weights(project), weights_place(project))
+
+
+def require_weights_present(project: Project) -> None:
+    """Raise WeightsError where a listed expert's file of weights is not there; checks nothing else.
+
+    For the stages after the first: to hash a gigabyte in each would take longer than one trailer.
+    """
+    require_present(listed_weights(project), weights_place(project))

@@ -1,0 +1,29 @@
+"""ingest: manifest and videos, checked -> data/trailers.parquet, data/sources.parquet."""
+
+from collections import Counter
+
+from mmx.engine.parquet import write_parquet
+from mmx.pipeline.step import CORE_TOOLS, PlainStep
+from mmx.project import Project
+
+
+def run(project: Project) -> None:
+    """Write both tables and say how many rows are in and why others are not."""
+    from mmx.steps.embed import require_weights
+    from mmx.trailers.intake import ingest_project
+
+    layout = project.layout
+    require_weights(project)
+    tables = ingest_project(project)
+    # The order of the genres is that of the logits: with it in the file, another order is another
+    # file to every stage that learns from the labels.
+    vocabulary = {"genres": "|".join(project.params.collection.genres)}
+    write_parquet(tables.trailers, layout.trailers, vocabulary)
+    write_parquet(tables.sources, layout.sources)
+    rejected = Counter(filter(None, tables.trailers["reason"].to_pylist()))
+    print(f"ingest: {len(tables.sources)} accepted, {rejected.total()} rejected")
+    for reason, count in sorted(rejected.items()):
+        print(f"  {count} x {reason}")
+
+
+STEP = PlainStep(name="ingest", tools=(*CORE_TOOLS, "av"), function=run)

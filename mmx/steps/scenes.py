@@ -1,0 +1,32 @@
+"""scenes: the shots of every accepted trailer -> data/clips/."""
+
+from typing import Any
+
+from mmx.engine.run import Recipe
+from mmx.outputs import TableOutput
+from mmx.pipeline.step import PICTURE_TOOLS, VIDEO, TrailerStep
+from mmx.pipeline.upstream import Upstream
+
+
+def arguments(upstream: Upstream, trailer: str) -> dict[str, Any]:
+    """Return what `detect_item` is called with."""
+    project = upstream.project
+    return {
+        "video": upstream.video(trailer).path,
+        "params": project.params.scenes,
+        "limits": project.limits,
+    }
+
+
+OUTPUT = TableOutput("data/clips", "c")
+STEP = TrailerStep(
+    name="scenes",
+    needs=(VIDEO,),
+    recipe=Recipe("mmx.scenes.shots:detect_item", ("mmx.media.faults:MediaFault",)),
+    keys=("scenes",),
+    tools=(*PICTURE_TOOLS, "scenedetect"),
+    output=OUTPUT,
+    arguments=arguments,
+    reads=lambda upstream, trailer: [upstream.video(trailer)],
+    seconds_per_minute=0.7,
+)

@@ -1,0 +1,131 @@
+"""`mmx adopt`: keep results that other code made, on the evidence of a sample; `mmx renew`: do not.
+
+Results are adopted across other code, moved modules, other versions of tools, another interpreter,
+parameters added since at their birth values, and the receipts of earlier versions of mmx. Other
+parameters, inputs or weights are other results.
+"""
+
+import random
+from dataclasses import dataclass
+
+from mmx.engine.receipt import Adoption, Receipt
+from mmx.engine.run import Task, complete, look_up
+from mmx.outputs import read_receipts
+from mmx.pipeline.changes import present_commit
+from mmx.pipeline.gate import renewal
+from mmx.pipeline.ingredients import differs_in_code_alone
+from mmx.pipeline.registry import find_item_step, find_trailer_step
+from mmx.pipeline.run import cached_output, preparation, trailer_tasks, workers_of
+from mmx.pipeline.step import TrailerStep
+from mmx.pipeline.upstream import Upstream
+from mmx.project import Project
+
+
+class AdoptError(Exception):
+    """The present code does not give the results that the receipts record."""
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """What `mmx adopt` did."""
+
+    step: str
+    sampled: int
+    """Items computed again, all bit-equal."""
+    carried: int
+    """Receipts carried over on that evidence."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An item and the earlier receipt from which only code or tools separate it."""
+
+    task: Task
+    old: Receipt
+
+
+def adopt(project: Project, name: str, *, sample: int, seed: int = 0) -> Adopted:
+    """Carry a step's results over to the present code, if a sample computes to the same bits.
+
+    Raise AdoptError where a sampled item comes out differently or there is nothing to do.
+    """
+    step = find_trailer_step(name, project.params)
+    with project.store.locked(f"adopt {name}"):
+        upstream = Upstream(project)
+        found = candidates(step, upstream)
+        if not found:
+            raise AdoptError(f"{name}: no result differs from the present step in code alone")
+        drawn = random.Random(seed).sample(found, min(sample, len(found)))
+        confirm(step, upstream, drawn)
+        names = tuple(sorted(each.task.item for each in drawn))
+        commit = present_commit(project.layout.root)
+        rest = [each for each in found if each not in drawn]
+        for each in rest:
+            evidence = Adoption(original(each.old), names, len(found), commit)
+            project.store.commit(carried(each, evidence))
+    return Adopted(name, len(drawn), len(rest))
+
+
+def candidates(step: TrailerStep, upstream: Upstream) -> list[Candidate]:
+    """Return the items that can be adopted: their earlier results are whole, in the store now.
+
+    They come from the output directory or, where DVC has deleted it, from DVC's cache.
+    """
+    project = upstream.project
+    cached = cached_output(step, project)
+    made = {**cached.by_item, **read_receipts(step.output.path(project.layout.root))}
+    return [
+        Candidate(task, made[task.item])
+        for task in trailer_tasks(step, upstream)
+        if task.item in made
+        and project.store.find(step.name, task.ingredients.fingerprint) is None
+        and differs_in_code_alone(step, task.ingredients, made[task.item], upstream, task.item)
+        and look_up(made[task.item].ingredients, project.store, cached)
+    ]
+
+
+def confirm(step: TrailerStep, upstream: Upstream, drawn: list[Candidate]) -> None:
+    """Compute items anew and raise AdoptError at the first that is not bit-equal."""
+    project = upstream.project
+    outcome = complete(
+        step.recipe,
+        [each.task for each in drawn],
+        project.store,
+        workers=workers_of(step, project),
+        prepare=preparation(step, upstream),
+    )
+    for each in drawn:
+        new = outcome.receipts.get(each.task.item)
+        if new is None:
+            raise AdoptError(f"{step.name}: {outcome.failures[each.task.item]}")
+        if not same_result(new, each.old):
+            raise AdoptError(
+                f"{step.name}: {each.task.item} computes to other bytes than its receipt records; "
+                f"nothing was carried over: `mmx renew {step.name}`, then `dvc repro`, computes "
+                "the step again"
+            )
+
+
+def same_result(new: Receipt, old: Receipt) -> bool:
+    """Say whether two receipts record the same bytes, or a fault of the same kind."""
+    if new.fault and old.fault:
+        return new.fault.kind == old.fault.kind
+    return (new.outputs, new.fault) == (old.outputs, old.fault)
+
+
+def original(receipt: Receipt) -> str:
+    """Return the fingerprint under which a result was computed."""
+    return receipt.adopted.fingerprint if receipt.adopted else receipt.fingerprint
+
+
+def carried(candidate: Candidate, evidence: Adoption) -> Receipt:
+    """Return the old result under the present ingredients, with the evidence."""
+    old = candidate.old
+    return Receipt(candidate.task.ingredients, old.outputs, old.facts, old.fault, evidence)
+
+
+def renew(project: Project, name: str) -> None:
+    """Have the next run compute a step with the present code, whatever that costs."""
+    step = find_item_step(name, project.params)
+    with project.store.locked(f"renew {name}"):
+        project.store.renew(name, renewal(step))

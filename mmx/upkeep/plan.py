@@ -1,0 +1,90 @@
+"""`mmx plan`: what a run would compute, and at what cost."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import fmean
+
+from mmx.outputs import read_receipts
+from mmx.pipeline.cost import hours, seconds_per_item
+from mmx.pipeline.ingredients import ingredients_of
+from mmx.pipeline.registry import trailer_steps
+from mmx.pipeline.step import TrailerStep
+from mmx.pipeline.upstream import Upstream
+from mmx.project import Project
+from mmx.upkeep.status import present
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """What a run of one step would do."""
+
+    step: str
+    compute: int
+    """Items to compute, at most: a changed item may leave its followers as they are."""
+    reuse: int
+    seconds_per_item: float | None
+    """Mean of the journal; None where the step has never run here."""
+    bytes_per_item: float | None
+    """Mean of the receipts."""
+    hours: float
+    """On this machine, with the project's number of workers: by the journal, else by shipped
+    rates per minute of video."""
+    terabytes: float | None
+    """Added by the items to compute."""
+
+
+def project_plan(project: Project) -> list[StepPlan]:
+    """Say for each step what a run would compute, and at what cost.
+
+    An item whose earlier step has to be computed counts as to be computed too.
+    """
+    upstream = present(project)
+    missing: dict[str, set[str]] = {}
+    plans = []
+    for step in trailer_steps(project.params):
+        missing[step.name] = to_compute(step, upstream, missing)
+        plans.append(step_plan(step, upstream, missing[step.name]))
+    return plans
+
+
+def to_compute(step: TrailerStep, upstream: Upstream, missing: dict[str, set[str]]) -> set[str]:
+    """Return the trailers of a step that neither the store nor its output directory has."""
+    project = upstream.project
+    made = read_receipts(step.output.path(project.layout.root))
+    have = {receipt.fingerprint for receipt in made.values()}
+    ingredients = ingredients_of(step, project)
+    earlier = [missing[need] for need in step.needs if need in missing]
+    found = set()
+    for trailer in upstream.sources:
+        inputs = upstream.inputs(step, trailer)
+        if any(trailer in trailers for trailers in earlier):
+            found.add(trailer)
+        elif inputs is not None:
+            fingerprint = ingredients(inputs).fingerprint
+            if fingerprint not in have and not project.store.find(step.name, fingerprint):
+                found.add(trailer)
+    return found
+
+
+def step_plan(step: TrailerStep, upstream: Upstream, compute: set[str]) -> StepPlan:
+    """Extrapolate from the journal and the receipts of one step."""
+    sizes = mean(
+        sum(output.size for output in receipt.outputs)
+        for receipt in upstream.project.store.receipts(step.name)
+        if not receipt.fault
+    )
+    return StepPlan(
+        step.name,
+        len(compute),
+        len(upstream.sources) - len(compute),
+        seconds_per_item(step, upstream),
+        sizes,
+        hours(step, upstream, compute),
+        None if sizes is None else len(compute) * sizes / 1e12,
+    )
+
+
+def mean(values: Iterable[float]) -> float | None:
+    """Return the mean, or None of nothing."""
+    listed = list(values)
+    return fmean(listed) if listed else None

@@ -1,0 +1,94 @@
+"""`mmx prune`: remove from the item store what no output needs and no run would reuse."""
+
+from collections.abc import Iterable, Iterator, Set
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmx.engine.receipt import Ingredients, Receipt
+from mmx.engine.store import Store
+from mmx.outputs import read_receipts
+from mmx.pipeline.ingredients import ingredients_of
+from mmx.pipeline.registry import item_steps
+from mmx.pipeline.run import trailer_tasks
+from mmx.pipeline.step import CollectionStep, ItemStep, TrailerStep
+from mmx.pipeline.upstream import Upstream
+from mmx.project import Project
+from mmx.training.faults import CollectionError
+from mmx.upkeep.status import present
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What `mmx prune` removed, or would."""
+
+    receipts: int
+    objects: int
+    bytes: int
+    """Freed once DVC links none of them either."""
+
+
+def prune(project: Project, *, dry_run: bool = False) -> Pruned:
+    """Remove from the store what no output needs and no run would reuse.
+
+    What an interrupted run finished stays: the next one goes on from there. Does not wait:
+    raises StoreBusyError while a run is in progress. What DVC's cache still links keeps its space
+    until `dvc gc` lets go of it too.
+    """
+    store = project.store
+    with store.locked("prune"):
+        laid_out = list(needed(project))
+        wanted = {receipt.fingerprint for receipt in laid_out} | next_run(project)
+        made = list(store.receipts())
+        stale = [receipt for receipt in made if receipt.fingerprint not in wanted]
+        kept = [*laid_out, *(receipt for receipt in made if receipt.fingerprint in wanted)]
+        used = {output.sha256 for receipt in kept for output in receipt.outputs}
+        objects = [path for path in (store.root / "objects").glob("*/*") if path.name not in used]
+        size = sum(path.stat().st_size for path in objects)
+        if not dry_run:
+            remove(store, stale, objects)
+            drop_abandoned(store, wanted)
+    return Pruned(len(stale), len(objects), size)
+
+
+def needed(project: Project) -> Iterator[Receipt]:
+    """Yield the receipts of every output directory in the workspace."""
+    for step in item_steps(project.params):
+        yield from read_receipts(step.output.path(project.layout.root)).values()
+
+
+def next_run(project: Project) -> set[str]:
+    """Return the fingerprints that the next run will look for, as far as inputs are there by now.
+
+    DVC deletes an output before its stage runs, so an interrupted run has its finished items in the
+    store alone.
+    """
+    upstream = Upstream(project) if project.layout.sources.exists() else present(project)
+    steps = item_steps(project.params)
+    return {each.fingerprint for step in steps for each in wanted_by(step, upstream)}
+
+
+def wanted_by(step: ItemStep, upstream: Upstream) -> Iterable[Ingredients]:
+    """Return the ingredients of the items that a step would look up now."""
+    if isinstance(step, TrailerStep):
+        return [task.ingredients for task in trailer_tasks(step, upstream)]
+    assert isinstance(step, CollectionStep)
+    # A step whose features or models are still to be made is not under way.
+    with suppress(CollectionError, FileNotFoundError, KeyError):
+        return [ingredients_of(step, upstream.project)(step.inputs(upstream.project))]
+    return []
+
+
+def remove(store: Store, stale: list[Receipt], objects: list[Path]) -> None:
+    """Remove receipts first: orphan objects are harmless, dangling receipts are not."""
+    for receipt in stale:
+        store.forget(receipt)
+    for path in objects:
+        path.unlink(missing_ok=True)
+
+
+def drop_abandoned(store: Store, wanted: Set[str]) -> None:
+    """Remove what trainings left that were interrupted and will not go on."""
+    for folder in (store.root / "scratch").glob("*"):
+        if folder.name not in wanted:
+            store.drop_scratch(folder.name)

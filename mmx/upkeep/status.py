@@ -1,0 +1,96 @@
+"""`mmx status`: how many items of each step are done, failed, to be made or blocked, and why."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from mmx.engine.receipt import Ingredients, Receipt
+from mmx.outputs import read_receipts
+from mmx.pipeline.ingredients import ingredients_of
+from mmx.pipeline.registry import trailer_steps
+from mmx.pipeline.upstream import Upstream
+from mmx.project import Project
+
+
+@dataclass(frozen=True)
+class StepStatus:
+    """One step: how many of its items are in which state. The four add up to the trailers."""
+
+    step: str
+    done: int
+    """Made from the present inputs, parameters and code."""
+    failed: int
+    """A recorded fault of the input."""
+    pending: int
+    """To be made, or to be made again."""
+    blocked: int
+    """An earlier step has no result for the trailer."""
+
+
+@dataclass(frozen=True)
+class TrailerFault:
+    """A recorded fault: which step, which trailer, why."""
+
+    step: str
+    trailer: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """What `mmx status` tells."""
+
+    steps: tuple[StepStatus, ...]
+    faults: tuple[TrailerFault, ...]
+
+
+def present(project: Project) -> Upstream:
+    """Return what a run would begin with: the manifest and the videos as they are by now."""
+    from mmx.trailers.intake import ingest_project
+
+    return Upstream(project, given=ingest_project(project).sources)
+
+
+def project_status(project: Project) -> Status:
+    """Compare every step's receipts with what they would be now; computes nothing."""
+    upstream = present(project)
+    steps: list[StepStatus] = []
+    faults: list[TrailerFault] = []
+    for step in trailer_steps(project.params):
+        made = read_receipts(step.output.path(project.layout.root))
+        ingredients = ingredients_of(step, project)
+        states = {
+            trailer: state_of(made.get(trailer), upstream.inputs(step, trailer), ingredients)
+            for trailer in upstream.sources
+        }
+        counts = Counter(states.values())
+        steps.append(StepStatus(step.name, **{name: counts[name] for name in STATES}))
+        faults += [
+            fault for fault in faults_of(step.name, made) if states.get(fault.trailer) == "failed"
+        ]
+    return Status(tuple(steps), tuple(faults))
+
+
+STATES = ("done", "failed", "pending", "blocked")
+
+
+def state_of(
+    made: Receipt | None,
+    inputs: dict[str, str] | None,
+    ingredients: Callable[[dict[str, str]], Ingredients],
+) -> str:
+    """Return which of STATES one item is in, given its receipt and its present inputs."""
+    if inputs is None:
+        return "blocked"
+    if made is None or made.fingerprint != ingredients(inputs).fingerprint:
+        return "pending"
+    return "failed" if made.fault else "done"
+
+
+def faults_of(step: str, receipts: Mapping[str, Receipt]) -> list[TrailerFault]:
+    """Return the faults among a step's receipts, by trailer."""
+    return [
+        TrailerFault(step, trailer, made.fault.reason)
+        for trailer, made in sorted(receipts.items())
+        if made.fault
+    ]

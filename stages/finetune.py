@@ -1,9 +1,0 @@
-"""finetune: contrastive fine-tuning -> models/fine/."""
-
-from mmx.errors import plain_errors
-from mmx.learning import finetune
-from mmx.project import open_project
-
-if __name__ == "__main__":
-    with plain_errors():
-        finetune(open_project())

@@ -1,9 +1,0 @@
-"""train: the coarse genre model -> models/coarse/."""
-
-from mmx.errors import plain_errors
-from mmx.learning import train
-from mmx.project import open_project
-
-if __name__ == "__main__":
-    with plain_errors():
-        train(open_project())
