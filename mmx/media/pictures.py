@@ -49,8 +49,9 @@ def read_packets(source: Source) -> Iterator[Packet]:
     streams = [source.video] if source.audio is None else [source.video, source.audio]
     end = Fraction(0)
     packets = source.container.demux(streams)
+    unread = MediaFault("damaged", "the file cannot be read to its end")
     while True:
-        with blame(source.path, "damaged", "the file cannot be read to its end"):
+        with blame(source.path, unread):
             packet = _next_packet(packets)
         if packet is None:
             break
@@ -112,13 +113,13 @@ def no_frames() -> MediaFault:
 
 def decode_packet(source: Source, packet: Packet) -> list[VideoFrame]:
     """Return the pictures that a packet of the video stream completes; MediaFault for a bad one."""
-    damaged = ("damaged", "a picture of the video cannot be decoded")
-    with blame(source.path, *damaged):
+    damaged = MediaFault("damaged", "a picture of the video cannot be decoded")
+    with blame(source.path, damaged):
         frames = packet.decode()
     for frame in frames:
         check_size(frame.width, frame.height, source.limits)
         if frame.is_corrupt:
-            raise MediaFault(*damaged)
+            raise damaged
     return frames
 
 
