@@ -111,15 +111,19 @@ def no_frames() -> MediaFault:
     return MediaFault("no-frames", "the video stream has no picture")
 
 
+def undecodable() -> MediaFault:
+    """Return the fault of a picture that the decoder refuses or mends."""
+    return MediaFault("damaged", "a picture of the video cannot be decoded")
+
+
 def decode_packet(source: Source, packet: Packet) -> list[VideoFrame]:
     """Return the pictures that a packet of the video stream completes; MediaFault for a bad one."""
-    damaged = MediaFault("damaged", "a picture of the video cannot be decoded")
-    with blame(source.path, damaged):
+    with blame(source.path, undecodable()):
         frames = packet.decode()
     for frame in frames:
         check_size(frame.width, frame.height, source.limits)
         if frame.is_corrupt:
-            raise damaged
+            raise undecodable()
     return frames
 
 

@@ -136,7 +136,8 @@ def blame(path: Path, fault: MediaFault) -> Iterator[None]:
             bytearray(HEADROOM)
         else:
             _read_through(path)
-        raise fault from None
+        # A new one: an exception held by a frame of its own traceback would keep the file open.
+        raise MediaFault(fault.code, fault.message) from None
 
 
 def _read_through(path: Path) -> None:
