@@ -1,65 +1,102 @@
 """The digest of the code that makes a result: what it does, not how it is laid out or explained."""
 
-import ast
-import importlib.util
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec, resolve_name
 from pathlib import Path
 
-from mmx.engine.canonical import data_digest
+from mmx.engine.canonical import bytes_digest, data_digest
+from mmx.engine.syntax import Link, dump, essence
+
+PACKAGE = __name__.partition(".")[0]
+"""The package whose modules may move without a change of digest, where none is named."""
 
 
-def code_digest(rooms: Iterable[str]) -> str:
-    """Return one digest for the modules and packages named in `rooms`, e.g. `mmx.media`.
+@dataclass(frozen=True)
+class Code:
+    """One source text as far as it counts."""
 
-    A comment, a docstring or a blank line changes nothing; any other change of any module in a
-    room does. Raise ModuleNotFoundError for a room that does not exist.
+    digest: str
+    """Of what it does, wherever the modules of its package lie."""
+    links: tuple[Link, ...]
+    """The modules of its package that it uses, in the order in which it names them."""
+
+
+def code_digest(modules: Iterable[str]) -> str:
+    """Return one digest for the modules and packages named, e.g. `mmx.media`.
+
+    A module that is moved or renamed changes nothing, nor does one without code; to import the same
+    name from another module does. Raise ModuleNotFoundError for a name that is no module.
     """
-    files = {name: source_digest(path) for room in rooms for name, path in room_files(room)}
-    return data_digest(files)
+    files = dict(file for name in modules for file in module_files(name))
+    codes = {name: read_code(path, name.partition(".")[0]) for name, path in files.items()}
+    empty = text_digest("")
+    counted = (name for name, code in codes.items() if code.digest != empty)
+    return data_digest(sorted(_in_context(name, files[name], codes) for name in counted))
+
+
+def source_digest(path: Path) -> str:
+    """Return the digest of a source file, whatever its place and its name."""
+    return read_code(path).digest
+
+
+def text_digest(source: str, package: str = PACKAGE) -> str:
+    """Return the digest of a source text; modules of `package` may move without changing it.
+
+    Which of these modules an import names is no part of it: `code_digest` looks at that.
+    """
+    return code_of(source, package).digest
 
 
 @cache
-def room_files(room: str) -> tuple[tuple[str, Path], ...]:
+def module_files(name: str) -> tuple[tuple[str, Path], ...]:
     """Return (module name, file) of a module, or of every module below a package."""
-    spec = importlib.util.find_spec(room)
+    spec = find_spec(name)
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"no module named {room!r}", name=room)
+        raise ModuleNotFoundError(f"no module named {name!r}", name=name)
     origin = Path(spec.origin)
     if spec.submodule_search_locations is None:
-        return ((room, origin),)
+        return ((name, origin),)
     folder = origin.parent
     return tuple(
-        (module_name(room, path.relative_to(folder)), path) for path in sorted(folder.rglob("*.py"))
+        (_module_name(name, path.relative_to(folder)), path)
+        for path in sorted(folder.rglob("*.py"))
     )
 
 
-def module_name(room: str, path: Path) -> str:
-    """Return the dotted name of the module at `path` below the package `room`."""
+def _module_name(package: str, path: Path) -> str:
+    """Return the dotted name of the module at `path` below `package`."""
     parts = path.with_suffix("").parts
-    return ".".join((room, *(parts[:-1] if parts[-1] == "__init__" else parts)))
+    return ".".join((package, *(parts[:-1] if parts[-1] == "__init__" else parts)))
+
+
+def _in_context(name: str, path: Path, codes: dict[str, Code]) -> list[str]:
+    """Return the digest of a module and what its links lead to among `codes`."""
+    home = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    return [codes[name].digest, *(_target(link, home, codes) for link in codes[name].links)]
+
+
+def _target(link: Link, home: str, codes: dict[str, Code]) -> str:
+    """Return the digest of the module that a link in the package `home` leads to.
+
+    A module that is not among `codes` has no part in the result: an import may take it from
+    anywhere. A string that names none of them may be something else than a module: it counts.
+    """
+    module = resolve_name(link.module, home)
+    for name in (f"{module}.{link.name}", module):
+        if name in codes:
+            return codes[name].digest
+    return "" if link.name else module
 
 
 @cache
-def source_digest(path: Path) -> str:
-    """Return the digest of a source file's syntax tree without its docstrings."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        drop_docstrings(node)
-    return data_digest(ast.dump(tree))
+def read_code(path: Path, package: str = PACKAGE) -> Code:
+    """Return what counts of a source file as this process first found it."""
+    return code_of(path.read_text(encoding="utf-8"), package)
 
 
-def drop_docstrings(node: ast.AST) -> None:
-    """Remove from a body, in place, every bare string: docstrings of functions and of fields."""
-    body = getattr(node, "body", None)
-    if isinstance(body, list):
-        node.body = [line for line in body if not is_bare_string(line)]  # type: ignore[attr-defined]
-
-
-def is_bare_string(node: ast.AST) -> bool:
-    """Say whether `node` is a string that stands alone as a statement."""
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
+def code_of(source: str, package: str = PACKAGE) -> Code:
+    """Return what counts of a source text whose own package is `package`."""
+    tree, links = essence(source, package)
+    return Code(bytes_digest(dump(tree).encode()), links)

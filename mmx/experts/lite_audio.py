@@ -2,13 +2,18 @@
 
 from typing import TYPE_CHECKING
 
-from mmx.experts.base import Expert
+from mmx.experts.base import About, Expert
 from mmx.experts.logmel import PATCH_SAMPLES, PATCH_STEP
 from mmx.experts.preprocess import LogMel
 from mmx.experts.sampling import Patches
 
 if TYPE_CHECKING:
     from torch import nn
+
+ABOUT = About(
+    summary="Level, deviation and change per mel band, per 0.96 s of sound; nothing is learnt.",
+    paper_width=None,
+)
 
 
 def _network() -> "nn.Module":
@@ -22,7 +27,6 @@ EXPERT = Expert(
     modality="audio",
     reads="audio",
     width=128,
-    paper_width=None,
     sequence=True,
     sampling=Patches(length=PATCH_SAMPLES, step=PATCH_STEP),
     preprocess=LogMel(),
@@ -31,5 +35,5 @@ EXPERT = Expert(
     load=None,
     code=("mmx.experts.lite_audio", "mmx.experts.descriptors.sound"),
     tools=("numpy", "torch"),
-    summary="Level, deviation and change per mel band, per 0.96 s of sound; nothing is learnt.",
+    about=ABOUT,
 )

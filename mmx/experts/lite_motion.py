@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from mmx.experts.base import Expert
+from mmx.experts.base import About, Expert
 from mmx.experts.preprocess import Pixels, Resize
 from mmx.experts.sampling import Frames
 
@@ -13,6 +13,11 @@ BOUND = 20.0
 """What 8 bits reach to either side; with another `flow.bound` the unit is bound / 20 pixels."""
 ZERO = 128.0
 """What no movement is in 8 bits."""
+
+ABOUT = About(
+    summary="Histograms of flow, of motion boundaries and of speed; nothing is learnt.",
+    paper_width=None,
+)
 
 
 def _network() -> "nn.Module":
@@ -26,7 +31,6 @@ EXPERT = Expert(
     modality="motion",
     reads="flow",
     width=308,
-    paper_width=None,
     sequence=False,
     sampling=Frames(per_clip=0),
     preprocess=Pixels(
@@ -45,5 +49,5 @@ EXPERT = Expert(
         "mmx.experts.descriptors.motion",
     ),
     tools=("numpy", "torch"),
-    summary="Histograms of flow, of motion boundaries and of speed; nothing is learnt.",
+    about=ABOUT,
 )

@@ -2,12 +2,17 @@
 
 from typing import TYPE_CHECKING
 
-from mmx.experts.base import Expert
+from mmx.experts.base import About, Expert
 from mmx.experts.preprocess import Pixels, Resize
 from mmx.experts.sampling import Frames
 
 if TYPE_CHECKING:
     from torch import nn
+
+ABOUT = About(
+    summary="Histograms of colour, edge orientations and a small picture; nothing is learnt.",
+    paper_width=None,
+)
 
 
 def _network() -> "nn.Module":
@@ -21,7 +26,6 @@ EXPERT = Expert(
     modality="scene",
     reads="clips",
     width=894,
-    paper_width=None,
     sequence=False,
     sampling=Frames(),
     preprocess=Pixels(resize=Resize((72, 96), "decoder"), crop=None),
@@ -34,5 +38,5 @@ EXPERT = Expert(
         "mmx.experts.descriptors.layout",
     ),
     tools=("numpy", "pillow", "torch"),
-    summary="Histograms of colour, edge orientations and a small picture; nothing is learnt.",
+    about=ABOUT,
 )

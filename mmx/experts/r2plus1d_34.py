@@ -5,28 +5,37 @@ Trained on IG-65M, then on Kinetics-400: no Kinetics-600 checkpoint of it is pub
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from mmx.experts.base import Checkpoint, Digest, Expert, Source
+from mmx.experts.base import About, Checkpoint, Digest, Expert, Source
 from mmx.experts.preprocess import Pixels, Resize
 from mmx.experts.sampling import Stacks
 
 if TYPE_CHECKING:
     from torch import nn
 
-CHECKPOINT = Checkpoint(
-    file="r2plus1d_34_clip32_ft_kinetics_from_ig65m.pth",
-    sources=(
-        Source(
-            url="https://github.com/moabitcoin/ig65m-pytorch/releases/download/v1.0.0/"
-            "r2plus1d_34_clip32_ft_kinetics_from_ig65m-ade133f1.pth",
-            digest=Digest("sha256_prefix", "ade133f1"),
-            size=255_061_555,
+FILE = "r2plus1d_34_clip32_ft_kinetics_from_ig65m.pth"
+FORMAT: Final = "torch"
+
+ABOUT = About(
+    summary="R(2+1)D-34 trained on IG-65M and Kinetics-400, penultimate layer.",
+    paper_width=1024,
+    weights=(
+        Checkpoint(
+            file=FILE,
+            sources=(
+                Source(
+                    url="https://github.com/moabitcoin/ig65m-pytorch/releases/download/v1.0.0/"
+                    "r2plus1d_34_clip32_ft_kinetics_from_ig65m-ade133f1.pth",
+                    digest=Digest("sha256_prefix", "ade133f1"),
+                    size=255_061_555,
+                ),
+            ),
+            licence="MIT",
+            format=FORMAT,
+            trained_on="IG-65M, then Kinetics-400",
         ),
     ),
-    licence="MIT",
-    format="torch",
-    trained_on="IG-65M, then Kinetics-400",
 )
 
 
@@ -39,7 +48,7 @@ def _network() -> "nn.Module":
 def _load(network: "nn.Module", weights: Mapping[str, Path]) -> None:
     from mmx.experts.checkpoints import load_published
 
-    load_published(network, weights[CHECKPOINT.file], CHECKPOINT.format)
+    load_published(network, weights[FILE], FORMAT)
 
 
 EXPERT = Expert(
@@ -47,7 +56,6 @@ EXPERT = Expert(
     modality="motion",
     reads="clips",
     width=512,
-    paper_width=1024,
     sequence=False,
     sampling=Stacks(length=32, step=32, tail="align"),
     preprocess=Pixels(
@@ -56,7 +64,7 @@ EXPERT = Expert(
         mean=(0.43216, 0.394666, 0.37645),
         std=(0.22803, 0.22145, 0.216989),
     ),
-    weights=(CHECKPOINT,),
+    weights=ABOUT.weights,
     network=_network,
     load=_load,
     code=(
@@ -65,5 +73,5 @@ EXPERT = Expert(
         "mmx.experts.checkpoints",
     ),
     tools=("numpy", "torch", "torchvision"),
-    summary="R(2+1)D-34 trained on IG-65M and Kinetics-400, penultimate layer.",
+    about=ABOUT,
 )

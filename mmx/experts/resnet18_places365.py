@@ -2,27 +2,36 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from mmx.experts.base import Checkpoint, Expert, Source
+from mmx.experts.base import About, Checkpoint, Expert, Source
 from mmx.experts.preprocess import IMAGENET_MEAN, IMAGENET_STD, Pixels, Resize
 from mmx.experts.sampling import Frames
 
 if TYPE_CHECKING:
     from torch import nn
 
-CHECKPOINT = Checkpoint(
-    file="resnet18_places365.pth.tar",
-    sources=(
-        Source(
-            url="http://places2.csail.mit.edu/models_places365/resnet18_places365.pth.tar",
-            digest=None,
-            size=45_493_428,
+FILE = "resnet18_places365.pth.tar"
+FORMAT: Final = "torch_latin1"
+
+ABOUT = About(
+    summary="ResNet-18 trained on Places365, penultimate layer.",
+    paper_width=1024,
+    weights=(
+        Checkpoint(
+            file=FILE,
+            sources=(
+                Source(
+                    url="http://places2.csail.mit.edu/models_places365/resnet18_places365.pth.tar",
+                    digest=None,
+                    size=45_493_428,
+                ),
+            ),
+            licence="CC BY",
+            format=FORMAT,
+            trained_on="Places365-Standard, 365 scenes",
         ),
     ),
-    licence="CC BY",
-    format="torch_latin1",
-    trained_on="Places365-Standard, 365 scenes",
 )
 
 
@@ -35,7 +44,7 @@ def _network() -> "nn.Module":
 def _load(network: "nn.Module", weights: Mapping[str, Path]) -> None:
     from mmx.experts.checkpoints import load_published
 
-    load_published(network, weights[CHECKPOINT.file], CHECKPOINT.format)
+    load_published(network, weights[FILE], FORMAT)
 
 
 EXPERT = Expert(
@@ -43,14 +52,13 @@ EXPERT = Expert(
     modality="scene",
     reads="clips",
     width=512,
-    paper_width=1024,
     sequence=False,
     sampling=Frames(),
     # Both sides become 256, the aspect is not kept: so the authors trained and tested.
     preprocess=Pixels(
         resize=Resize((256, 256)), crop=(224, 224), mean=IMAGENET_MEAN, std=IMAGENET_STD
     ),
-    weights=(CHECKPOINT,),
+    weights=ABOUT.weights,
     network=_network,
     load=_load,
     code=(
@@ -59,5 +67,5 @@ EXPERT = Expert(
         "mmx.experts.checkpoints",
     ),
     tools=("numpy", "pillow", "torch", "torchvision"),
-    summary="ResNet-18 trained on Places365, penultimate layer.",
+    about=ABOUT,
 )

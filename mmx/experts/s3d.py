@@ -2,27 +2,36 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from mmx.experts.base import Checkpoint, Digest, Expert, Source
+from mmx.experts.base import About, Checkpoint, Digest, Expert, Source
 from mmx.experts.preprocess import Pixels, Resize
 from mmx.experts.sampling import Stacks
 
 if TYPE_CHECKING:
     from torch import nn
 
-CHECKPOINT = Checkpoint(
-    file="s3d.pth",
-    sources=(
-        Source(
-            url="https://download.pytorch.org/models/s3d-d76dad2f.pth",
-            digest=Digest("sha256_prefix", "d76dad2f"),
-            size=None,
+FILE = "s3d.pth"
+FORMAT: Final = "torch"
+
+ABOUT = About(
+    summary="S3D trained on Kinetics-400, averaged over time, before the classifier.",
+    paper_width=None,
+    weights=(
+        Checkpoint(
+            file=FILE,
+            sources=(
+                Source(
+                    url="https://download.pytorch.org/models/s3d-d76dad2f.pth",
+                    digest=Digest("sha256_prefix", "d76dad2f"),
+                    size=None,
+                ),
+            ),
+            licence="unknown",
+            format=FORMAT,
+            trained_on="Kinetics-400, 400 actions, by torchvision's own recipe",
         ),
     ),
-    licence="unknown",
-    format="torch",
-    trained_on="Kinetics-400, 400 actions, by torchvision's own recipe",
 )
 
 
@@ -38,7 +47,7 @@ def _network() -> "nn.Module":
 def _load(network: "nn.Module", weights: Mapping[str, Path]) -> None:
     from mmx.experts.checkpoints import load_strictly, read_state
 
-    state = read_state(weights[CHECKPOINT.file], CHECKPOINT.format)
+    state = read_state(weights[FILE], FORMAT)
     kept = {name: value for name, value in state.items() if not name.startswith("classifier.")}
     load_strictly(network, kept)
 
@@ -48,7 +57,6 @@ EXPERT = Expert(
     modality="motion",
     reads="clips",
     width=1024,
-    paper_width=None,
     sequence=False,
     sampling=Stacks(length=64, step=64, tail="align"),
     preprocess=Pixels(
@@ -57,10 +65,10 @@ EXPERT = Expert(
         mean=(0.43216, 0.394666, 0.37645),
         std=(0.22803, 0.22145, 0.216989),
     ),
-    weights=(CHECKPOINT,),
+    weights=ABOUT.weights,
     network=_network,
     load=_load,
     code=("mmx.experts.s3d", "mmx.experts.checkpoints"),
     tools=("numpy", "torch", "torchvision"),
-    summary="S3D trained on Kinetics-400, averaged over time, before the classifier.",
+    about=ABOUT,
 )

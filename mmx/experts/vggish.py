@@ -6,9 +6,9 @@ ReLU that the published conversion has, and stores its floating-point values.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from mmx.experts.base import Checkpoint, Digest, Expert, Source
+from mmx.experts.base import About, Checkpoint, Digest, Expert, Source
 from mmx.experts.logmel import PATCH_SAMPLES, PATCH_STEP
 from mmx.experts.preprocess import LogMel
 from mmx.experts.sampling import Patches
@@ -16,38 +16,47 @@ from mmx.experts.sampling import Patches
 if TYPE_CHECKING:
     from torch import nn
 
-RELEASE = "https://github.com/harritaylor/torchvggish/releases/download/v0.1/"
+FILE = "vggish.pth"
+PCA_FILE = "vggish_pca_params.pth"
+FORMAT: Final = "torch"
 
-CHECKPOINT = Checkpoint(
-    file="vggish.pth",
-    sources=(
-        Source(
-            url=RELEASE + "vggish-10086976.pth",
-            digest=Digest("sha256_prefix", "10086976"),
-            size=288_567_937,
+ABOUT = About(
+    summary="VGGish, its 128 values after the final ReLU, per 0.96 s of sound.",
+    paper_width=128,
+    weights=(
+        Checkpoint(
+            file=FILE,
+            sources=(
+                Source(
+                    url="https://github.com/harritaylor/torchvggish/releases/download/v0.1/"
+                    "vggish-10086976.pth",
+                    digest=Digest("sha256_prefix", "10086976"),
+                    size=288_567_937,
+                ),
+            ),
+            licence="Apache-2.0",
+            format=FORMAT,
+            trained_on="a preliminary YouTube-8M, video labels",
+        ),
+        Checkpoint(
+            file=PCA_FILE,
+            sources=(
+                Source(
+                    url="https://github.com/harritaylor/torchvggish/releases/download/v0.1/"
+                    "vggish_pca_params-970ea276.pth",
+                    digest=Digest("sha256_prefix", "970ea276"),
+                    size=181_358,
+                ),
+            ),
+            licence="Apache-2.0",
+            format=FORMAT,
+            trained_on="VGGish embeddings of AudioSet",
         ),
     ),
-    licence="Apache-2.0",
-    format="torch",
-    trained_on="a preliminary YouTube-8M, video labels",
-)
-
-PCA = Checkpoint(
-    file="vggish_pca_params.pth",
-    sources=(
-        Source(
-            url=RELEASE + "vggish_pca_params-970ea276.pth",
-            digest=Digest("sha256_prefix", "970ea276"),
-            size=181_358,
-        ),
-    ),
-    licence="Apache-2.0",
-    format="torch",
-    trained_on="VGGish embeddings of AudioSet",
 )
 
 
-def declare(name: str, *, relu: bool, pca: bool, quantise: bool, summary: str) -> Expert:
+def declare(name: str, *, relu: bool, pca: bool, quantise: bool, about: About) -> Expert:
     """Return VGGish with its final ReLU or without, whitened or not, in 8 bits or not.
 
     Raises ValueError for 8 bits without PCA, which nobody publishes.
@@ -65,11 +74,10 @@ def declare(name: str, *, relu: bool, pca: bool, quantise: bool, summary: str) -
         modality="audio",
         reads="audio",
         width=128,
-        paper_width=128,
         sequence=True,
         sampling=Patches(length=PATCH_SAMPLES, step=PATCH_STEP),
         preprocess=LogMel(),
-        weights=(CHECKPOINT, PCA) if pca else (CHECKPOINT,),
+        weights=ABOUT.weights if pca else ABOUT.weights[:1],
         network=network,
         load=_load,
         code=(
@@ -80,7 +88,7 @@ def declare(name: str, *, relu: bool, pca: bool, quantise: bool, summary: str) -
             "mmx.experts.logmel",
         ),
         tools=("numpy", "torch"),
-        summary=summary,
+        about=about,
         settings=(("relu", relu), ("pca", pca), ("quantise", quantise)),
     )
 
@@ -89,9 +97,9 @@ def _load(network: "nn.Module", weights: Mapping[str, Path]) -> None:
     from mmx.experts.checkpoints import load_published, load_strictly, read_state
     from mmx.experts.networks.vggish import flat_means
 
-    load_published(network.get_submodule("vggish"), weights[CHECKPOINT.file], CHECKPOINT.format)
-    if PCA.file in weights:
-        state = flat_means(read_state(weights[PCA.file], PCA.format))
+    load_published(network.get_submodule("vggish"), weights[FILE], FORMAT)
+    if PCA_FILE in weights:
+        state = flat_means(read_state(weights[PCA_FILE], FORMAT))
         load_strictly(network.get_submodule("postprocessor"), state)
 
 
@@ -100,5 +108,5 @@ EXPERT = declare(
     relu=True,
     pca=False,
     quantise=False,
-    summary="VGGish, its 128 values after the final ReLU, per 0.96 s of sound.",
+    about=ABOUT,
 )

@@ -11,6 +11,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from mmx.media.faults import MediaFault
 from mmx.media.limits import DEFAULT_LIMITS, Limits
 from mmx.media.pictures import decode, deinterlace
 from mmx.media.source import Source, blame, check_size, open_video
@@ -59,8 +60,8 @@ def read_frames(
     if chosen is not None and not chosen:
         return
     last = None if chosen is None else max(chosen)
-    cannot = "a picture of the video cannot be converted"
-    with open_video(path, limits) as source, blame(path, "damaged", cannot):
+    unshown = MediaFault("damaged", "a picture of the video cannot be converted")
+    with open_video(path, limits) as source, blame(path, unshown):
         painter: _Painter | None = None
         for picture in deinterlace(decode(source)):
             painter = painter or _Painter(source, picture.frame, pixels, size)

@@ -49,8 +49,9 @@ def read_packets(source: Source) -> Iterator[Packet]:
     streams = [source.video] if source.audio is None else [source.video, source.audio]
     end = Fraction(0)
     packets = source.container.demux(streams)
+    unread = MediaFault("damaged", "the file cannot be read to its end")
     while True:
-        with blame(source.path, "damaged", "the file cannot be read to its end"):
+        with blame(source.path, unread):
             packet = _next_packet(packets)
         if packet is None:
             break
@@ -110,15 +111,19 @@ def no_frames() -> MediaFault:
     return MediaFault("no-frames", "the video stream has no picture")
 
 
+def undecodable() -> MediaFault:
+    """Return the fault of a picture that the decoder refuses or mends."""
+    return MediaFault("damaged", "a picture of the video cannot be decoded")
+
+
 def decode_packet(source: Source, packet: Packet) -> list[VideoFrame]:
     """Return the pictures that a packet of the video stream completes; MediaFault for a bad one."""
-    damaged = ("damaged", "a picture of the video cannot be decoded")
-    with blame(source.path, *damaged):
+    with blame(source.path, undecodable()):
         frames = packet.decode()
     for frame in frames:
         check_size(frame.width, frame.height, source.limits)
         if frame.is_corrupt:
-            raise MediaFault(*damaged)
+            raise undecodable()
     return frames
 
 

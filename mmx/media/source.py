@@ -67,7 +67,8 @@ def open_video(path: Path, limits: Limits) -> Iterator[Source]:
     and the operating system's own error where it is missing or cannot be read.
     """
     _check_file(path)
-    with blame(path, "container", "no container that is accepted could be read from the file"):
+    unread = MediaFault("container", "no container that is accepted could be read from the file")
+    with blame(path, unread):
         container = av.open(
             f"file:{path}",
             metadata_errors="replace",
@@ -121,8 +122,8 @@ def check_size(width: int, height: int, limits: Limits) -> None:
 
 
 @contextmanager
-def blame(path: Path, code: str, message: str) -> Iterator[None]:
-    """Turn a decoder's error into MediaFault(code, message), unless the machine is to blame.
+def blame(path: Path, fault: MediaFault) -> Iterator[None]:
+    """Turn a decoder's error into `fault`, unless the machine is to blame.
 
     It is where HEADROOM cannot be had for a decoder that lacked memory (a broken header may ask for
     any amount), and where the file's bytes cannot be read to the end for one that said anything
@@ -135,7 +136,8 @@ def blame(path: Path, code: str, message: str) -> Iterator[None]:
             bytearray(HEADROOM)
         else:
             _read_through(path)
-        raise MediaFault(code, message) from None
+        # A new one: an exception held by a frame of its own traceback would keep the file open.
+        raise MediaFault(fault.code, fault.message) from None
 
 
 def _read_through(path: Path) -> None:

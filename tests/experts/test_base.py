@@ -42,4 +42,5 @@ def test_a_declaration_is_plain_data():
     assert said["sampling"] == {"kind": "Frames", "per_clip": None}
     assert said["preprocess"]["resize"] == {"kind": "Resize", "size": 256, "method": "pillow"}
     assert said["weights"][0]["sources"][0]["digest"]["kind"] == "sha256_prefix"
-    assert "network" not in said
+    assert (said["summary"][:9], said["paper_width"]) == ("SENet154 ", 2048)
+    assert not {"network", "load", "about"} & set(said)

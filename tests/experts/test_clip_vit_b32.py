@@ -5,7 +5,7 @@ import torch
 from timm.models.vision_transformer import _convert_openai_clip
 
 from mmx.experts.checkpoints import CheckpointError
-from mmx.experts.clip_vit_b32 import CHECKPOINT, EXPERT, RENAMED, tower
+from mmx.experts.clip_vit_b32 import EXPERT, FILE, RENAMED, tower
 
 WIDTH, BLOCKS = 768, 12
 
@@ -43,9 +43,9 @@ def published():
 @pytest.fixture
 def load(tmp_path):
     def from_state(state):
-        path = tmp_path / CHECKPOINT.file
+        path = tmp_path / FILE
         torch.save({"epoch": 32, "state_dict": {f"module.{k}": v for k, v in state.items()}}, path)
-        return EXPERT.build({CHECKPOINT.file: path})
+        return EXPERT.build({FILE: path})
 
     return from_state
 

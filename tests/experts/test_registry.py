@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from mmx.experts.checkpoints import Format
 from mmx.experts.preprocess import LogMel
 from mmx.experts.registry import expert_names, get_expert
 from mmx.experts.sampling import Patches, Stacks
+from mmx.engine.code import text_digest
 
 ARTEFACTS = {"appearance": {"clips"}, "scene": {"clips"}, "audio": {"audio"}}
 CHANNELS = {"flow": 2, "clips": 3}
@@ -81,6 +83,63 @@ def test_its_tools_cover_every_package_that_its_own_code_imports(expert):
     own = {top for module in expert.code for top in packages(module)}
     third = {names.get(top, top) for top in own} - sys.stdlib_module_names - {"mmx", "safetensors"}
     assert third <= set(expert.tools)
+
+
+@pytest.mark.parametrize("module", dict.fromkeys(registry.MODULES.values()))
+def test_nothing_that_describes_it_is_in_the_digest_of_its_code(module):
+    before = text_digest(ast.unparse(tree(module)))
+    described = list(digests_of_edits(module, {"ABOUT"}))
+    assert len(described) >= 2
+    assert set(described) == {before}
+    computing = list(digests_of_edits(module, {"EXPERT", "FILE", "FORMAT", "PCA_FILE"}))
+    assert len(computing) >= 4
+    assert before not in computing
+
+
+def test_the_width_of_experts_that_share_a_declaration_is_in_the_digest():
+    text = ast.unparse(tree("mmx.experts.vggish"))
+    assert text.count("paper_width=128") == text.count(" width=128") == 1
+    assert text_digest(text.replace("paper_width=128", "paper_width=64")) == text_digest(text)
+    assert text_digest(text.replace(" width=128", " width=64")) != text_digest(text)
+
+
+def test_what_describes_it_has_no_part_in_what_it_computes(expert):
+    module = registry.MODULES[expert.name]
+    uses = [
+        ast.unparse(parent)
+        for parent in ast.walk(tree(module))
+        for node in ast.iter_child_nodes(parent)
+        if isinstance(node, ast.Name) and node.id == "ABOUT" and isinstance(node.ctx, ast.Load)
+    ]
+    assert set(uses) <= {"about=ABOUT", "ABOUT.weights"}
+    assert expert.about is import_module(module).ABOUT
+
+
+def digests_of_edits(module, names):
+    """Yield the digest of a module with one value of a declaration changed, for each in turn.
+
+    Strings that name modules are left as they are: a module may move.
+    """
+    whole = tree(module)
+    for statement in whole.body:
+        if not names & {ast.unparse(each) for each in assigned(statement)}:
+            continue
+        for node in ast.walk(statement.value):
+            if isinstance(node, ast.Constant) and not str(node.value).startswith("mmx."):
+                old, node.value = node.value, another(node.value)
+                yield text_digest(ast.unparse(whole))
+                node.value = old
+
+
+def assigned(statement):
+    return getattr(statement, "targets", None) or [getattr(statement, "target", ast.Tuple([]))]
+
+
+def another(value):
+    """A value of the same kind; another kind for None."""
+    if isinstance(value, str):
+        return value + "x"
+    return not value if isinstance(value, bool) else (value or 0) + 1
 
 
 def tree(module):

@@ -5,7 +5,7 @@ import torch
 from torchvision.models.video import s3d
 
 from mmx.experts.checkpoints import CheckpointError
-from mmx.experts.s3d import CHECKPOINT, EXPERT
+from mmx.experts.s3d import EXPERT, FILE
 
 
 @pytest.fixture
@@ -21,9 +21,9 @@ def reference():
 @pytest.fixture
 def load(tmp_path):
     def from_state(state):
-        path = tmp_path / CHECKPOINT.file
+        path = tmp_path / FILE
         torch.save(state, path)
-        return EXPERT.build({CHECKPOINT.file: path})
+        return EXPERT.build({FILE: path})
 
     return from_state
 

@@ -252,11 +252,14 @@ class TestWhoIsToBlame:
 
     def test_want_of_memory_is_the_machines_if_it_has_none(self, monkeypatch, tmp_path):
         monkeypatch.setattr(source_module, "HEADROOM", 1 << 62)
-        with pytest.raises(MemoryError), blame(tmp_path / "a", "damaged", "x"):
+        with pytest.raises(MemoryError), blame(tmp_path / "a", MediaFault("damaged", "x")):
             raise av.error.MemoryError(errno.ENOMEM, "no memory")
 
     def test_a_header_that_asks_for_all_memory_is_the_inputs(self, tmp_path):
-        with pytest.raises(MediaFault, match=r"^x$"), blame(tmp_path / "a", "damaged", "x"):
+        with (
+            pytest.raises(MediaFault, match=r"^x$"),
+            blame(tmp_path / "a", MediaFault("damaged", "x")),
+        ):
             raise av.error.MemoryError(errno.ENOMEM, "no memory")
 
     def test_an_unreadable_disk_is_the_machines(self, monkeypatch, shelf):
@@ -264,12 +267,18 @@ class TestWhoIsToBlame:
             raise OSError(errno.EIO, "Input/output error")
 
         monkeypatch.setattr(source_module, "_read_through", fail)
-        with pytest.raises(OSError) as caught, blame(shelf["plain.mp4"], "damaged", "x"):
+        with (
+            pytest.raises(OSError) as caught,
+            blame(shelf["plain.mp4"], MediaFault("damaged", "x")),
+        ):
             raise av.error.OSError(errno.EIO, "Input/output error")
         assert caught.value.errno == errno.EIO
 
     def test_what_else_a_decoder_says_is_the_inputs(self, shelf):
-        with pytest.raises(MediaFault, match=r"^x$"), blame(shelf["plain.mp4"], "damaged", "x"):
+        with (
+            pytest.raises(MediaFault, match=r"^x$"),
+            blame(shelf["plain.mp4"], MediaFault("damaged", "x")),
+        ):
             raise av.error.OSError(errno.EIO, "Input/output error")
 
     def test_a_mistake_in_the_caller_is_nobodys_fault(self, shelf):

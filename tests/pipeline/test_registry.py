@@ -9,6 +9,7 @@ import yaml
 
 from mmx.engine.code import room_files
 from mmx.experts.registry import get_expert
+from mmx.engine.code import module_files
 from mmx.layout import Layout
 from mmx.params import load_params
 from mmx.steps import (
@@ -77,7 +78,7 @@ def test_dvc_runs_every_stage_again_for_other_code_or_tools(name):
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
 def test_the_rooms_of_a_step_hold_all_that_its_function_imports(step):
     module = step.recipe.function.partition(":")[0]
-    known = {name for room in step.rooms for name, _ in room_files(room)}
+    known = {name for room in step.rooms for name, _ in module_files(room)}
     starts = [module, *(f"mmx.experts.{part}" for part in [step.expert] if part)]
     missed = {
         name
