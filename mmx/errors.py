@@ -17,6 +17,7 @@ EXPECTED = (
     "mmx.experts.base:ExpertError",
     "mmx.experts.pins:WeightsError",
     "mmx.features.publish:PublishError",
+    "mmx.items.files:InputChangedError",
     "mmx.items.receipt:ReceiptError",
     "mmx.items.run:StepFailedError",
     "mmx.items.store:StoreBusyError",
