@@ -168,11 +168,14 @@ def ingest(project: Project) -> None:
     paths = sorted(layout.videos.glob("*.mp4"))
     names = [path.stem for path in paths]
     n = len(names)
+    digests = [file_digest(path) for path in paths]
     sources = {
         "trailer_id": names,
         "video": [f"videos/{path.name}" for path in paths],
-        "sha256": [file_digest(path) for path in paths],
+        "sha256": digests,
         "size": pa.array([path.stat().st_size for path in paths], pa.int64()),
+        "video_digest": digests,
+        "sound_digest": digests,
         "duration_s": [60.0] * n,
         "width": pa.array([640] * n, pa.int32()),
         "height": pa.array([360] * n, pa.int32()),

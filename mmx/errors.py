@@ -17,6 +17,7 @@ EXPECTED = (
     "mmx.experts.base:ExpertError",
     "mmx.experts.pins:WeightsError",
     "mmx.features.publish:PublishError",
+    "mmx.engine.files:InputChangedError",
     "mmx.engine.receipt:ReceiptError",
     "mmx.engine.run:StepFailedError",
     "mmx.engine.store:StoreBusyError",

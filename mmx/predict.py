@@ -22,7 +22,7 @@ from mmx.pipeline import run_step
 from mmx.project import Project
 from mmx.steps import VIDEO, find_step
 from mmx.trailers.inspection import inspect_file
-from mmx.trailers.intake import SOURCES_SCHEMA
+from mmx.trailers.intake import SOURCES_SCHEMA, source_row
 from mmx.training.data import collect
 from mmx.training.embed import Embedded, embed_collection
 from mmx.training.load import Description, load_description, load_network
@@ -117,8 +117,7 @@ def bring_in(aside: Project, videos: Sequence[Path]) -> dict[str, str]:
         name = f"video-{number:04d}"
         link = folder / f"{name}{video.suffix}"
         link.symlink_to(video.resolve())
-        own = {"trailer_id": name, "video": f"videos/{link.name}"}
-        rows.append({**own, "sha256": found.sha256, "size": found.size, **(found.facts or {})})
+        rows.append(source_row(name, link.name, found))
         names[name] = video.name
     write_parquet(pa.Table.from_pylist(rows, SOURCES_SCHEMA), aside.layout.sources)
     return names

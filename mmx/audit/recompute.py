@@ -35,6 +35,8 @@ from mmx.pipeline import run_step
 from mmx.project import Project
 from mmx.steps import all_tools, find_step, trailer_steps
 from mmx.tools import write_tools
+from mmx.trailers.inspection import inspect_file
+from mmx.trailers.intake import SOURCES_SCHEMA, source_row
 
 RELATIVE = 1e-2
 """Largest difference, as a share of the row's largest value, that another machine may make."""
@@ -184,17 +186,22 @@ def with_parameters(params: Params, values: Mapping[str, Any]) -> Params:
 def lay_out(
     project: Project, params: Params, root: Path, group: Iterable[Row], found: Mapping[str, Path]
 ) -> Project:
-    """Lay out a project in `root` that has the drawn trailers and nothing made yet."""
+    """Lay out a project in `root` that has the drawn trailers and nothing made yet.
+
+    Raise RecomputeError for a video that cannot serve here, for example since it is longer than
+    params.yaml allows.
+    """
     again = replace(project, params=params).at(root)
     again.layout.videos.mkdir(parents=True)
-    rows: list[dict[str, str]] = []
+    rows: list[dict[str, Any]] = []
     for trailer in sorted({row.trailer for row in group}):
         link = again.layout.videos / f"{len(rows)}{found[trailer].suffix}"
         link.symlink_to(found[trailer].resolve())
-        digest = file_digest(link)
-        video = link.relative_to(again.layout.data).as_posix()
-        rows.append({ITEM: trailer, "video": video, "sha256": digest})
-    write_parquet(pa.Table.from_pylist(rows), again.layout.sources)
+        read = inspect_file(link, again.limits)
+        if read.fault:
+            raise RecomputeError(f"the video of {trailer} cannot be read here: {read.fault}")
+        rows.append(source_row(trailer, link.name, read))
+    write_parquet(pa.Table.from_pylist(rows, SOURCES_SCHEMA), again.layout.sources)
     write_tools(again.layout.tools, all_tools())
     if project.layout.weights_lock.exists():
         shutil.copyfile(project.layout.weights_lock, again.layout.weights_lock)

@@ -87,8 +87,8 @@ def profile(
     It ends in an error that names every file of weights that the profile's experts lack: its
     addresses, its size, and where to put it by hand.
     """
-    from mmx.steps.embed import require_weights
     from mmx.profiles import switch_profile
+    from mmx.steps.embed import require_weights
 
     changed = switch_profile(open_project().layout.params, name.value, force=force)
     print(f"params.yaml: {', '.join(changed) or 'nothing'} changed", flush=True)

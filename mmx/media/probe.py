@@ -10,6 +10,7 @@ from mmx.media.frames import shown_size
 from mmx.media.limits import DEFAULT_LIMITS, Limits
 from mmx.media.pictures import decode_packet, no_frames, packet_end, read_packets, stamp
 from mmx.media.source import Source, open_video, too_long
+from mmx.media.streams import SoundDigest, VideoDigest
 from mmx.media.upright import upright_of
 
 
@@ -56,6 +57,10 @@ class Probe:
     """Hertz; None for a silent video."""
     audio_channels: int | None
     """None for a silent video."""
+    video_digest: str
+    """64 hexadecimal digits: of files that have it in common, frames and their times are equal."""
+    sound_digest: str
+    """64 hexadecimal digits: of files that have it in common, the extracted sound is equal."""
 
 
 def probe(path: Path, limits: Limits = DEFAULT_LIMITS) -> Probe:
@@ -65,9 +70,11 @@ def probe(path: Path, limits: Limits = DEFAULT_LIMITS) -> Probe:
     limits, damaged or cut short as far as that can be told without decoding every picture.
     """
     with open_video(path, limits) as source:
+        digests = VideoDigest(source), SoundDigest(source)
         first: VideoFrame | None = None
         packets, end = 0, Fraction(0)
         for packet in read_packets(source):
+            digests[packet.stream is not source.video].add(packet)
             if packet.stream is not source.video:
                 continue
             if packet.size and not packet.is_discard:
@@ -76,7 +83,7 @@ def probe(path: Path, limits: Limits = DEFAULT_LIMITS) -> Probe:
                 first = next(iter(decode_packet(source, packet)), None)
         if first is None:
             raise no_frames()
-        return _describe(source, first, packets, end)
+        return _describe(source, first, packets, end, digests)
 
 
 def _start(source: Source, first: VideoFrame) -> Fraction:
@@ -85,7 +92,13 @@ def _start(source: Source, first: VideoFrame) -> Fraction:
     return stamp(first) or Fraction(0)
 
 
-def _describe(source: Source, first: VideoFrame, packets: int, end: Fraction) -> Probe:
+def _describe(
+    source: Source,
+    first: VideoFrame,
+    packets: int,
+    end: Fraction,
+    digests: tuple[VideoDigest, SoundDigest],
+) -> Probe:
     start = _start(source, first)
     if end - start > source.limits.max_seconds:
         raise too_long(source.limits)
@@ -110,4 +123,6 @@ def _describe(source: Source, first: VideoFrame, packets: int, end: Fraction) ->
         audio_codec=None if sound is None else sound.codec.canonical_name,
         audio_rate=None if sound is None else sound.sample_rate,
         audio_channels=None if sound is None else sound.layout.nb_channels,
+        video_digest=digests[0].hexdigest(first),
+        sound_digest=digests[1].hexdigest(start),
     )

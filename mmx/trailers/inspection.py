@@ -1,23 +1,26 @@
 """What the file of a trailer is: its bytes' digest and its technical facts, or what is wrong."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import partial
 from importlib.metadata import version
-from json import JSONDecodeError, loads
+from json import loads
 from pathlib import Path
 from typing import Any
 
 from mmx.engine.atomic import write_atomic
 from mmx.engine.canonical import canonical, data_digest, file_digest
 from mmx.engine.code import code_digest
+from mmx.engine.files import FileState, InputFile, unchanged
 from mmx.engine.pools.local import Lost, map_items
 from mmx.engine.progress import ItemProgress
 from mmx.media.faults import MediaFault
 from mmx.media.limits import Limits
 from mmx.media.probe import Probe, probe
+
+NO_CACHE = (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError)
+"""What reading a file raises that is not there, or holds something else."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,13 @@ def inspect_files(
 ) -> dict[Path, Inspection]:
     """Read each file, in worker processes, unless `cache` has what an earlier run found in it.
 
-    The cache knows a file by device, inode, size and times; it is forgotten as a whole when the
-    limits or the code that reads videos change. A path is left out of the result if reading it
-    killed its worker twice.
+    The cache knows a file by its FileState; it is forgotten as a whole when the limits or the code
+    that reads videos change. A path is left out of the result if reading it killed its worker
+    twice. Raise InputChangedError for a file that changes while it is read.
     """
     stamp = _stamp(limits)
     known = _load(cache, stamp)
-    keys = {path: _stat_key(path) for path in paths}
+    keys = {path: str(FileState.of(path)) for path in paths}
     found = {path: known[key] for path, key in keys.items() if key in known}
     missing = [path for path in paths if path not in found]
     with ItemProgress("ingest", len(paths)) as progress:
@@ -65,12 +68,14 @@ def _inspect_chunk(paths: Sequence[Path], limits: Limits) -> list[Inspection]:
 
 
 def inspect_file(path: Path, limits: Limits) -> Inspection:
-    """Hash and probe one file."""
-    digest, size = file_digest(path), path.stat().st_size
-    try:
-        return Inspection(digest, size, probe_facts(probe(path, limits)))
-    except MediaFault as fault:
-        return Inspection(digest, size, None, str(fault))
+    """Hash and probe one file; raise InputChangedError if it changes meanwhile."""
+    state = FileState.of(path)
+    digest = file_digest(path)
+    with unchanged([InputFile(path, digest, state, "run `dvc repro` again")]):
+        try:
+            return Inspection(digest, state.size, probe_facts(probe(path, limits)))
+        except MediaFault as fault:
+            return Inspection(digest, state.size, None, str(fault))
 
 
 def probe_facts(found: Probe) -> dict[str, Any]:
@@ -91,11 +96,17 @@ def probe_facts(found: Probe) -> dict[str, Any]:
     }
 
 
-def _stat_key(path: Path) -> str:
-    """Return what tells this file, unchanged, from any other and from itself before a change."""
-    status = os.stat(path)
-    fields = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    return ":".join(map(str, fields))
+def known_states(cache: Path) -> dict[FileState, str]:
+    """Return the sha256 of every file that ingest has read, by the state that it had then.
+
+    Whatever the limits and the code were: a digest of bytes depends on neither. Empty where there
+    is no cache, or one that is not ours.
+    """
+    try:
+        files = loads(cache.read_bytes())["files"].items()
+        return {FileState.parse(key): str(fields["sha256"]) for key, fields in files}
+    except NO_CACHE:
+        return {}
 
 
 def _stamp(limits: Limits) -> str:
@@ -111,7 +122,7 @@ def _load(cache: Path, stamp: str) -> dict[str, Inspection]:
         if content["stamp"] != stamp:
             return {}
         return {key: Inspection(**fields) for key, fields in content["files"].items()}
-    except (FileNotFoundError, JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+    except NO_CACHE:
         return {}
 
 

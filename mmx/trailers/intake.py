@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -37,6 +38,8 @@ SOURCES_SCHEMA = pa.schema(
         pa.field("video", pa.string(), nullable=False),
         pa.field("sha256", pa.string(), nullable=False),
         pa.field("size", pa.int64(), nullable=False),
+        pa.field("video_digest", pa.string(), nullable=False),
+        pa.field("sound_digest", pa.string(), nullable=False),
         pa.field("duration_s", pa.float64(), nullable=False),
         pa.field("width", pa.int32(), nullable=False),
         pa.field("height", pa.int32(), nullable=False),
@@ -154,13 +157,16 @@ def _trailers(rows: Iterable[ManifestRow], reasons: Mapping[int, str]) -> pa.Tab
     return pa.Table.from_pylist([columns(row) for row in ordered], TRAILERS_SCHEMA)
 
 
-def _sources(rows: Iterable[ManifestRow], inspections: Mapping[str, Inspection]) -> pa.Table:
-    def columns(row: ManifestRow, found: Inspection) -> dict[str, object]:
-        own = {"trailer_id": row.trailer_id, "video": f"videos/{row.video}"}
-        return {**own, "sha256": found.sha256, "size": found.size, **(found.facts or {})}
+def source_row(trailer_id: str, video: str, found: Inspection) -> dict[str, Any]:
+    """Return the row of SOURCES_SCHEMA of an accepted trailer; `video` is below data/videos."""
+    own = {"trailer_id": trailer_id, "video": f"videos/{video}"}
+    return {**own, "sha256": found.sha256, "size": found.size, **(found.facts or {})}
 
-    pairs = [(row, inspections[row.trailer_id]) for row in rows]
-    accepted = sorted(
-        (pair for pair in pairs if pair[1].facts), key=lambda pair: pair[0].trailer_id
-    )
-    return pa.Table.from_pylist([columns(*pair) for pair in accepted], SOURCES_SCHEMA)
+
+def _sources(rows: Iterable[ManifestRow], inspections: Mapping[str, Inspection]) -> pa.Table:
+    found = [
+        source_row(row.trailer_id, row.video, inspections[row.trailer_id])
+        for row in sorted(rows, key=lambda row: row.trailer_id)
+        if inspections[row.trailer_id].facts
+    ]
+    return pa.Table.from_pylist(found, SOURCES_SCHEMA)

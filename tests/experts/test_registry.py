@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmx.engine.code import text_digest
 from mmx.experts import registry
 from mmx.experts.base import Checkpoint, ExpertError
 from mmx.experts.checkpoints import Format
 from mmx.experts.preprocess import LogMel
 from mmx.experts.registry import expert_names, get_expert
 from mmx.experts.sampling import Patches, Stacks
-from mmx.engine.code import text_digest
 
 ARTEFACTS = {"appearance": {"clips"}, "scene": {"clips"}, "audio": {"audio"}}
 CHANNELS = {"flow": 2, "clips": 3}

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mmx.engine.code import room_files
-from mmx.experts.registry import get_expert
 from mmx.engine.code import module_files
+from mmx.experts.registry import get_expert
 from mmx.layout import Layout
 from mmx.params import load_params
 from mmx.steps import (

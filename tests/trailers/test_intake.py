@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
+from mmx.engine.files import FileState, InputChangedError, InputFile
 from mmx.layout import Layout
 from mmx.media.limits import Limits
 from mmx.media.program import ffmpeg_program
 from mmx.params import CollectionParams
 from mmx.trailers import Ingested, IngestError, TableError, accept, ingest, init
 from mmx.trailers import inspection as inspection_module
-from mmx.trailers.inspection import inspect_files
+from mmx.trailers.inspection import inspect_files, known_states
 from mmx.trailers.intake import SOURCES_SCHEMA, TRAILERS_SCHEMA
 
 if TYPE_CHECKING:
@@ -91,6 +92,14 @@ def test_sources_hold_what_the_file_is_and_nothing_people_say(
     assert (source["has_audio"], source["audio_codec"]) == (True, "aac")
     assert (source["video_codec"], source["sample_aspect"]) == ("h264", "1")
     assert not {"title", "year", "genres", "group_id"} & set(source)
+
+
+def test_sources_tell_the_streams_from_the_file(project: "Desk", params: CollectionParams):
+    found = rows(take(project, params).sources)
+    digests = ("video_digest", "sound_digest")
+    assert [found["a"][name] for name in digests] == [found["b"][name] for name in digests]
+    assert all(len(str(found["a"][name])) == 64 for name in digests)
+    assert found["a"]["sha256"] != found["b"]["sha256"]
 
 
 def test_equal_collections_give_equal_tables(project: "Desk", params: CollectionParams):
@@ -182,10 +191,46 @@ def test_unchanged_files_are_not_read_again(
     assert [path.name for path in read] == ["b.mp4"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"stamp": 1}', b"\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"1", b'{"stamp": 1}', b"\xff", b'{"files": []}', b'{"files": {"1": 1}}'],
+)
 def test_a_damaged_cache_is_no_cache(project: "Desk", params: CollectionParams, content: bytes):
     (project.root / "cache.json").write_bytes(content)
+    assert known_states(project.root / "cache.json") == {}
     assert len(take(project, params).sources) == 2
+
+
+def test_what_ingest_read_is_known_by_its_state(
+    project: "Desk", params: CollectionParams, monkeypatch: pytest.MonkeyPatch
+):
+    cache = project.root / "cache.json"
+    assert known_states(cache) == {}
+    sources = rows(take(project, params).sources)
+    monkeypatch.setattr(inspection_module, "version", lambda name: "another")
+    states = known_states(cache)
+    for row in sources.values():
+        path = project.layout.root / "data" / str(row["video"])
+        assert states[FileState.of(path)] == row["sha256"]
+        file = InputFile.known(path, str(row["sha256"]), states)
+        assert file.state == FileState.of(path)
+    assert FileState.of(project.videos / "cut.mp4") in states
+
+
+def test_a_file_that_changes_while_it_is_read_is_no_result(
+    project: "Desk", monkeypatch: pytest.MonkeyPatch
+):
+    path = project.videos / "b.mp4"
+    digest = inspection_module.file_digest
+
+    def replaced(read: Path) -> str:
+        found = digest(read)
+        read.write_bytes(b"other bytes")
+        return found
+
+    monkeypatch.setattr(inspection_module, "file_digest", replaced)
+    with pytest.raises(InputChangedError, match=r"^b\.mp4 has other bytes"):
+        inspection_module.inspect_file(path, Limits())
 
 
 def test_another_reader_or_limit_forgets_the_cache(

@@ -1,0 +1,170 @@
+"""What the frames and the sound of a file depend on, as one digest each, whatever its container.
+
+Two files with equal video digests give equal frames: pixels, numbers and times. Two files with
+equal sound digests give equal samples. So everything that decoding reads is in: the packets and
+what the container says of them, but neither titles, nor where in the file a packet lies, nor the
+other streams. What makes `probe` refuse a file is left out: a refused file is decoded by nobody.
+
+The two are not alike. Frames are told apart by exact times since the first one, so that another
+unit of time or another start of the clock changes nothing. The ffmpeg program rounds the times of
+sound to samples, by the container's own units: its packets count with times as they are stored.
+"""
+
+import hashlib
+import json
+from fractions import Fraction
+from typing import Any
+
+from av import Packet, VideoFrame
+
+from mmx.media.pictures import stamp
+from mmx.media.source import Source
+from mmx.media.upright import upright_of
+
+ORDINARY_TAGS = ("\0\0\0\0", "avc1", "avc3", "hvc1", "hev1", "vp09", "av01", "mp4a", "Opus")
+"""Four-letter names of a codec that tell its decoder nothing. Others do, such as XVID."""
+DEPTH_IN_PACKETS = ("h264", "hevc", "vp8", "vp9", "av1")
+"""Codecs of pictures whose decoders leave the container's word on bits per pixel aside."""
+PLAIN_CLOCKS = ("mov", "matroska")
+"""Containers whose times the ffmpeg program takes as they are: it mends jumps in the others."""
+SELF_DESCRIBED = (
+    "aac", "ac3", "alac", "eac3", "flac", "mp2", "mp3", "opus", "vorbis",
+)  # fmt: skip
+"""Codecs of sound that need no more than what is digested here. The decoders of others read fields
+of the header, such as the size of a block, that PyAV does not show."""
+TEXTS = ("metadata_update", "strings_metadata")
+"""Side data that hold titles and the like."""
+
+
+class VideoDigest:
+    """Takes the packets of the video stream, in the order of the file."""
+
+    def __init__(self, source: Source) -> None:
+        """Read what the header says; `source` has decoded nothing yet."""
+        self._header = _video_header(source)
+        self._packets, self._order = hashlib.sha256(), hashlib.sha256()
+        self._origin: Fraction | None = None
+        self._untimed = False
+
+    def add(self, packet: "Packet[Any]") -> None:
+        """Take the next packet, empty ones included."""
+        unit = packet.time_base or Fraction(0)
+        if self._origin is None:
+            self._origin = (packet.pts if packet.pts is not None else packet.dts or 0) * unit
+        self._untimed |= packet.pts is None and packet.size > 0
+        times = [self._time(packet.pts, unit), str((packet.duration or 0) * unit)]
+        if packet.size and not packet.duration:
+            # A decoder that guesses how long a picture is shown rounds to the container's unit.
+            times.append(str(unit))
+        _put(self._packets, packet, times)
+        self._order.update(f"{self._time(packet.dts, unit)}\n".encode())
+
+    def _time(self, ticks: int | None, unit: Fraction) -> str:
+        return "none" if ticks is None else str(ticks * unit - (self._origin or 0))
+
+    def hexdigest(self, first: VideoFrame) -> str:
+        """Return the digest, 64 hexadecimal digits; `first` is the first decoded picture."""
+        upright = upright_of(first)
+        return _digest(
+            {
+                **self._header,
+                "upright": [upright.transpose, upright.mirror, upright.flip],
+                "start": str((stamp(first) or Fraction(0)) - (self._origin or 0)),
+                "packets": self._packets.hexdigest(),
+                # A picture takes its place in decoding order as its time only where it has none.
+                "order": self._order.hexdigest() if self._untimed else None,
+            }
+        )
+
+
+class SoundDigest:
+    """Takes the packets of the sound track, in the order of the file; none for a silent video."""
+
+    def __init__(self, source: Source) -> None:
+        """Read what the header says; `source` has decoded nothing yet."""
+        self._source = source
+        self._header = _sound_header(source)
+        self._packets = hashlib.sha256()
+
+    def add(self, packet: "Packet[Any]") -> None:
+        """Take the next packet, empty ones included."""
+        times = [packet.pts, packet.dts, packet.duration, str(packet.time_base)]
+        _put(self._packets, packet, times)
+
+    def hexdigest(self, start_s: Fraction) -> str:
+        """Return the digest, 64 hexadecimal digits: one and the same for every silent video.
+
+        `start_s`: when the first picture is shown, which is where the samples begin.
+        """
+        if self._source.audio is None:
+            return _digest({"silent": True})
+        if self._source.audio.codec.canonical_name not in SELF_DESCRIBED:
+            return _digest({"start": str(start_s), "file": _file_digest(self._source)})
+        packets = self._packets.hexdigest()
+        return _digest({**self._header, "start": str(start_s), "packets": packets})
+
+
+def _video_header(source: Source) -> dict[str, Any]:
+    stream = source.video
+    context = stream.codec_context
+    codec = _codec(stream)
+    depth = 0 if codec["codec"] in DEPTH_IN_PACKETS else context.bits_per_coded_sample
+    return {
+        **codec,
+        "size": [context.width, context.height, context.coded_width, context.coded_height],
+        "pixels": [context.pix_fmt, depth, context.field_order],
+        "colour": [
+            context.color_range, context.color_primaries, context.color_trc, context.colorspace,
+        ],
+        "reordered": context.reorder_depth,
+        "aspect": str(source.sample_aspect),
+        "rates": [str(source.rate), str(source.nominal_rate), str(context.framerate)],
+        "evenly": source.container.format.name == "avi",
+        "joined": source.container.format.name == "mpegts",
+    }  # fmt: skip
+
+
+def _sound_header(source: Source) -> dict[str, Any]:
+    stream = source.audio
+    if stream is None:
+        return {}
+    name = source.container.format.name
+    return {
+        **_codec(stream),
+        "rate": stream.sample_rate,
+        "layout": [stream.layout.name, stream.layout.nb_channels],
+        "frame": [stream.format.name, stream.codec_context.frame_size],
+        "clock": None if name.startswith(PLAIN_CLOCKS) else [name, source.container.start_time],
+    }
+
+
+def _codec(stream: Any) -> dict[str, Any]:
+    context = stream.codec_context
+    return {
+        "codec": stream.codec.canonical_name,
+        "tag": "" if context.codec_tag in ORDINARY_TAGS else context.codec_tag,
+        "profile": context.profile,
+        "extradata": (context.extradata or b"").hex(),
+    }
+
+
+def _put(digest: Any, packet: "Packet[Any]", times: list[Any]) -> None:
+    """Add times, size, flags, side data and bytes, so that none can pass for another."""
+    flags = [packet.is_keyframe, packet.is_discard, packet.is_corrupt]
+    beside = sorted(
+        [data.data_type, bytes(data).hex()]
+        for data in packet.iter_sidedata()
+        if data.data_type not in TEXTS
+    )
+    digest.update(json.dumps([times, packet.size, flags, beside]).encode() + b"\n")
+    if packet.size:
+        digest.update(packet)
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _file_digest(source: Source) -> str:
+    with open(source.path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
