@@ -84,11 +84,6 @@ def checkpoints(project: Project, experts: list[str] | None) -> list[Checkpoint]
     return [weights for weights in listed if isinstance(weights, Checkpoint)]
 
 
-def place(project: Project) -> Place:
-    """Return where weights lie and are pinned."""
-    return Place(weights_folder(), project.layout.weights_lock)
-
-
 def show(found: list[Status], json: bool) -> None:
     """Print each file, and below it its sources."""
     if json:

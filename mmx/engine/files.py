@@ -8,6 +8,8 @@ from pathlib import Path
 
 from mmx.engine.canonical import file_digest
 
+REMEDY = "`dvc repro` makes it again"
+
 
 class InputChangedError(Exception):
     """A file is not the one whose digest it is known by, or is gone."""
@@ -51,7 +53,7 @@ class InputFile:
     """Digest, in hex, that its bytes must have."""
     state: FileState | None = None
     """The state in which it had this digest; None if unknown."""
-    remedy: str = "`dvc repro` makes it again"
+    remedy: str = REMEDY
     """What to do where it is another file by now."""
 
     @classmethod
@@ -62,7 +64,7 @@ class InputFile:
 
     @classmethod
     def known(
-        cls, path: Path, sha256: str, states: Mapping[FileState, str], remedy: str
+        cls, path: Path, sha256: str, states: Mapping[FileState, str], remedy: str = REMEDY
     ) -> "InputFile":
         """Return the file at `path`, with its state if `states` has it with this digest.
 

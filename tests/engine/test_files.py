@@ -141,7 +141,7 @@ def test_the_message_names_the_file_and_the_ways_on_but_no_folder(known: InputFi
     with pytest.raises(InputChangedError) as caught, unchanged([known]):
         pass
     text = str(caught.value)
-    assert text.startswith("a film.mp4 is gone: put the old file back, or run `mmx accept`")
+    assert text.startswith("a film.mp4 is gone: `dvc repro` makes it again")
     assert "`dvc repro`" in text and str(known.path.parent) not in text
     assert str(pickle.loads(pickle.dumps(caught.value))) == text
 
