@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from mmx.dvc_state.cached import cached_output, locked_digest
+from mmx.errors import UserError
 from mmx.outputs import ITEM, read_parquet, write_parquet
 from mmx.project import Project
 from mmx.steps import SCENES
@@ -13,7 +14,7 @@ from mmx.trailers import Ingested, ingest
 from mmx.trailers.splits import assign
 
 
-class SplitLostError(Exception):
+class SplitLostError(UserError):
     """dvc.lock knows of a split that is nowhere to be found."""
 
 

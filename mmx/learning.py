@@ -20,7 +20,7 @@ from mmx.pipeline import earlier_output, ingredients_of, lay_out
 from mmx.project import Project
 from mmx.steps import ALL, EVALUATE, FINETUNE, SCENES, TRAIN, Step, ablate_step
 from mmx.tools import check_tools
-from mmx.training.faults import CollectionError
+from mmx.training import CollectionError
 
 
 def run_learning(step: Step, project: Project, arguments: dict[str, Any]) -> Outcome:

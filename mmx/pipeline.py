@@ -12,8 +12,9 @@ import pyarrow as pa
 from mmx.device import count_gpus, find_device, take_gpu
 from mmx.dvc_state.cached import Earlier
 from mmx.engine.code import code_digest
+from mmx.engine.errors import StepFailedError
 from mmx.engine.receipt import Ingredients, Receipt, Weight, gc_disabled
-from mmx.engine.run import Outcome, Spread, StepFailedError, Task, check, complete
+from mmx.engine.run import Outcome, Spread, Task, check, complete
 from mmx.experts.base import Expert, Weights
 from mmx.experts.registry import get_expert
 from mmx.experts.weights import Place, Status, require, require_present, weights_folder

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from mmx.engine.run import Recipe
+from mmx.errors import UserError
 from mmx.experts.registry import expert_names, get_expert
 from mmx.layout import Layout
 from mmx.params import Params
@@ -22,7 +23,7 @@ PICTURE_TOOLS = (*CORE_TOOLS, "av", "opencv-contrib-python")
 LEARNING_TOOLS = (*CORE_TOOLS, "safetensors", "scikit-learn", "torch")
 
 
-class UnknownStepError(Exception):
+class UnknownStepError(UserError):
     """No step has this name."""
 
 
@@ -180,9 +181,7 @@ OPTIMISATION_KEYS = (
 )
 TRAIN_KEYS = (*(f"train.{key}" for key in OPTIMISATION_KEYS), "train.positive_cap")
 LEARNING_ROOMS = ("mmx.device", "mmx.features", "mmx.model", "mmx.training")
-MEASURING = tuple(
-    f"mmx.evaluation.{module}" for module in ("faults", "metrics", "scores", "tables")
-)
+MEASURING = tuple(f"mmx.evaluation.{module}" for module in ("metrics", "scores", "tables"))
 """What evaluation and ablations share; how the page looks has no part in their results."""
 COLLECTION = ("features", "labels", "splits")
 """What a step that sees all trailers at once reads: the feature store, genres, the split."""

@@ -11,16 +11,17 @@ from mmx.engine.atomic import write_atomic
 from mmx.engine.receipt import Receipt
 from mmx.engine.run import Spread, Task, complete, look_up
 from mmx.engine.store import Store
+from mmx.errors import UserError
 from mmx.learning import learning_inputs
 from mmx.outputs import read_receipts
 from mmx.overview import present
 from mmx.pipeline import Upstream, earlier_output, ingredients_of, preparation, trailer_tasks
 from mmx.project import Project
 from mmx.steps import EVALUATE, FINETUNE, TRAIN, Step, find_step, trailer_steps
-from mmx.training.faults import CollectionError
+from mmx.training import CollectionError
 
 
-class AdoptError(Exception):
+class AdoptError(UserError):
     """The present code does not give the results that the receipts record."""
 
 

@@ -2,10 +2,10 @@
 
 import sys
 
-from mmx.errors import plain_errors
+from mmx.errors import report_errors
 from mmx.learning import ablate
 from mmx.project import open_project
 
 if __name__ == "__main__":
-    with plain_errors():
+    with report_errors():
         ablate(sys.argv[1], open_project())

@@ -2,7 +2,7 @@
 
 import shutil
 
-from mmx.errors import plain_errors
+from mmx.errors import report_errors
 from mmx.experts.registry import get_expert
 from mmx.features import ExpertSource, build_store
 from mmx.features.describe import known_shards
@@ -35,5 +35,5 @@ def build_features(project: Project) -> None:
 
 
 if __name__ == "__main__":
-    with plain_errors():
+    with report_errors():
         build_features(open_project())

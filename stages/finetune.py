@@ -1,9 +1,9 @@
 """finetune: contrastive fine-tuning -> models/fine/."""
 
-from mmx.errors import plain_errors
+from mmx.errors import report_errors
 from mmx.learning import finetune
 from mmx.project import open_project
 
 if __name__ == "__main__":
-    with plain_errors():
+    with report_errors():
         finetune(open_project())

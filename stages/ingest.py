@@ -3,7 +3,7 @@
 from collections import Counter
 
 from mmx.collection import ingest_collection
-from mmx.errors import plain_errors
+from mmx.errors import report_errors
 from mmx.outputs import write_parquet
 from mmx.pipeline import check_stage_tools, require_weights
 from mmx.project import Project, open_project
@@ -28,5 +28,5 @@ def run(project: Project) -> None:
 
 
 if __name__ == "__main__":
-    with plain_errors():
+    with report_errors():
         run(open_project())

@@ -4,11 +4,11 @@
 def run_stage(step: str) -> None:
     """Bring a step's output directory up to date, or exit with 1 and the reason."""
     # Imported here: a worker process imports the module that started it, and needs none of this.
-    from mmx.errors import plain_errors
+    from mmx.errors import report_errors
     from mmx.pipeline import require_weights_present, run_step
     from mmx.project import open_project
 
-    with plain_errors():
+    with report_errors():
         project = open_project()
         require_weights_present(project)
         run_step(step, project)

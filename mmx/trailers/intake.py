@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from mmx.errors import UserError
 from mmx.layout import Layout
 from mmx.media.limits import Limits
 from mmx.params import CollectionParams
@@ -60,7 +61,7 @@ SOURCES_SCHEMA = pa.schema(
 """Accepted trailers: their file and its technical facts, and nothing that people say of them."""
 
 
-class IngestError(Exception):
+class IngestError(UserError):
     """The collection cannot be taken as it is; what was read is in the cache."""
 
 

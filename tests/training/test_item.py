@@ -9,9 +9,9 @@ import torch
 from safetensors import safe_open
 
 from mmx.params import FinetuneParams, TrainParams
+from mmx.training import CollectionError
 from mmx.training.data import Collection
 from mmx.training.embed import embed_collection
-from mmx.training.faults import CollectionError
 from mmx.training.item import coarse_item, finetune_item
 from mmx.training.load import load_description, load_network
 
