@@ -1,40 +1,15 @@
-"""Errors that a user can act on end in one plain sentence; others keep their trace."""
+"""Errors that a user can act on end in one sentence and an exit code; others keep their trace."""
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn
 
-from mmx.engine.machine import machine_fault
+from mmx.engine.errors import UserError, machine_fault
 
-EXPECTED = (
-    "mmx.dvc_state.history:HistoryError",
-    "mmx.audit.recompute:RecomputeError",
-    "mmx.audit.trace:TraceError",
-    "mmx.collection:SplitLostError",
-    "mmx.evaluation.faults:PredictError",
-    "mmx.evaluation.faults:VariantError",
-    "mmx.experts.base:ExpertError",
-    "mmx.experts.pins:WeightsError",
-    "mmx.features.publish:PublishError",
-    "mmx.engine.files:InputChangedError",
-    "mmx.engine.receipt:ReceiptError",
-    "mmx.engine.run:StepFailedError",
-    "mmx.engine.store:StoreBusyError",
-    "mmx.engine.store:StoreError",
-    "mmx.media.faults:MediaFault",
-    "mmx.params:ParamsError",
-    "mmx.sample.generate:SampleError",
-    "mmx.steps:UnknownStepError",
-    "mmx.tools:ToolsError",
-    "mmx.trailers.csvfile:TableError",
-    "mmx.trailers.intake:IngestError",
-    "mmx.trailers.paths:PathFault",
-    "mmx.training.faults:CollectionError",
-    "mmx.upkeep:AdoptError",
-)
-"""Classes of what is the input's or the user's to mend, not a bug of mmx; by name, so that a stage
-does not load every room for the sake of their errors."""
+__all__ = ["MADE_BY", "UserError", "report_errors"]
 
 MADE_BY = {
     "data/trailers.csv": "mmx init",
@@ -52,31 +27,56 @@ MADE_BY = {
 
 
 @contextmanager
-def plain_errors() -> Iterator[None]:
-    """Print an expected error as `error: ...` on stderr and exit with 1; let others through."""
+def report_errors() -> Iterator[None]:
+    """End the program with `error: ...` on stderr and the error's exit code; let bugs through."""
     try:
         yield
+    except UserError as error:
+        end(str(error), error.exit_code)
     except Exception as error:
-        reason = plain_reason(error)
+        reason = too_early(error) or out_of_order(error) or damage(error)
         if not reason:
             raise
-        end(reason)
+        end(reason, UserError.exit_code)
 
 
-def plain_reason(error: Exception) -> str:
-    """Return in a sentence what is wrong and what to do; nothing for a bug."""
-    kinds = {f"{kind.__module__}:{kind.__qualname__}" for kind in type(error).__mro__}
-    if not kinds.isdisjoint(EXPECTED):
-        return str(error)
-    if isinstance(error, FileNotFoundError):
-        asked = (path for path in MADE_BY if f"/{path}" in str(error))
-        return next((f"{path} is not there yet: `{MADE_BY[path]}` makes it" for path in asked), "")
+def end(reason: str, exit_code: int) -> NoReturn:
+    """End the program with a sentence for its user."""
+    print(f"error: {reason}", file=sys.stderr)
+    sys.exit(exit_code)
+
+
+def too_early(error: Exception) -> str:
+    """Return what makes the output of a step that is not there; nothing for other errors."""
+    if not isinstance(error, FileNotFoundError):
+        return ""
+    # PyArrow's error has the path in its text alone.
+    asked = re.findall(rf"{re.escape(str(Path.cwd()))}/([^'\"]+)", str(error))
+    for path, command in MADE_BY.items():
+        if any(Path(name).is_relative_to(path) for name in asked):
+            return f"{path} is not there yet: `{command}` makes it"
+    return ""
+
+
+def out_of_order(error: Exception) -> str:
+    """Return what is wrong with the machine and that nothing is lost; nothing for other errors."""
     broken = machine_fault(error)
     going_on = "what was finished is kept, and the same command goes on from there"
     return f"{broken}; {going_on}" if broken else ""
 
 
-def end(reason: str) -> NoReturn:
-    """End the program with a sentence for its user."""
-    print(f"error: {reason}", file=sys.stderr)
-    sys.exit(1)
+def damage(error: Exception) -> str:
+    """Return which output of the project in this folder explains an error; nothing for a bug.
+
+    No reader of an output has to expect that somebody damaged or replaced the file.
+    """
+    # Imported here: PyArrow takes longer to load than a small stage to run.
+    from mmx.damage import damaged_output
+
+    path = damaged_output(Path())
+    if not path or (isinstance(error, FileNotFoundError) and path not in str(error)):
+        return ""
+    return (
+        f"{path} is damaged, or is not what its step wrote: "
+        "`mmx repair` takes it out, `dvc repro` makes it again"
+    )

@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 from pydantic_core import to_jsonable_python
+
+from mmx.errors import UserError
+from mmx.yamlfile import YamlError, read_yaml
 
 Fraction01 = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
 
 
-class ParamsError(Exception):
+class ParamsError(UserError):
     """params.yaml is missing, is not YAML, or holds a key or value that mmx refuses."""
 
 
@@ -353,12 +355,11 @@ def load_params(path: Path, sections: Mapping[str, type[Section]] | None = None)
     sections: by their key, those that the file may have beside the ones of this module.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return _model(sections or {}).model_validate(data)
+        return _model(sections or {}).model_validate(read_yaml(path))
     except FileNotFoundError:
         raise ParamsError(f"{path} does not exist: run mmx in a project's top folder") from None
-    except yaml.YAMLError as error:
-        raise ParamsError(f"{path} is not YAML: {error}") from None
+    except YamlError as error:
+        raise ParamsError(str(error)) from None
     except ValidationError as error:
         faults = (
             f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}"

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmx.engine.atomic import write_atomic
-from mmx.evaluation.faults import PredictError
+from mmx.errors import UserError
 from mmx.evaluation.retrieval import nearest
 from mmx.evaluation.scores import sigmoid
 from mmx.experts.registry import get_expert
@@ -26,6 +26,10 @@ from mmx.trailers.intake import SOURCES_SCHEMA, source_row
 from mmx.training.data import collect
 from mmx.training.embed import Embedded, embed_collection
 from mmx.training.load import Description, load_description, load_network
+
+
+class PredictError(UserError):
+    """A video cannot be predicted, or a trailer has no embedding; the message says why."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from pathlib import Path
 import yaml
 
 from mmx.engine.atomic import write_atomic
+from mmx.errors import UserError
+from mmx.yamlfile import YamlError, read_yaml
 
 HEAD = """\
 # Versions that have a part in results: parameters of the stages that they affect.
@@ -17,7 +19,7 @@ HEAD = """\
 """
 
 
-class ToolsError(Exception):
+class ToolsError(UserError):
     """tools.yaml is not what is installed."""
 
 
@@ -38,14 +40,16 @@ def tool_version(name: str) -> str:
 
 
 def ffmpeg_version() -> str:
-    """Return the version that the ffmpeg program in use gives itself."""
-    from mmx.media.program import ffmpeg_program
+    """Return the version that the ffmpeg program in use calls itself; ToolsError for none."""
+    # Imported here: only the steps that use the program look for it.
+    import imageio_ffmpeg
 
-    command = [ffmpeg_program(), "-version"]
-    first = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")[
-        0
-    ]
-    return first.removeprefix("ffmpeg version ").split(" ")[0]
+    try:
+        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-version"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
+        raise ToolsError(f"the ffmpeg program cannot be run: {error}; run `make install`") from None
+    return done.stdout.partition("\n")[0].removeprefix("ffmpeg version ").split(" ")[0]
 
 
 def tool_versions(names: Iterable[str]) -> dict[str, str]:
@@ -62,9 +66,13 @@ def write_tools(path: Path, names: Iterable[str]) -> None:
 def check_tools(path: Path, names: Iterable[str]) -> None:
     """Raise ToolsError where tools.yaml names another version than the one that would be used."""
     try:
-        written = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        written = read_yaml(path)
     except FileNotFoundError:
         raise ToolsError("mmx/tools.yaml is missing: run `mmx tools --write`") from None
+    except YamlError as error:
+        raise ToolsError(f"{error}: run `mmx tools --write`") from None
+    if not isinstance(written, dict):
+        raise ToolsError("mmx/tools.yaml does not name versions: run `mmx tools --write`")
     for name, installed in tool_versions(names).items():
         if written.get(name) != installed:
             raise ToolsError(

@@ -6,12 +6,12 @@ import sys
 def main(name: str) -> None:
     """Bring a step's outputs up to date, or exit with the reason and its exit code."""
     # Imported here: a worker process imports the module that started it, and needs none of this.
-    from mmx.errors import plain_errors
+    from mmx.errors import report_errors
     from mmx.pipeline.run import run_step
     from mmx.project import open_project
     from mmx.steps.embed import require_weights_present
 
-    with plain_errors():
+    with report_errors():
         project = open_project()
         require_weights_present(project)
         run_step(name, project)

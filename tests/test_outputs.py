@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mmx.engine.receipt import ReceiptError
+from mmx.engine.errors import ReceiptError
 from mmx.engine.rows import encode_rows, read_rows
 from mmx.engine.run import Recipe, Spread, complete
 from mmx.engine.store import Store

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from mmx.engine.errors import StepFailedError
 from mmx.engine.receipt import Ingredients, OutputFile, Receipt
-from mmx.engine.run import StepFailedError
 from mmx.experts.registry import get_expert
 from mmx.pipeline import Upstream, source_of
 from mmx.project import open_project

@@ -27,6 +27,7 @@ import pyarrow.compute as pc
 
 from mmx.audit.diff import Items, read_items, why
 from mmx.engine.canonical import file_digest
+from mmx.errors import UserError
 from mmx.features.read import list_experts, read_table
 from mmx.features.schema import RECEIPTS
 from mmx.outputs import ITEM, read_receipts, write_parquet
@@ -42,7 +43,7 @@ RELATIVE = 1e-2
 """Largest difference, as a share of the row's largest value, that another machine may make."""
 
 
-class RecomputeError(Exception):
+class RecomputeError(UserError):
     """Rows cannot be computed again: the videos or the code to do it are not here."""
 
 

@@ -19,7 +19,8 @@ from mmx.audit.verify import Finding, Kind, Tell, verify
 from mmx.dvc_state.history import LOCK, HistoryError, Version
 from mmx.engine.atomic import write_atomic
 from mmx.engine.canonical import bytes_digest, file_digest
-from mmx.engine.receipt import OutputFile, Receipt, ReceiptError
+from mmx.engine.errors import ReceiptError
+from mmx.engine.receipt import OutputFile, Receipt
 from mmx.engine.rows import encode_rows
 from mmx.engine.store import Store
 from mmx.features.receipts import receipt_of

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from mmx.dvc_state.history import Commit, History, HistoryError, receipts_of_shard
 from mmx.engine.receipt import Receipt
+from mmx.errors import UserError
 from mmx.features.receipts import receipt_of
 from mmx.features.schema import RECEIPTS as RECEIPTS_TABLE
 from mmx.layout import Layout
@@ -19,7 +20,7 @@ from mmx.project import Project
 from mmx.steps import VIDEO
 
 
-class TraceError(Exception):
+class TraceError(UserError):
     """There is no such row, and never was as far as git and DVC know."""
 
 

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 
 from mmx.audit.artefacts import Expected, Tree, all_expected, file_digests, receipt_files
 from mmx.engine.canonical import bytes_digest, canonical
-from mmx.engine.receipt import Receipt, ReceiptError
+from mmx.engine.errors import ReceiptError
+from mmx.engine.receipt import Receipt
 from mmx.engine.rows import encode_rows
 from mmx.experts.base import Packaged, Weights
 from mmx.experts.registry import get_expert
@@ -27,7 +28,7 @@ from mmx.features.validate import validate
 from mmx.outputs import ITEM, RECEIPTS, UNREADABLE, item_rows, shard_of
 from mmx.project import Project
 from mmx.steps import ALL, VIDEO, Step
-from mmx.training.faults import CollectionError
+from mmx.training import CollectionError
 
 Tell = Callable[[int, int], None]
 """Told the bytes read so far and in all."""

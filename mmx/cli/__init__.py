@@ -3,7 +3,7 @@
 import typer
 
 from mmx.cli import audit, prepare, upkeep, use, weights
-from mmx.errors import plain_errors
+from mmx.errors import report_errors
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,7 +19,7 @@ app.add_typer(weights.app, name="weights")
 
 def main() -> None:
     """Run the command line; an expected error is one sentence and exit code 1."""
-    with plain_errors():
+    with report_errors():
         app()
 
 

@@ -12,13 +12,15 @@ from typing import Any
 import yaml
 
 from mmx.dvc_state.cached import is_intact
-from mmx.engine.receipt import Receipt, ReceiptError
+from mmx.engine.errors import ReceiptError
+from mmx.engine.receipt import Receipt
+from mmx.errors import UserError
 from mmx.outputs import RECEIPTS, shard_of
 
 LOCK = "dvc.lock"
 
 
-class HistoryError(Exception):
+class HistoryError(UserError):
     """A revision cannot be read, or DVC's cache does not have what it names."""
 
 

@@ -7,11 +7,12 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 from mmx.engine.canonical import file_digest
+from mmx.engine.errors import UserError
 
 REMEDY = "`dvc repro` makes it again"
 
 
-class InputChangedError(Exception):
+class InputChangedError(UserError):
     """A file is not the one whose digest it is known by, or is gone."""
 
 

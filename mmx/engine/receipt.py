@@ -9,10 +9,7 @@ from functools import cache, cached_property
 from typing import Any
 
 from mmx.engine.canonical import bytes_digest, canonical_floatless, data_digest
-
-
-class ReceiptError(Exception):
-    """Not a receipt: a field is missing, or the fingerprint is not that of the content."""
+from mmx.engine.errors import ReceiptError
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from mmx.engine.errors import StepFailedError, UserError, machine_fault
 from mmx.engine.files import InputChangedError, InputFile, unchanged
-from mmx.engine.machine import machine_fault
 from mmx.engine.pools.local import Lost, map_items
 from mmx.engine.progress import ItemProgress, Parts
 from mmx.engine.receipt import Fault, Ingredients, Receipt
 from mmx.engine.store import Store
-
-
-class StepFailedError(Exception):
-    """A step could not be completed; what it finished is in the store."""
 
 
 @dataclass(frozen=True)
@@ -332,11 +328,8 @@ def commit_result(
     task: Task, out: Path, made: dict[str, Any] | Fault | Exception, store: Store, seconds: float
 ) -> Done:
     """Turn what a call gave into a committed receipt or a failure."""
-    if isinstance(made, Exception) and machine_fault(made):
-        return Done(None, seconds, machine_fault(made))
     if isinstance(made, Exception):
-        trace = "".join(traceback.format_exception(made)[-3:])
-        return Done(None, seconds, f"{type(made).__name__}: {made}\n{trace}")
+        return Done(None, seconds, failure(made))
     try:
         if isinstance(made, Fault):
             receipt = Receipt(task.ingredients, fault=made)
@@ -348,6 +341,14 @@ def commit_result(
         return Done(None, seconds, f"the result could not be stored: {reason}")
     store.drop_scratch(task.ingredients.fingerprint)
     return Done(receipt, seconds)
+
+
+def failure(error: Exception) -> str:
+    """Return why an item could not be computed: a sentence, or the trace of a bug."""
+    if isinstance(error, UserError):
+        return str(error)
+    trace = "".join(traceback.format_exception(error)[-3:])
+    return machine_fault(error) or f"{type(error).__name__}: {error}\n{trace}"
 
 
 def load(name: str) -> Any:

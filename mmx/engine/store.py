@@ -27,15 +27,8 @@ from typing import Any
 
 from mmx.engine.atomic import link_or_copy, sync, write_atomic
 from mmx.engine.canonical import bytes_digest, canonical, file_digest
-from mmx.engine.receipt import OutputFile, Receipt, ReceiptError
-
-
-class StoreBusyError(Exception):
-    """Another run holds the store's lock."""
-
-
-class StoreError(Exception):
-    """The store cannot be written."""
+from mmx.engine.errors import ReceiptError, StoreBusyError, StoreError
+from mmx.engine.receipt import OutputFile, Receipt
 
 
 @dataclass(frozen=True)

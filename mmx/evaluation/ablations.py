@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmx.errors import UserError
 from mmx.evaluation import scores, tables
-from mmx.evaluation.faults import VariantError
 from mmx.evaluation.scores import Json
 from mmx.params import ModelParams, Params, TrainParams
 from mmx.training.coarse import train
@@ -22,6 +22,10 @@ NAMES = {"appearance": "Image", "scene": "Scene", "motion": "Motion", "audio": "
 """The paper's word for each modality."""
 LENGTHS = (1, 5, 9, 20)
 """Clips per sequence in Table 5."""
+
+
+class VariantError(UserError):
+    """An ablation that does not exist, or that this model cannot have; the message says which."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from mmx.errors import UserError
 from mmx.experts.preprocess import Preprocess
 from mmx.experts.sampling import Sampling
 
@@ -41,7 +42,7 @@ SHARED_CODE = (
 """Modules whose code determines every expert's result, beside the expert's own."""
 
 
-class ExpertError(Exception):
+class ExpertError(UserError):
     """A declaration that contradicts itself, or a name that is not registered."""
 
 

@@ -12,6 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from mmx.errors import UserError
+
 Format = Literal["torch", "torch_latin1", "safetensors"]
 State = dict[str, Tensor]
 
@@ -32,7 +34,7 @@ _NUMPY: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
 """What makes numbers and arrays, which some files hold beside tensors; none of it runs code."""
 
 
-class CheckpointError(Exception):
+class CheckpointError(UserError):
     """A file of weights is no such file, holds code, or does not fit the network."""
 
 

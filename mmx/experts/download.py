@@ -10,6 +10,8 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
+from mmx.errors import UserError
+
 CHUNK = 1 << 20
 """Bytes read at a time."""
 TIMEOUT_S = 60.0
@@ -24,7 +26,7 @@ _BROKEN = (urllib.error.URLError, http.client.HTTPException, ConnectionError, Ti
 _TEMPORARY = {408, 416, 425, 429}
 
 
-class DownloadError(Exception):
+class DownloadError(UserError):
     """An address gave no file; what came of it is kept, to be continued."""
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import yaml
 
+from mmx.errors import UserError
 from mmx.experts.base import Digest
+from mmx.yamlfile import YamlError, read_yaml
 
 LOCK_HEADER = (
     "# The sha256 of each file of weights when it was first used here: commit this file.\n"
@@ -18,7 +20,7 @@ LOCK_HEADER = (
 )
 
 
-class WeightsError(Exception):
+class WeightsError(UserError):
     """Weights cannot be had; the message says which, from where, and what to do."""
 
 
@@ -67,13 +69,16 @@ def hash_file(path: Path) -> Hashes:
 
 def read_pins(lock: Path) -> dict[str, Pin]:
     """Return file name -> pin; none where there is no lock file yet."""
-    if not lock.exists():
-        return {}
-    entries = yaml.safe_load(lock.read_text(encoding="utf-8")) or {}
     try:
+        entries = read_yaml(lock) or {}
         return {file: Pin(**entry) for file, entry in entries.items()}
-    except (AttributeError, TypeError) as error:
-        raise WeightsError(f"{lock.name} is not a list of pinned weights: {error}") from None
+    except FileNotFoundError:
+        return {}
+    except (YamlError, AttributeError, TypeError) as error:
+        raise WeightsError(
+            f"{lock.name} is not a list of pinned weights: {error}; "
+            "take it from your last commit, or delete it to pin anew"
+        ) from None
 
 
 def write_pins(lock: Path, pins: dict[str, Pin]) -> None:

@@ -12,7 +12,7 @@ READERS = {
     "flow": "mmx.experts.read_flow",
     "audio": "mmx.experts.read_sound",
 }
-"""Module that reads an artefact; by name: how flow is read has no part in what is made of frames."""
+"""Module that reads an artefact. By name, since how flow is read has no part in frames."""
 
 
 def read_samples(job: EmbedJob, expert: Expert) -> Iterator[Sample]:

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from mmx.engine.atomic import link_or_copy
+from mmx.errors import UserError
 from mmx.features.describe import describe
 from mmx.features.facts import Description
 from mmx.features.schema import LABELS, SPLITS
 from mmx.features.validate import validate
 
 
-class PublishError(Exception):
+class PublishError(UserError):
     """The folder is not empty, or what would be published is not sound."""
 
 
@@ -19,7 +20,7 @@ def publish(out: Path, *, store: Path, trailers: Path, splits: Path) -> str:
     It holds every table of `store`, trailers.parquet and splits.parquet, and digests, card and
     Croissant file that cover them all. Raise PublishError for a store that is not sound.
     """
-    if out.exists() and any(out.iterdir()):
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise PublishError(f"{out} is not empty: name a new folder")
     refuse_findings(store)
     for path in Description(store).paths:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mmx.engine.canonical import file_digest
-from mmx.engine.receipt import ReceiptError
+from mmx.engine.errors import ReceiptError
 from mmx.features.digest import digest_text, shards_text
 from mmx.features.facts import Description, read_manifest
 from mmx.features.receipts import receipt_of

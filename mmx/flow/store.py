@@ -21,6 +21,8 @@ import av
 import numpy as np
 import pyarrow as pa
 
+from mmx.errors import UserError
+
 FORMAT = "mmx.flow/1"
 _KEY = b"mmx.flow"
 _CODEC = "ffv1"
@@ -37,8 +39,13 @@ _COLUMNS = [
 ]
 
 
-class DamagedFlowError(Exception):
+class DamagedFlowError(UserError):
     """A flow file is not whole, or not what it says."""
+
+    def __str__(self) -> str:
+        """Return what is wrong and what to do."""
+        how = "`mmx repair` takes it out, `dvc repro` makes it again"
+        return f"a flow file is damaged, {super().__str__()}: {how}"
 
 
 class FlowPair(NamedTuple):

@@ -1,7 +1,9 @@
 """The one exception that means: the video is at fault, not the machine."""
 
+from mmx.errors import UserError
 
-class MediaFault(Exception):
+
+class MediaFault(UserError):
     """A file cannot serve as a trailer; decoding it again would end the same way.
 
     Equal files give equal messages: one sentence, without paths.

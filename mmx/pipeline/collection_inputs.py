@@ -17,7 +17,7 @@ from mmx.outputs import read_receipts
 from mmx.pipeline.registry import find_item_step, trailer_steps
 from mmx.pipeline.step import ALL
 from mmx.project import Project
-from mmx.training.faults import CollectionError
+from mmx.training import CollectionError
 
 
 def collection_digests(project: Project) -> dict[str, str]:

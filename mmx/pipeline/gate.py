@@ -7,6 +7,7 @@ from mmx.dvc_state.history import History
 from mmx.engine.canonical import data_digest
 from mmx.engine.receipt import Receipt
 from mmx.engine.run import Task
+from mmx.errors import UserError
 from mmx.pipeline.changes import changed_files, describe
 from mmx.pipeline.cost import hours
 from mmx.pipeline.ingredients import differs_in_code_alone, step_code
@@ -16,7 +17,7 @@ from mmx.project import Project
 from mmx.tools import tool_versions
 
 
-class StaleCodeError(Exception):
+class StaleCodeError(UserError):
     """Results are stale because of code or tools alone, and making them again would take long."""
 
     exit_code = 4

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mmx.engine.files import InputFile
 from mmx.engine.receipt import Receipt, Weight
 from mmx.engine.run import Recipe
+from mmx.errors import UserError
 from mmx.outputs import Output
 from mmx.params import Params, Section
 from mmx.project import Project
@@ -104,7 +105,7 @@ class CollectionStep(ItemStep):
     """Done once the output directory is there."""
 
 
-class UnknownStepError(Exception):
+class UnknownStepError(UserError):
     """No step has this name."""
 
 

@@ -11,6 +11,7 @@ import cv2
 
 from mmx.engine.pools.local import Lost, map_items
 from mmx.engine.progress import ItemProgress
+from mmx.errors import UserError
 from mmx.sample.encode import FORMATS, encode
 from mmx.sample.film import film
 from mmx.sample.plan import Trailer, trailers
@@ -28,7 +29,7 @@ LOST = (
 """Rows without a video: the first one's file is a text, the second has no file."""
 
 
-class SampleError(Exception):
+class SampleError(UserError):
     """The collection cannot be put where it should be."""
 
 

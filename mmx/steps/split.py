@@ -7,13 +7,14 @@ import pyarrow as pa
 
 from mmx.dvc_state.cached import cached_output, locked_digest
 from mmx.engine.parquet import read_parquet, write_parquet
+from mmx.errors import UserError
 from mmx.outputs import ITEM
 from mmx.pipeline.step import CORE_TOOLS, PlainStep
 from mmx.project import Project
 from mmx.steps import scenes
 
 
-class SplitLostError(Exception):
+class SplitLostError(UserError):
     """dvc.lock knows of a split that is nowhere to be found."""
 
 

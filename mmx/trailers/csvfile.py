@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmx.engine.atomic import write_atomic
+from mmx.errors import UserError
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _DEFUSED = re.compile(r"'+[=+\-@\t\r]")
 
 
-class TableError(Exception):
+class TableError(UserError):
     """A CSV file is missing or cannot be read as the table that it should be."""
 
 
@@ -80,6 +81,8 @@ def _read_rows(path: Path) -> list[list[str]]:
         return list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except FileNotFoundError:
         raise TableError(f"{path.name} does not exist") from None
+    except OSError as error:
+        raise TableError(f"{path.name} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         reason = f"byte {error.start} is not UTF-8: save it as CSV in UTF-8"
         raise TableError(f"{path.name} cannot be read, {reason}") from None

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mmx.errors import UserError
 from mmx.layout import Layout
 from mmx.media.limits import Limits
 from mmx.params import CollectionParams
@@ -64,7 +65,7 @@ SOURCES_SCHEMA = pa.schema(
 """Accepted trailers: their file and its technical facts, and nothing that people say of them."""
 
 
-class IngestError(Exception):
+class IngestError(UserError):
     """The collection cannot be taken as it is; what was read is in the cache."""
 
 

@@ -5,11 +5,13 @@ import secrets
 import unicodedata
 from pathlib import Path, PurePosixPath
 
+from mmx.errors import UserError
+
 LONGEST = 255
 """Bytes of one part of a path."""
 
 
-class PathFault(Exception):
+class PathFault(UserError):
     """A path that a table names cannot be used; the message has no absolute path."""
 
 

@@ -1,1 +1,7 @@
 """Training: the collection as arrays, coarse and fine, one visible loop each."""
+
+from mmx.errors import UserError
+
+
+class CollectionError(UserError):
+    """The collection cannot be used for this training; the message says why and what to do."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from mmx.engine.receipt import Adoption, Receipt
 from mmx.engine.run import Task, complete, look_up
+from mmx.errors import UserError
 from mmx.outputs import read_receipts
 from mmx.pipeline.changes import present_commit
 from mmx.pipeline.gate import renewal
@@ -21,7 +22,7 @@ from mmx.pipeline.upstream import Upstream
 from mmx.project import Project
 
 
-class AdoptError(Exception):
+class AdoptError(UserError):
     """The present code does not give the results that the receipts record."""
 
 

@@ -8,7 +8,7 @@ import yaml
 from benchmarks import simulated
 from mmx.audit.repair import Repair, repair
 from mmx.audit.verify import Kind, verify
-from mmx.engine.store import StoreBusyError
+from mmx.engine.errors import StoreBusyError
 from mmx.outputs import read_receipts, shard_of
 from mmx.project import Project
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from mmx.cli import app
 from mmx.cli.console import cell, print_json
 from mmx.engine.run import load
-from mmx.errors import EXPECTED, MADE_BY, plain_errors
+from mmx.errors import EXPECTED, MADE_BY, report_errors
 from mmx.media.faults import MediaFault
 from mmx.params import ParamsError
 
@@ -69,14 +69,14 @@ def test_the_readme_names_commands_that_exist():
 
 def test_outside_a_project_the_way_out_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as ended, plain_errors():
+    with pytest.raises(SystemExit) as ended, report_errors():
         CliRunner().invoke(app, ["status"], catch_exceptions=False)
     assert ended.value.code == 1
     assert "run mmx in a project's top folder" in capsys.readouterr().err
 
 
 def test_a_fault_of_the_machine_is_one_sentence(capsys):
-    with pytest.raises(SystemExit) as ended, plain_errors():
+    with pytest.raises(SystemExit) as ended, report_errors():
         raise OSError(errno.EROFS, "Read-only file system", "data/clips")
     assert ended.value.code == 1
     told = capsys.readouterr().err
@@ -85,7 +85,7 @@ def test_a_fault_of_the_machine_is_one_sentence(capsys):
 
 
 def test_a_bug_keeps_its_trace():
-    with pytest.raises(ZeroDivisionError), plain_errors():
+    with pytest.raises(ZeroDivisionError), report_errors():
         _ = 1 / 0
 
 
@@ -93,13 +93,13 @@ def test_a_bug_keeps_its_trace():
 def test_every_expected_error_says_what_it_is_and_ends_in_a_sentence(name, capsys):
     kind = load(name)
     assert kind.__doc__ and issubclass(kind, Exception)
-    with pytest.raises(SystemExit), plain_errors():
+    with pytest.raises(SystemExit), report_errors():
         raise kind("what", "is wrong") if kind is MediaFault else kind("what is wrong")
     assert "is wrong" in capsys.readouterr().err
 
 
 def test_an_expected_error_is_one_line(capsys):
-    with pytest.raises(SystemExit), plain_errors():
+    with pytest.raises(SystemExit), report_errors():
         raise ParamsError("no such key")
     assert capsys.readouterr().err == "error: no such key\n"
 
@@ -112,13 +112,13 @@ def test_an_expected_error_is_one_line(capsys):
     ],
 )
 def test_what_is_asked_for_too_early_is_named_with_what_makes_it(capsys, missing, said):
-    with pytest.raises(SystemExit), plain_errors():
+    with pytest.raises(SystemExit), report_errors():
         raise missing
     assert said in capsys.readouterr().err
 
 
 def test_any_other_missing_file_keeps_its_trace():
-    with pytest.raises(FileNotFoundError), plain_errors():
+    with pytest.raises(FileNotFoundError), report_errors():
         raise FileNotFoundError("/somewhere/else")
 
 

@@ -3,7 +3,8 @@ import json
 
 import pytest
 
-from mmx.engine.receipt import Fault, OutputFile, Receipt, ReceiptError, Weight
+from mmx.engine.errors import ReceiptError
+from mmx.engine.receipt import Fault, OutputFile, Receipt, Weight
 
 WEIGHT = Weight("net.pth", "a" * 64, "https://example.org/net.pth", "MIT")
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import work
 
+from mmx.engine.errors import StepFailedError
 from mmx.engine.receipt import Fault
-from mmx.engine.run import Outcome, Recipe, Spread, StepFailedError, Task, check, complete
+from mmx.engine.run import Outcome, Recipe, Spread, Task, check, complete
 from mmx.engine.store import Store
 
 HERE = Spread(here=True)

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from mmx.engine.errors import StoreBusyError, StoreError
 from mmx.engine.receipt import Receipt
-from mmx.engine.store import Store, StoreBusyError, StoreError
+from mmx.engine.store import Store
 
 
 def stored(store: Store, receipt_of, text: str = "result") -> Receipt:

@@ -5,8 +5,7 @@ import pytest
 from small_world import MODEL, PARAMS, World, quick_params, report_params
 
 from mmx.evaluation import ablations
-from mmx.evaluation.ablations import VARIANTS, ablate_item, vary
-from mmx.evaluation.faults import VariantError
+from mmx.evaluation.ablations import VARIANTS, VariantError, ablate_item, vary
 from mmx.params import ModelParams
 
 FOUR = ModelParams(

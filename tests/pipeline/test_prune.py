@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import simulated
-from mmx.engine.store import StoreBusyError
+from mmx.engine.errors import StoreBusyError
 from mmx.project import open_project
 from mmx.upkeep import prune
 

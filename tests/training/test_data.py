@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from mmx.model.config import Modality
+from mmx.training import CollectionError
 from mmx.training.data import Collection, Column, encode_labels, read_collection, standards
-from mmx.training.faults import CollectionError
 
 GENRES = ("Drama", "Comedy", "Horror")
 EXPERTS = {"appearance": ("eye",), "motion": ("flow", "stack"), "audio": ("ear",)}
