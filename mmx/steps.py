@@ -96,7 +96,12 @@ AUDIO = Step(
 FLOW = Step(
     name="flow",
     needs=(VIDEO, "scenes"),
-    recipe=Recipe("mmx.flow.item:flow_item", MEDIA_FAULTS, parts="pairs"),
+    recipe=Recipe(
+        "mmx.flow.item:flow_item",
+        MEDIA_FAULTS,
+        parts="pairs",
+        before="mmx.flow.cache:cache_folder",
+    ),
     rooms=("mmx.flow", "mmx.media"),
     keys=(
         "flow.bound",

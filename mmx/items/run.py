@@ -49,6 +49,9 @@ class Recipe:
     """What long items are made of, e.g. `pairs`; the function calls `count_part` for each."""
     scratch: bool = False
     """The function also takes `scratch`, a folder that survives an interruption."""
+    before: str = ""
+    """`module:name` of what is called once, before there are workers: they inherit what it did to
+    the environment."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +193,8 @@ def compute(
     recipe: Recipe, tasks: Sequence[Task], store: Store, spread: Spread
 ) -> Iterator[tuple[Task, Done]]:
     """Yield what became of each task, as it does."""
+    if recipe.before and tasks:
+        load(recipe.before)()
     if spread.here:
         yield from ((task, make([task], recipe, store)[0]) for task in tasks)
         return
