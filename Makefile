@@ -54,7 +54,7 @@ lint: install-dev ## style and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy mmx stages
 
 docs: install-dev ## build the documentation and the API reference into build/docs, no link broken
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/mkdocs build --strict
 
 lock: install-dev ## make the lock files again from pyproject.toml, with as few changes as can be
 	$(BIN)/uv pip compile $(LOCK) --output-file requirements.lock pyproject.toml
