@@ -2,8 +2,8 @@
 PYTHON ?= python3.11
 # PyTorch's own index of CPU builds: https://pytorch.org/get-started/locally
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
-VENV := .venv
-BIN := $(CURDIR)/$(VENV)/bin
+VENV ?= .venv
+BIN := $(abspath $(VENV))/bin
 # A CPU installation remembers that it is one, so that no later command brings in CUDA.
 CPU ?= $(if $(wildcard $(VENV)/.cpu),1)
 export PATH := $(BIN):$(PATH)
