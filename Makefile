@@ -1,35 +1,69 @@
 # Two commands: `make demo` and `make test`. Both install what they need into .venv first.
 PYTHON ?= python3.11
-VENV := .venv
-BIN := $(CURDIR)/$(VENV)/bin
+# PyTorch's own index of CPU builds: https://pytorch.org/get-started/locally
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+VENV ?= .venv
+BIN := $(abspath $(VENV))/bin
+# A CPU installation remembers that it is one, so that no later command brings in CUDA.
+CPU ?= $(if $(wildcard $(VENV)/.cpu),1)
 export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench clean
+.PHONY: help install install-dev demo test test-fast lint docs lock bench clean
 
 help: ## list the commands
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(VENV)/.installed ## install into .venv what requirements.lock names
+install: $(VENV)/.installed ## install what the pipeline needs into .venv; CPU=1: without CUDA
+
+install-dev: $(VENV)/.installed-dev ## and what tests, benchmarks, lint and docs need
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip==26.3
-	$(BIN)/python -m pip install --requirement requirements.lock
+	$(if $(CPU),touch $(VENV)/.cpu)
+	$(call install,requirements.lock)
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
+	$(call install,requirements-dev.lock)
+	touch $@
+
+# A lock is complete, so that there is nothing left for pip to resolve.
+define install
+	$(if $(CPU),$(BIN)/python -m pip install --no-deps --index-url $(TORCH_INDEX) \
+		$$(grep --extended-regexp --only-matching '^torch(vision)?==[^ ]+' $(1)))
+	grep --extended-regexp --invert-match '$(if $(CPU),^(cuda|nvidia|triton)\b,^$$)' $(1) | \
+		$(BIN)/python -m pip install --no-deps --requirement /dev/stdin
+	$(BIN)/python -m pip check
+endef
 
 demo: install ## generate a sample, run the whole pipeline on it, name the report
 	@bash scripts/demo.sh
 
-test: install ## run the tests
+test: install-dev ## run the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-lint: install ## style and types
+test-fast: install-dev ## run the tests that take two minutes together
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
+		-m "not slow and not browser and not cluster and not gpu"
+
+lint: install-dev ## style and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy mmx stages
 
-bench: install ## measure against what a user would use instead
+docs: install-dev ## build the documentation and the API reference into build/docs, no link broken
+	$(BIN)/mkdocs build --strict
+
+lock: install-dev ## make the lock files again from pyproject.toml, with as few changes as can be
+	$(BIN)/uv pip compile $(LOCK) --output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile $(LOCK) --all-extras --constraints requirements.lock \
+		--output-file requirements-dev.lock pyproject.toml
+LOCK := --quiet --universal --python-version 3.11 --annotation-style line \
+	--custom-compile-command "make lock"
+
+bench: install-dev ## measure against what a user would use instead
 	@bash scripts/bench.sh
 
 clean: ## remove what demo and benchmarks built

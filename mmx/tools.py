@@ -27,6 +27,7 @@ class ToolsError(UserError):
 def tool_version(name: str) -> str:
     """Return the version of a distribution, of `python` (major.minor), or of the `ffmpeg` program.
 
+    Without what comes after a plus sign: PyTorch 2.14.1+cpu is the same release, built for less.
     Raise ToolsError for a distribution that is not installed.
     """
     if name == "python":
@@ -34,7 +35,7 @@ def tool_version(name: str) -> str:
     if name == "ffmpeg":
         return ffmpeg_version()
     try:
-        return version(name)
+        return version(name).partition("+")[0]
     except PackageNotFoundError:
         raise ToolsError(f"{name} is not installed: run `make install`") from None
 

@@ -1,5 +1,8 @@
 """The command line of mmx, put together from mmx.cli."""
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from mmx.cli import audit, prepare, upkeep, use, weights
@@ -15,6 +18,23 @@ app = typer.Typer(
 for part in (prepare, upkeep, audit, use):
     app.add_typer(part.app)
 app.add_typer(weights.app, name="weights")
+
+
+def print_version(asked: bool) -> None:
+    """Print the version and end the program, if that was asked."""
+    if asked:
+        print(f"mmx {version('mmx')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Take the options that belong to no command."""
 
 
 def main() -> None:

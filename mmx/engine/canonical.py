@@ -13,7 +13,13 @@ _ENCODER = json.JSONEncoder(
 
 
 def canonical(data: Any) -> bytes:
-    """Return JSON with sorted keys, no spaces and no NaN: equal data give equal bytes."""
+    """Return JSON with sorted keys, no spaces and no NaN: equal data give equal bytes.
+
+    >>> canonical({"b": 0.5, "a": [1, None]}) == canonical({"a": [1, None], "b": 0.5})
+    True
+    >>> canonical({"b": 0.5, "a": [1, None]})
+    b'{"a":[1,null],"b":0.5}'
+    """
     return _ENCODER.encode(data).encode("utf-8")
 
 

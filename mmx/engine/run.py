@@ -46,6 +46,9 @@ class Recipe:
     """What long items are made of, e.g. `pairs`; the function calls `count_part` for each."""
     scratch: bool = False
     """The function also takes `scratch`, a folder that survives an interruption."""
+    before: str = ""
+    """`module:name` of what is called once, before there are workers: they inherit what it did to
+    the environment."""
 
 
 @dataclass(frozen=True)
@@ -225,6 +228,8 @@ def compute(
     recipe: Recipe, tasks: Sequence[Task], store: Store, workers: Workers
 ) -> Iterator[tuple[Task, Done]]:
     """Yield what became of each task, as it does."""
+    if recipe.before and tasks:
+        load(recipe.before)()
     if workers.in_process:
         yield from ((task, make([task], recipe, store)[0]) for task in tasks)
         return

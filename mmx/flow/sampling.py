@@ -17,6 +17,12 @@ def nearest_frames(times: Sequence[Fraction], rate: float) -> list[int]:
     The instants begin at the first frame. Of two frames equally near, the earlier is taken; a
     frame that is nearest to several instants is taken once, so a rate above the frames' own takes
     each of them.
+
+    >>> times = [Fraction(frame, 24) for frame in range(12)]
+    >>> nearest_frames(times, 8)
+    [0, 3, 6, 9]
+    >>> nearest_frames(times, 10)
+    [0, 2, 5, 7, 10]
     """
     step, start = 1 / Fraction(rate), times[0]
     instants = int((times[-1] - start) / step) + 1
@@ -31,7 +37,11 @@ def _nearest(times: Sequence[Fraction], instant: Fraction) -> int:
 
 
 def spread(count: int, wanted: int) -> list[int]:
-    """Return `wanted` of the positions 0 to count - 1, evenly spread; all when there are fewer."""
+    """Return `wanted` of the positions 0 to count - 1, evenly spread; all when there are fewer.
+
+    >>> spread(9, 3), spread(2, 3)
+    ([1, 4, 7], [0, 1])
+    """
     if wanted >= count:
         return list(range(count))
     return [(2 * k + 1) * count // (2 * wanted) for k in range(wanted)]
@@ -42,6 +52,12 @@ def clip_pairs(clip: Clip, pairs_per_clip: int, frames: Sequence[int] | None = N
 
     `frames`: the sampled frames of the clip, rising; None means all. `pairs_per_clip` 0 takes every
     pair. A clip with fewer than two frames has none.
+
+    >>> clip = Clip(index=0, start=100, stop=104, start_s=4.0, stop_s=4.16)
+    >>> clip_pairs(clip, 0)
+    [(100, 101), (101, 102), (102, 103)]
+    >>> clip_pairs(clip, 1)
+    [(101, 102)]
     """
     pairs = list(pairwise(range(clip.start, clip.stop) if frames is None else frames))
     return [pairs[k] for k in spread(len(pairs), pairs_per_clip)] if pairs_per_clip else pairs

@@ -4,7 +4,6 @@ import fcntl
 import functools
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from mmx.flow.cache import cache_folder, cached_njit
 from mmx.flow.median import median_array, median_filter
 from mmx.flow.parameters import TVL1Params
 from mmx.flow.relaxation import Case, relax
@@ -111,7 +111,7 @@ def _compiled(version: str) -> Callable[..., None]:
     kernels' files, is part of the function and so of its key.
     """
 
-    @njit(cache=True)
+    @cached_njit
     def solve(memory: Memory, grid: Grid, settings: Settings) -> None:
         assert version
         errors, rows = np.empty(settings.inner), np.empty(settings.inner, np.int64)
@@ -192,7 +192,7 @@ def prepare(illumination: bool) -> None:
     """
     params = TVL1Params(gamma=float(illumination))
     still = np.zeros((2, 2), np.float32)
-    with (Path(tempfile.gettempdir()) / f"mmx-flow-{os.getuid()}.lock").open("w") as lock:
+    with (cache_folder() / f"flow-{os.getuid()}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         Scale(2, 2, params).solve(still, still, None)
 

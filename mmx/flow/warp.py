@@ -9,6 +9,7 @@ as OpenCV 5 does it on processors with AVX2, to the bit.
 import numpy as np
 from numba import njit
 
+from mmx.flow.cache import cached_njit
 from mmx.flow.simd import (
     LANES,
     Address,
@@ -68,7 +69,7 @@ def plan_array(grid: Grid) -> np.ndarray:
     return plan
 
 
-@njit(cache=True)
+@cached_njit
 def interleave(image: np.ndarray, target: np.ndarray, grid: Grid) -> None:
     """Write an image and its centred gradient inside the margin of zeros that `target` has."""
     span = (grid.rows + 2 * MARGIN) * 4

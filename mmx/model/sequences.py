@@ -27,6 +27,10 @@ def cut_spans(lengths: Tensor, length: int, stride: int) -> Spans:
 
     A sequence starts at every multiple of `stride`, as long as it holds a clip that the one
     before it did not. The last one may be partial.
+
+    >>> spans = cut_spans(torch.tensor([5, 2]), length=4, stride=2)
+    >>> list(zip(spans.trailer.tolist(), spans.start.tolist(), spans.stop.tolist()))
+    [(0, 0, 4), (0, 2, 5), (1, 0, 2)]
     """
     starts = (lengths + stride - 1) // stride
     needed = 1 + (lengths - length + stride - 1) // stride

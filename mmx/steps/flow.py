@@ -25,7 +25,12 @@ def arguments(upstream: Upstream, trailer: str) -> dict[str, Any]:
 STEP = TrailerStep(
     name="flow",
     needs=(VIDEO, "scenes"),
-    recipe=Recipe("mmx.flow.item:flow_item", ("mmx.media.faults:MediaFault",), parts="pairs"),
+    recipe=Recipe(
+        "mmx.flow.item:flow_item",
+        ("mmx.media.faults:MediaFault",),
+        parts="pairs",
+        before="mmx.flow.cache:cache_folder",
+    ),
     keys=("flow",),
     tools=(*PICTURE_TOOLS, "numba"),
     output=FilesOutput("data/flow", ".flow"),

@@ -46,7 +46,13 @@ class Table:
 
 
 def defuse(text: str) -> str:
-    """Return `text` so that no spreadsheet takes it for a formula; `restore` undoes it."""
+    """Return `text` so that no spreadsheet takes it for a formula; `restore` undoes it.
+
+    >>> defuse("=1+1"), defuse("Alien")
+    ("'=1+1", 'Alien')
+    >>> restore(defuse("=1+1"))
+    '=1+1'
+    """
     return f"'{text}" if _FORMULA.match(text) else text
 
 

@@ -17,7 +17,11 @@ def is_trailer_id(text: str) -> bool:
 
 
 def slug(video: str) -> str:
-    """Return an id like the video's name without folder and suffix; empty where nothing is left."""
+    """Return an id like the video's name without folder and suffix; empty where nothing is left.
+
+    >>> slug("scifi/Amélie & Alien (1979).mp4"), slug("千と千尋.mp4")
+    ('amelie-alien-1979', '')
+    """
     stem = PurePosixPath(video).stem
     letters = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9_]+", "-", letters).strip("-_")[:LENGTH].rstrip("-_")

@@ -3,6 +3,7 @@
 import errno
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,11 @@ def test_a_command_has_help_and_an_example_that_names_it(name):
     assert command.help and command.epilog.startswith(f"Example: mmx {name}")
     done = CliRunner().invoke(app, [*name.split(), "--help"])
     assert done.exit_code == 0 and "Example" in done.output
+
+
+def test_the_version_is_that_of_the_project():
+    project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
+    assert CliRunner().invoke(app, ["--version"]).output == f"mmx {project['version']}\n"
 
 
 def test_the_reference_is_what_the_commands_say():

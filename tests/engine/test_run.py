@@ -43,6 +43,19 @@ def test_parts_are_counted_across_workers_and_told(store: Store, make_task, caps
     assert "slices" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("spread", [HERE, POOL])
+def test_workers_inherit_what_was_done_before_them(
+    spread: Spread, store: Store, make_task, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("ANNOUNCED", "0")
+    recipe = Recipe("work:announced", before="work:announce")
+    done = complete(recipe, [make_task(number) for number in range(3)], store, spread=spread)
+    assert {receipt.facts["by"] for receipt in done.receipts.values()} == {os.getpid()}
+    monkeypatch.setenv("ANNOUNCED", "0")
+    complete(recipe, [make_task(0)], store, spread=spread)
+    assert os.environ["ANNOUNCED"] == "0"
+
+
 def test_only_what_is_missing_is_computed(store: Store, make_task):
     complete(DOUBLE, [make_task(1), make_task(2)], store, spread=HERE)
     outcome = complete(DOUBLE, [make_task(n) for n in (1, 2, 3)], store, spread=HERE)

@@ -1,10 +1,12 @@
 """The compiled solver against known motion and against OpenCV."""
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from shutil import ignore_patterns
 
 import numpy as np
 import pytest
@@ -198,11 +200,16 @@ print(len(recorder.buffer))
 
 
 def test_of_several_workers_one_compiles(tmp_path):
-    """Three processes that begin together with an empty cache; then one more."""
+    """Three processes that begin together with an empty cache; then one more.
+
+    They leave nothing in the folder for temporary files, where others could foresee its name.
+    """
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
     environment = os.environ | {
-        "NUMBA_CACHE_DIR": str(tmp_path),
+        "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
         "PYTHONPATH": str(Path(mmx.__file__).parents[1]),
-        "TMPDIR": str(tmp_path),
+        "TMPDIR": str(temporary),
     }
 
     def start():
@@ -214,6 +221,39 @@ def test_of_several_workers_one_compiles(tmp_path):
     later = int(start().communicate()[0])
     assert compiled[-1] > 0
     assert compiled[:-1] == [later, later] == [0, 0]
+    assert not list(temporary.iterdir())
+
+
+SHARING = f"""
+import os, subprocess, sys
+from mmx.flow.cache import cache_folder
+folder = cache_folder()
+{FIRST_USE}
+print(folder, oct(os.stat(os.environ["NUMBA_CACHE_DIR"]).st_mode & 0o777), flush=True)
+if len(sys.argv) == 1:
+    subprocess.run([sys.executable, __file__, "worker"], check=True)
+"""
+
+
+def test_where_no_cache_can_be_written_one_run_shares_a_private_one(tmp_path):
+    """As for an ordinary user without a home whose code is read-only; here not even root can."""
+    code, temporary = tmp_path / "code", tmp_path / "tmp"
+    shutil.copytree(Path(mmx.__file__).parent, code / "mmx", ignore=ignore_patterns("__pycache__"))
+    (code / "mmx" / "flow" / "__pycache__").touch()
+    (code / "sharing.py").write_text(SHARING)
+    temporary.mkdir()
+    nowhere = {"HOME": os.devnull, "XDG_CACHE_HOME": os.devnull, "TMPDIR": str(temporary)}
+    environment = os.environ | nowhere | {"PYTHONPATH": str(code)}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    command = [sys.executable, str(code / "sharing.py")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    compiled, place, again, workers_place = done.stdout.splitlines()
+    assert int(compiled) > 0 and int(again) == 0
+    folder, mode = place.split()
+    assert Path(folder).is_relative_to(temporary) and mode == "0o700"
+    assert workers_place == place
+    assert done.stderr.count("\n") == 1 and "NUMBA_CACHE_DIR" in done.stderr
+    assert not list(temporary.iterdir())
 
 
 AVX2 = "+avx,+avx2,+bmi,+bmi2,+fma,+popcnt,+sse4.1,+sse4.2"

@@ -35,6 +35,14 @@ def rows(*, number: int, out: Path) -> dict[str, Any]:
     return {"rows": number}
 
 
+def announce() -> None:
+    os.environ["ANNOUNCED"] = str(os.getpid())
+
+
+def announced(*, number: int, out: Path) -> dict[str, Any]:
+    return {"by": int(os.environ["ANNOUNCED"])}
+
+
 def in_parts(*, number: int, out: Path) -> dict[str, Any]:
     for _ in range(number):
         count_part()

@@ -1,0 +1,56 @@
+"""Where compiled kernels are kept: from run to run, or where nothing can be written, for one."""
+
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+import numba
+from numba.core import config
+from numba.core.dispatcher import Dispatcher
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+def cached_njit(function: Function) -> "Dispatcher[Function]":
+    """Return `function` compiled at its first use and from then on found in numba's cache."""
+    cache_folder()
+    return numba.njit(cache=True)(function)
+
+
+@cache
+def cache_folder() -> Path:
+    """Return the folder in which numba keeps the kernels of this package.
+
+    Where it finds none that it may write to, as with read-only code and no home, it gets a private
+    one until this process ends. Processes started from then on inherit that with the environment.
+    """
+    try:
+        return _folder_in_use()
+    except RuntimeError:
+        folder = tempfile.mkdtemp(prefix="mmx-numba-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["NUMBA_CACHE_DIR"] = folder
+    config.reload_config()
+    print(
+        f"No folder for compiled code can be written: it goes to {folder} until this run ends "
+        "(to keep it, name a folder in NUMBA_CACHE_DIR).",
+        file=sys.stderr,
+    )
+    return _folder_in_use()
+
+
+def _folder_in_use() -> Path:
+    """Ask numba, which looks at where a function's file is; RuntimeError if there is no folder."""
+    folder = numba.njit(cache=True)(_any_function).stats.cache_path
+    assert folder is not None
+    return Path(folder)
+
+
+def _any_function() -> None:
+    """Stand for the kernels, whose files are beside this one."""

@@ -1,0 +1,17 @@
+"""A page of the API reference for each package and module directly below mmx."""
+
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages to what MkDocs found; they have no file in docs/."""
+    mmx = Path(config.config_file_path).with_name("mmx")
+    modules = [path.stem for path in mmx.glob("*.py") if path.stem != "__init__"]
+    packages = [path.parent.name for path in mmx.glob("*/__init__.py")]
+    for name in sorted(modules + packages):
+        page = f"# mmx.{name}\n\n::: mmx.{name}\n"
+        files.append(File.generated(config, f"api/{name}.md", content=page))
+    return files
