@@ -1,7 +1,7 @@
 # Everything that `dvc repro` needs, for any user. The project is the clone that is mounted at
 # /project, with its own code, data and DVC files:
 #
-#   docker build --tag mmx .                    (--build-arg CPU= for a machine with a GPU)
+#   docker build --tag mmx .          (--build-arg CPU=1 --build-arg TORCH_INDEX=... without CUDA)
 #   docker run --rm --user "$(id -u):$(id -g)" --volume "$PWD:/project" mmx dvc repro
 #
 # Nothing outside of /project and /tmp is written, there is no home, and the code may be read-only.
@@ -12,8 +12,8 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /project
-ARG CPU=1
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+ARG CPU=
+ARG TORCH_INDEX=
 # First the packages alone: they take long, and change more rarely than the code.
 COPY Makefile pyproject.toml requirements.lock README.md LICENSE ./
 COPY mmx/__init__.py mmx/

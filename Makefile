@@ -1,7 +1,7 @@
 # Two commands: `make demo` and `make test`. Both install what they need into .venv first.
 PYTHON ?= python3.11
-# PyTorch's own index of CPU builds: https://pytorch.org/get-started/locally
-TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# Address of PyTorch's index of CPU builds, as https://pytorch.org/get-started/locally gives it.
+TORCH_INDEX ?=
 VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 # A CPU installation remembers that it is one, so that no later command brings in CUDA.
@@ -15,7 +15,7 @@ export DVC_NO_ANALYTICS := 1
 help: ## list the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(VENV)/.installed ## install what the pipeline needs into .venv; CPU=1: without CUDA
+install: $(VENV)/.installed ## install what the pipeline needs into .venv; CPU=1 TORCH_INDEX=...: without CUDA
 
 install-dev: $(VENV)/.installed-dev ## and what tests, benchmarks, lint and docs need
 
@@ -33,6 +33,8 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
 
 # A lock is complete, so that there is nothing left for pip to resolve.
 define install
+	$(if $(CPU),$(if $(TORCH_INDEX),,$(error CPU=1 needs TORCH_INDEX=ADDRESS: \
+		choose CPU on https://pytorch.org/get-started/locally and take the address behind --index-url)))
 	$(if $(CPU),$(BIN)/python -m pip install --no-deps --index-url $(TORCH_INDEX) \
 		$$(grep --extended-regexp --only-matching '^torch(vision)?==[^ ]+' $(1)))
 	grep --extended-regexp --invert-match '$(if $(CPU),^(cuda|nvidia|triton)\b,^$$)' $(1) | \
