@@ -127,3 +127,10 @@ class Layout:
     def curves(self, step: str) -> Path:
         """Curves of a training under way, as dvclive writes them; not versioned."""
         return self.reports / "curves" / step
+
+
+def find_root(start: Path) -> Path:
+    """Return the nearest folder, from `start` upwards, that has a params.yaml; else `start`."""
+    here = start.resolve()
+    with_params = (each for each in (here, *here.parents) if (each / "params.yaml").is_file())
+    return next(with_params, here)

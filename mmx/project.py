@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmx.engine.store import Store
-from mmx.layout import Layout
+from mmx.layout import Layout, find_root
 from mmx.media.limits import Limits
 from mmx.params import Params, load_params
 
@@ -52,10 +52,3 @@ def open_project(start: Path = Path()) -> Project:
     params = load_params(layout.params, step_sections())
     check_entries(params.embed.experts)
     return Project(layout, params, Store(Path(os.environ.get("MMX_STORE") or layout.root / ".mmx")))
-
-
-def find_root(start: Path) -> Path:
-    """Return the nearest folder, from `start` upwards, that has a params.yaml; else `start`."""
-    here = start.resolve()
-    with_params = (each for each in (here, *here.parents) if (each / "params.yaml").is_file())
-    return next(with_params, here)

@@ -1,47 +1,32 @@
-"""The command line of mmx, put together from mmx.cli."""
+"""The commands of `mmx`: each parses, calls one function, prints."""
 
-from importlib.metadata import version
-from typing import Annotated
+import os
+import sys
+from pathlib import Path
 
-import typer
-
-from mmx.cli import audit, prepare, upkeep, use, weights
 from mmx.errors import report_errors
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Rebuild MMX-Trailer-20 and its paper; know where every feature row came from.",
-    epilog="`dvc repro` runs the pipeline; these commands prepare, explain and check it.",
-)
-for part in (prepare, upkeep, audit, use):
-    app.add_typer(part.app)
-app.add_typer(weights.app, name="weights")
-
-
-def print_version(asked: bool) -> None:
-    """Print the version and end the program, if that was asked."""
-    if asked:
-        print(f"mmx {version('mmx')}")
-        raise typer.Exit
-
-
-@app.callback()
-def options(
-    _: Annotated[
-        bool,
-        typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True),
-    ] = False,
-) -> None:
-    """Take the options that belong to no command."""
+from mmx.layout import find_root
 
 
 def main() -> None:
-    """Run the command line; an expected error is one sentence and exit code 1."""
+    """Run the command line with the project's own code; an expected error is one sentence."""
+    use_code_of(find_root(Path()))
     with report_errors():
+        # Imported here: for another project's code none of it is needed.
+        from mmx.cli.app import app
+
         app()
 
 
-if __name__ == "__main__":
-    main()
+def use_code_of(root: Path) -> None:
+    """Start again with the code of the project in `root` where that is not the code running now.
+
+    What commands say of a project and what its stages do is then decided by the same code, whichever
+    clone's environment is active. A project without code of its own is left to the code at hand.
+    """
+    own, here = root / "mmx" / "__init__.py", Path(__file__).parents[1] / "__init__.py"
+    if not own.is_file() or own.samefile(here):
+        return
+    path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-P", "-m", "mmx", *sys.argv[1:]]
+    os.execve(sys.executable, command, {**os.environ, "PYTHONPATH": path})

@@ -51,7 +51,9 @@ def retry(
 
 @app.command(epilog="Example: mmx adopt flow --sample 20")
 def adopt(
-    step: Annotated[str, typer.Argument(help="Step whose code, tools or Python changed.")],
+    step: Annotated[
+        str | None, typer.Argument(help="Step whose code or tools changed; all if none.")
+    ] = None,
     sample: Annotated[int, typer.Option(min=1, help="Items to compute again.")] = 10,
     seed: Annotated[int, typer.Option(help="Which items are drawn.")] = 0,
     json: Json = False,
@@ -62,12 +64,20 @@ def adopt(
     moved or a parameter was added. The receipts that are carried over name the sample.
     """
     from mmx.upkeep.adopt import adopt as carry_over
+    from mmx.upkeep.adopt import adopt_all
 
-    adopted = carry_over(open_project(), step, sample=sample, seed=seed)
+    project = open_project()
+    if step is None:
+        adopted = adopt_all(project, sample=sample, seed=seed)
+    else:
+        adopted = [carry_over(project, step, sample=sample, seed=seed)]
     if json:
         print_json(adopted)
-    else:
-        print(f"{step}: {adopted.sampled} recomputed and bit-equal, {adopted.carried} carried over")
+        return
+    for each in adopted:
+        print(f"{each.step}: {each.sampled} recomputed and bit-equal, {each.carried} carried over")
+    if not adopted:
+        print("no result differs from the present steps in code alone")
 
 
 @app.command(epilog="Example: mmx renew flow && dvc repro")

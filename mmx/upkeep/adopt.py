@@ -15,7 +15,7 @@ from mmx.outputs import read_receipts
 from mmx.pipeline.changes import present_commit
 from mmx.pipeline.gate import renewal
 from mmx.pipeline.ingredients import differs_in_code_alone
-from mmx.pipeline.registry import find_item_step, find_trailer_step
+from mmx.pipeline.registry import find_item_step, find_trailer_step, trailer_steps
 from mmx.pipeline.run import cached_output, preparation, trailer_tasks, workers_of
 from mmx.pipeline.step import TrailerStep
 from mmx.pipeline.upstream import Upstream
@@ -50,12 +50,28 @@ def adopt(project: Project, name: str, *, sample: int, seed: int = 0) -> Adopted
 
     Raise AdoptError where a sampled item comes out differently or there is nothing to do.
     """
-    step = find_trailer_step(name, project.params)
-    with project.store.locked(f"adopt {name}"):
+    adopted = adopt_step(project, find_trailer_step(name, project.params), sample, seed)
+    if adopted is None:
+        raise AdoptError(f"{name}: no result differs from the present step in code alone")
+    return adopted
+
+
+def adopt_all(project: Project, *, sample: int, seed: int = 0) -> list[Adopted]:
+    """Do for every step, each after what it needs, what `adopt` does for one.
+
+    Steps with nothing to adopt are left out.
+    """
+    steps = trailer_steps(project.params)
+    return list(filter(None, (adopt_step(project, step, sample, seed) for step in steps)))
+
+
+def adopt_step(project: Project, step: TrailerStep, sample: int, seed: int) -> Adopted | None:
+    """Carry a step's results over as `adopt` does; None where there is nothing to do."""
+    with project.store.locked(f"adopt {step.name}"):
         upstream = Upstream(project)
         found = candidates(step, upstream)
         if not found:
-            raise AdoptError(f"{name}: no result differs from the present step in code alone")
+            return None
         drawn = random.Random(seed).sample(found, min(sample, len(found)))
         confirm(step, upstream, drawn)
         names = tuple(sorted(each.task.item for each in drawn))
@@ -64,7 +80,7 @@ def adopt(project: Project, name: str, *, sample: int, seed: int = 0) -> Adopted
         for each in rest:
             evidence = Adoption(original(each.old), names, len(found), commit)
             project.store.commit(carried(each, evidence))
-    return Adopted(name, len(drawn), len(rest))
+    return Adopted(step.name, len(drawn), len(rest))
 
 
 def candidates(step: TrailerStep, upstream: Upstream) -> list[Candidate]:

@@ -1,0 +1,36 @@
+"""The command line of mmx, put together from its groups of commands."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from mmx.cli import audit, prepare, upkeep, use, weights
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Rebuild MMX-Trailer-20 and its paper; know where every feature row came from.",
+    epilog="`dvc repro` runs the pipeline; these commands prepare, explain and check it.",
+)
+for part in (prepare, upkeep, audit, use):
+    app.add_typer(part.app)
+app.add_typer(weights.app, name="weights")
+
+
+def print_version(asked: bool) -> None:
+    """Print the version and end the program, if that was asked."""
+    if asked:
+        print(f"mmx {version('mmx')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Take the options that belong to no command."""
