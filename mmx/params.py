@@ -299,6 +299,10 @@ class Params(Section):
     ablate: AblateParams = AblateParams()
     run: RunParams
 
+    def section(self, key: str) -> Any:
+        """Return a section that a step has declared itself."""
+        return getattr(self, key)
+
     def value(self, key: str) -> object:
         """Return the value of a dotted key such as `flow.lambda`, as plain JSON data."""
         value, _ = self._find(key)

@@ -21,7 +21,7 @@ def main() -> None:
 def use_code_of(root: Path) -> None:
     """Start again with the code of the project in `root` where that is not the code running now.
 
-    What commands say of a project and what its stages do is then decided by the same code, whichever
+    So what commands say of a project and what its stages do is decided by the same code, whichever
     clone's environment is active. A project without code of its own is left to the code at hand.
     """
     own, here = root / "mmx" / "__init__.py", Path(__file__).parents[1] / "__init__.py"

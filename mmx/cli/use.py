@@ -47,6 +47,19 @@ def predict(
         print_neighbours(one.neighbours)
 
 
+@app.command(epilog="Example: mmx ablate naive full")
+def ablate(
+    variants: Annotated[
+        list[str] | None, typer.Argument(help="Rows to train; those of params.yaml if none.")
+    ] = None,
+) -> None:
+    """Train the rows of the paper's tables 2 and 5 with several seeds, and draw the report anew."""
+    from mmx.ablations import ablate as run
+
+    names = run(open_project(), variants or ())
+    print(f"{len(names)} variants are up to date: {', '.join(names)}")
+
+
 @app.command(epilog="Example: mmx similar alien --space coarse")
 def similar(
     trailer: Annotated[str, typer.Argument(help="trailer_id.")],

@@ -19,6 +19,7 @@ NEUTRAL = (
     "mmx.layout",
     "mmx.outputs",
     "mmx.params",
+    "mmx.pipeline",
     "mmx.project",
 )
 """Modules that have no part in a result: bookkeeping, types, places."""
