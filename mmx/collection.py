@@ -1,14 +1,17 @@
 """A project's collection: what of the manifest is accepted, who takes part, in which split."""
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
 
-from mmx.dvc_state.cached import cached_output, locked_digest
-from mmx.outputs import ITEM, read_parquet, write_parquet
+from mmx.dvc_state.cache import cached_file
+from mmx.dvc_state.lock import read_lock
+from mmx.engine.parquet import read_parquet, write_parquet
+from mmx.outputs import ITEM
 from mmx.project import Project
-from mmx.steps import SCENES
+from mmx.steps import CLIPS
 from mmx.trailers import Ingested, ingest
 from mmx.trailers.splits import assign
 
@@ -30,7 +33,7 @@ def ingest_collection(project: Project) -> Ingested:
 def split_collection(project: Project) -> None:
     """Write splits.parquet: trailers with at least `split.min_clips` clips, earlier places kept."""
     layout, params = project.layout, project.params.split
-    clips = count_clips(layout.clips)
+    clips = count_clips(CLIPS.shard_paths(layout.root))
     columns = ["trailer_id", "group_id", "genres", "status"]
     rows = read_parquet(layout.trailers, columns).to_pylist()
     members = {
@@ -50,10 +53,10 @@ def split_collection(project: Project) -> None:
     print(f"split: {dict(sorted(counts.items()))}, {left_out} with too few clips left out")
 
 
-def count_clips(folder: Path) -> Counter[str]:
+def count_clips(shards: Iterable[Path]) -> Counter[str]:
     """Return the number of clips by trailer in the table that the scenes step left."""
     counts: Counter[str] = Counter()
-    for path in folder.glob(f"{SCENES.affix}*.parquet"):
+    for path in shards:
         counts.update(read_parquet(path, [ITEM])[ITEM].to_pylist())
     return counts
 
@@ -68,9 +71,9 @@ def earlier_split(project: Project) -> pa.Table | None:
     if layout.splits.exists():
         return read_parquet(layout.splits)
     out = layout.splits.relative_to(layout.root).as_posix()
-    if locked_digest(layout.root / "dvc.lock", out) is None:
+    if out not in read_lock(layout.root).outs:
         return None
-    cached = cached_output(layout.root, out)
+    cached = cached_file(layout.root, out)
     if cached is None:
         raise SplitLostError(
             f"{out} is in dvc.lock but neither here nor in DVC's cache: `dvc pull {out}`, or take "

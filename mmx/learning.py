@@ -13,12 +13,13 @@ import pyarrow.parquet as pq
 
 from mmx.engine.atomic import write_atomic
 from mmx.engine.canonical import data_digest
+from mmx.engine.parquet import write_parquet
 from mmx.engine.receipt import Receipt
 from mmx.engine.run import Outcome, Spread, Task, check, complete
-from mmx.outputs import read_receipts, write_parquet
-from mmx.pipeline import earlier_output, ingredients_of, lay_out
+from mmx.outputs import ALL, read_receipts
+from mmx.pipeline import cached_output, ingredients_of, lay_out
 from mmx.project import Project
-from mmx.steps import ALL, EVALUATE, FINETUNE, SCENES, TRAIN, Step, ablate_step
+from mmx.steps import EVALUATE, FINETUNE, SCENES, TRAIN, Step, ablate_step
 from mmx.tools import check_tools
 from mmx.training.faults import CollectionError
 
@@ -32,28 +33,28 @@ def run_learning(step: Step, project: Project, arguments: dict[str, Any]) -> Out
     recipe = replace(step.recipe, faults=())
     with project.store.locked(step.name):
         task = Task(ALL, ingredients_of(step, project)(learning_inputs(step, project)), arguments)
-        earlier = earlier_output(step, project)
+        cached = cached_output(step, project)
         outcome = complete(
             recipe,
             [task],
             project.store,
-            earlier=earlier,
+            cached=cached,
             spread=Spread(here=True),
             unit="run",
         )
         check(outcome, step.name, 0.0)
-        lay_out(step, project, outcome, earlier)
+        lay_out(step, project, outcome, cached)
     return outcome
 
 
 def learning_inputs(step: Step, project: Project) -> dict[str, str]:
     """Return the digest of each input of a step that sees all trailers."""
-    layout = project.layout
-    made = {"train": layout.coarse, "finetune": layout.fine}
+    made = {before.name: before for before in (TRAIN, FINETUNE)}
     inputs = {}
     for need in step.needs:
         if need in made:
-            inputs[need] = read_receipts(made[need])[ALL].output_digest
+            out = made[need].output.path(project.layout.root)
+            inputs[need] = read_receipts(out)[ALL].output_digest
         else:
             inputs |= COLLECTION_DIGESTS[need](project)
     return inputs

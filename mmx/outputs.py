@@ -1,92 +1,295 @@
-"""Output directories: what DVC versions, built from the items of one step.
+"""An output directory: what DVC versions, built from the items of one step.
 
-    <item><suffix>          a step that makes one file per item: hard links into the store
-    <letter>XX.parquet      a step that makes rows: 64 shards, XX from the sha256 of the item's name
+    <letter>XX.parquet      TableOutput: the rows of all items, in shards
+    <item><suffix>          FilesOutput: one file per item, a hard link into the store
+    <name>                  TreeOutput: the files of the only item, under their own names
     _receipts/rXX.jsonl     one line per item, {"item": ..., "receipt": ...}, sorted
 
-Identical items give identical bytes. An item with a fault has a receipt and nothing else.
+XX is an item's shard. Identical items give identical bytes. An item with a fault has a receipt and
+nothing else. This module is the one place that knows the layout.
 """
 
-import hashlib
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 
 import orjson
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from mmx.engine.atomic import atomic_path, link_or_copy, write_atomic
-from mmx.engine.canonical import canonical
-from mmx.engine.receipt import Receipt
-from mmx.engine.rows import read_rows
+from mmx.engine.atomic import link_or_copy, write_atomic
+from mmx.engine.canonical import bytes_digest, canonical, file_digest
+from mmx.engine.parquet import UNREADABLE, read_parquet, write_parquet
+from mmx.engine.receipt import OutputFile, Receipt, ReceiptError
+from mmx.engine.rows import encode_rows, read_rows
+from mmx.engine.shards import by_shard, shard_of
 from mmx.engine.store import Store
 
-RECEIPTS = "_receipts"
-SHARDS = 64
+ALL = "all"
+"""The one item of a step that sees all trailers at once."""
 ITEM, FINGERPRINT = "trailer_id", "fingerprint"
+"""Columns that a table adds to the rows of its items."""
+_RECEIPTS = "_receipts"
 
 
-def shard_of(item: str) -> str:
-    """Return the item's shard: two hex digits from 00 to 3f, its sha256's first six bits."""
-    return f"{hashlib.sha256(item.encode()).digest()[0] >> 2:02x}"
+@dataclass(frozen=True)
+class Files:
+    """The files of an output directory by their names in it: in the work tree or in DVC's cache."""
+
+    paths: Mapping[str, Path]
+    damaged: Container[Path] = ()
+    """Files not to be taken as a whole; single rows of them may still be what they were."""
+    _tables: dict[str, pa.Table] = field(default_factory=dict, repr=False, compare=False)
+
+    def with_digest(self, name: str, sha256: str) -> Path | None:
+        """Return where a file with these bytes lies; None where it is not there, or is another."""
+        path = self.paths.get(name)
+        if path is None or path in self.damaged or not path.exists():
+            return None
+        return path if file_digest(path) == sha256 else None
+
+    def rows(self, name: str, item: str) -> bytes | None:
+        """Return an item's rows out of a table as the item wrote them; None where unreadable."""
+        path = self.paths.get(name)
+        if path is None:
+            return None
+        try:
+            if name not in self._tables:
+                self._tables[name] = read_parquet(path)
+            return encode_rows(item_rows(self._tables[name], item))
+        except UNREADABLE:
+            return None
 
 
-def by_shard(items: Iterable[str]) -> dict[str, list[str]]:
-    """Return the sorted items of each shard that has any, in the order of the shards."""
-    shards: dict[str, list[str]] = defaultdict(list)
-    for item in sorted(items):
-        shards[shard_of(item)].append(item)
-    return dict(sorted(shards.items()))
+@dataclass(frozen=True)
+class Output(ABC):
+    """Where the results of a step lie, and how."""
+
+    folder: str
+    """Relative to the project's top, with `/`, as dvc.yaml names it."""
+
+    def path(self, root: Path) -> Path:
+        """Return the directory below the project's top folder `root`."""
+        return root / self.folder
+
+    @property
+    def table(self) -> str:
+        """Name of its table in the feature store; empty for a step without rows."""
+        return ""
+
+    @abstractmethod
+    def shard_of_file(self, name: str) -> str:
+        """Return the shard of the items that the file `name` is of."""
+
+    def receipts_of_file(self, name: str) -> str:
+        """Return the name of the file of receipts that account for the file `name`."""
+        return _receipts_of_shard(self.shard_of_file(name))
+
+    @abstractmethod
+    def own_files(self, item: str, receipt: Receipt) -> dict[str, OutputFile]:
+        """Return the files that hold an output of this item and nothing else, by name."""
+
+    @abstractmethod
+    def shared_files(self, receipts: Mapping[str, Receipt]) -> dict[str, dict[str, Receipt]]:
+        """Return by name the files that hold rows of several items, with the items' receipts."""
+
+    def names(self, receipts: Mapping[str, Receipt]) -> set[str]:
+        """Return the names of all files that the receipts account for."""
+        own = {name for item, receipt in receipts.items() for name in self.own_files(item, receipt)}
+        return own | self.shared_files(receipts).keys()
+
+    @abstractmethod
+    def files_of_shard(self, shard: str) -> tuple[str, ...]:
+        """Return the names of the files, its receipts among them, that hold a shard and no more."""
+
+    @abstractmethod
+    def is_whole(
+        self,
+        made: Mapping[str, Receipt],
+        files: Files,
+        store: Store,
+        is_intact: Callable[[Path], bool],
+    ) -> bool:
+        """Say whether all that the items of a shard gave is there and what it was.
+
+        made: the receipts of the shard. is_intact: whether a file has the bytes that it should. An
+        item's own file that the store has lost is put back there.
+        """
+
+    @abstractmethod
+    def take(self, item: str, receipt: Receipt, files: Files, store: Store) -> bool:
+        """Put what an item gave into the store; say whether all its bytes are what they were."""
+
+    def write(
+        self,
+        out: Path,
+        receipts: Mapping[str, Receipt],
+        store: Store,
+        kept: Container[str] = (),
+    ) -> None:
+        """Write the directory `out`.
+
+        kept: items of which `out` has the files of their shards already.
+        """
+        new = {item: receipt for item, receipt in receipts.items() if item not in kept}
+        self.write_content(out, receipts, new, store)
+        write_receipts(out, new)
+
+    @abstractmethod
+    def write_content(
+        self, out: Path, receipts: Mapping[str, Receipt], new: Mapping[str, Receipt], store: Store
+    ) -> None:
+        """Write all but receipts. new: those items whose shards are not there yet."""
 
 
-def write_receipts(out: Path, receipts: Mapping[str, Receipt]) -> None:
-    """Write the receipts of a directory's items below `out`."""
-    for shard, items in by_shard(receipts).items():
-        lines = [
-            canonical({"item": item, "receipt": receipts[item].to_dict()}) + b"\n" for item in items
-        ]
-        write_atomic(out / receipts_name(shard), b"".join(lines))
+class _LinkedOutput(Output):
+    """Every output of an item is a file of its own."""
+
+    def shared_files(self, receipts: Mapping[str, Receipt]) -> dict[str, dict[str, Receipt]]:
+        """Return nothing."""
+        return {}
+
+    def files_of_shard(self, shard: str) -> tuple[str, ...]:
+        """Return the name of its receipts."""
+        return (_receipts_of_shard(shard),)
+
+    def is_whole(
+        self,
+        made: Mapping[str, Receipt],
+        files: Files,
+        store: Store,
+        is_intact: Callable[[Path], bool],
+    ) -> bool:
+        """Say whether the store has every file, or could be given it back."""
+        return all(self.take(item, receipt, files, store) for item, receipt in made.items())
+
+    def take(self, item: str, receipt: Receipt, files: Files, store: Store) -> bool:
+        """Link an item's files into the store, those that are what they were."""
+        for name, output in self.own_files(item, receipt).items():
+            if store.holds(output):
+                continue
+            path = files.with_digest(name, output.sha256)
+            if path is None:
+                return False
+            store.link(path, output)
+        return True
+
+    def write_content(
+        self, out: Path, receipts: Mapping[str, Receipt], new: Mapping[str, Receipt], store: Store
+    ) -> None:
+        """Link the files of all items into `out`."""
+        for item, receipt in receipts.items():
+            for name, output in self.own_files(item, receipt).items():
+                link_or_copy(store.object(output.sha256), out / name)
 
 
-def receipts_name(shard: str) -> str:
-    """Return the name of a shard's receipts below the output directory."""
-    return f"{RECEIPTS}/r{shard}.jsonl"
+@dataclass(frozen=True)
+class FilesOutput(_LinkedOutput):
+    """One file per item; an item may have none."""
+
+    suffix: str
+    """Of the files, e.g. `.wav`."""
+
+    def shard_of_file(self, name: str) -> str:
+        """Return the shard of the item that the file is named after."""
+        return shard_of(name.removesuffix(self.suffix))
+
+    def own_files(self, item: str, receipt: Receipt) -> dict[str, OutputFile]:
+        """Return the item's file, named after the item."""
+        return {f"{item}{self.suffix}": output for output in receipt.outputs}
 
 
-def read_receipts(out: Path, *, believe: bool = False) -> dict[str, Receipt]:
-    """Return the receipts of a directory by item; empty where there are none.
+@dataclass(frozen=True)
+class TreeOutput(_LinkedOutput):
+    """The files of a step's only item."""
 
-    Raise ReceiptError or ValueError for a file that is not what `write_receipts` writes. believe:
-    as in `Receipt.from_dict`; for what DVC has just found to be what its stage wrote.
-    """
-    receipts: dict[str, Receipt] = {}
-    for path in sorted((out / RECEIPTS).glob("r*.jsonl")):
-        receipts |= read_shard(path, believe=believe)
-    return receipts
+    def shard_of_file(self, name: str) -> str:
+        """Return the shard of the only item."""
+        return shard_of(ALL)
 
-
-def read_shard(path: Path, *, believe: bool = False) -> dict[str, Receipt]:
-    """Return the receipts of one file of receipts, like `read_receipts`."""
-    entries = map(orjson.loads, path.read_bytes().splitlines())
-    return {
-        entry["item"]: Receipt.from_dict(entry["receipt"], believe=believe) for entry in entries
-    }
+    def own_files(self, item: str, receipt: Receipt) -> dict[str, OutputFile]:
+        """Return the item's files under the names that it gave them."""
+        return {output.name: output for output in receipt.outputs}
 
 
-def write_table(out: Path, letter: str, receipts: Mapping[str, Receipt], store: Store) -> None:
-    """Write the rows of all items as sorted shards, with the item's name and fingerprint added."""
-    for shard, items in by_shard(receipts).items():
-        tables = [labelled_rows(item, receipts[item], store) for item in items]
-        rows = [table for table in tables if table is not None]
-        if rows:
-            write_parquet(pa.concat_tables(rows), out / f"{letter}{shard}.parquet")
+@dataclass(frozen=True)
+class TableOutput(Output):
+    """The rows of all items, in shards."""
+
+    letter: str
+    """With which the names of the shards begin."""
+
+    @property
+    def table(self) -> str:
+        """Name of its table in the feature store."""
+        return PurePosixPath(self.folder).name
+
+    def shard_name(self, shard: str) -> str:
+        """Return the name of the file with the rows of a shard."""
+        return f"{self.letter}{shard}.parquet"
+
+    def shard_path(self, root: Path, item: str) -> Path:
+        """Return where an item's rows are, if it has any."""
+        return self.path(root) / self.shard_name(shard_of(item))
+
+    def shard_paths(self, root: Path) -> list[Path]:
+        """Return every file with rows, sorted."""
+        return sorted(self.path(root).glob(self.shard_name("??")))
+
+    def shard_of_file(self, name: str) -> str:
+        """Return the shard that the name ends in."""
+        return PurePosixPath(name).stem[1:]
+
+    def own_files(self, item: str, receipt: Receipt) -> dict[str, OutputFile]:
+        """Return nothing: items share files."""
+        return {}
+
+    def shared_files(self, receipts: Mapping[str, Receipt]) -> dict[str, dict[str, Receipt]]:
+        """Return the receipts of the items with rows by the name of the file that has them."""
+        with_rows = by_shard(item for item, receipt in receipts.items() if receipt.outputs)
+        return {
+            self.shard_name(shard): {item: receipts[item] for item in items}
+            for shard, items in with_rows.items()
+        }
+
+    def files_of_shard(self, shard: str) -> tuple[str, ...]:
+        """Return the names of its receipts and of its rows."""
+        return (_receipts_of_shard(shard), self.shard_name(shard))
+
+    def is_whole(
+        self,
+        made: Mapping[str, Receipt],
+        files: Files,
+        store: Store,
+        is_intact: Callable[[Path], bool],
+    ) -> bool:
+        """Say whether the file with the rows has the bytes that it should have."""
+        names = self.shared_files(made)
+        return all(name in files.paths and is_intact(files.paths[name]) for name in names)
+
+    def take(self, item: str, receipt: Receipt, files: Files, store: Store) -> bool:
+        """Cut an item's rows out of their shard, and put them into the store if they are right."""
+        for output in receipt.outputs:
+            if store.holds(output):
+                continue
+            content = files.rows(self.shard_name(shard_of(item)), item)
+            if content is None or bytes_digest(content) != output.sha256:
+                return False
+            store.put_bytes(content, output.name)
+        return True
+
+    def write_content(
+        self, out: Path, receipts: Mapping[str, Receipt], new: Mapping[str, Receipt], store: Store
+    ) -> None:
+        """Write the new rows as sorted shards, with the item's name and fingerprint added."""
+        for name, made in self.shared_files(new).items():
+            rows = [labelled_rows(item, receipt, store) for item, receipt in made.items()]
+            write_parquet(pa.concat_tables(rows), out / name)
 
 
-def labelled_rows(item: str, receipt: Receipt, store: Store) -> pa.Table | None:
-    """Return an item's rows with `trailer_id` first and `fingerprint` last; None for a fault."""
-    if not receipt.outputs:
-        return None
+def labelled_rows(item: str, receipt: Receipt, store: Store) -> pa.Table:
+    """Return the rows of an item that has any, with `trailer_id` first and `fingerprint` last."""
     rows = read_rows(store.object(receipt.outputs[0].sha256))
     name, fingerprint = pa.repeat(item, len(rows)), pa.repeat(receipt.fingerprint, len(rows))
     return rows.add_column(0, ITEM, name).append_column(FINGERPRINT, fingerprint)
@@ -101,47 +304,99 @@ def item_rows(table: pa.Table, item: str) -> pa.Table:
     return rows.drop_columns([ITEM, FINGERPRINT])
 
 
-UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError)
-"""What reading a damaged Parquet file raises: names that are UTF-8 no more are a ValueError."""
+def damaged_rows(shard: Path, receipts: Mapping[str, Receipt]) -> list[str]:
+    """Return those of the items whose rows in a shard are not what their receipts say."""
+    files = Files({shard.name: shard})
+    return [
+        item
+        for item, receipt in receipts.items()
+        if (rows := files.rows(shard.name, item)) is None
+        or bytes_digest(rows) != receipt.outputs[0].sha256
+    ]
 
 
-def write_parquet(table: pa.Table, path: Path, note: Mapping[str, str] | None = None) -> None:
-    """Write a table whose bytes depend on its rows and `note` alone, with fixed settings.
+def stray_rows(shard: Path, receipts: Container[str]) -> list[str]:
+    """Return the sorted items that have rows in a shard but no receipt; none where unreadable."""
+    try:
+        items = set(read_parquet(shard, [ITEM])[ITEM].to_pylist())
+    except UNREADABLE:
+        return []
+    return sorted(item for item in items if item not in receipts)
 
-    The table's own metadata are dropped; `note` takes their place in the file.
+
+def content_files(out: Path) -> dict[str, Path]:
+    """Return every file of an output directory but its receipts, by its name in it, sorted."""
+    paths = sorted(path for path in out.rglob("*") if path.is_file())
+    named = {path.relative_to(out).as_posix(): path for path in paths}
+    return {name: path for name, path in named.items() if not is_receipts(name)}
+
+
+def receipts_name(item: str) -> str:
+    """Return the name, below an output directory, of the file that has an item's receipt."""
+    return _receipts_of_shard(shard_of(item))
+
+
+def is_receipts(name: str) -> bool:
+    """Say whether a file of an output directory is one of receipts, by its name in it."""
+    return PurePosixPath(name).parent.name == _RECEIPTS
+
+
+def _receipts_of_shard(shard: str) -> str:
+    return f"{_RECEIPTS}/r{shard}.jsonl"
+
+
+def receipt_files(out: Path) -> list[Path]:
+    """Return the files of receipts below an output directory, sorted."""
+    return sorted((out / _RECEIPTS).glob("r*.jsonl"))
+
+
+def write_receipts(out: Path, receipts: Mapping[str, Receipt]) -> None:
+    """Write the receipts of a directory's items below `out`."""
+    for shard, items in by_shard(receipts).items():
+        lines = [receipt_line(item, receipts[item]) + b"\n" for item in items]
+        write_atomic(out / _receipts_of_shard(shard), b"".join(lines))
+
+
+def receipt_line(item: str, receipt: Receipt) -> bytes:
+    """Return the line of an item in a file of receipts."""
+    return canonical({"item": item, "receipt": receipt.to_dict()})
+
+
+def read_line(line: bytes, *, verify: bool = True) -> tuple[str, Receipt]:
+    """Return (item, receipt) of one line; raise ReceiptError where it is not one.
+
+    verify: as in `Receipt.from_dict`.
     """
-    with atomic_path(path) as temporary:
-        pq.write_table(
-            table.replace_schema_metadata(note),
-            temporary,
-            compression="zstd",
-            compression_level=3,
-            version="2.6",
-            row_group_size=4096,
-            # Without the Arrow schema a reader loses the width of the vectors.
-            store_schema=True,
-            write_page_index=False,
-        )
+    try:
+        entry = orjson.loads(line)
+        return entry["item"], Receipt.from_dict(entry["receipt"], verify=verify)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ReceiptError(f"not a receipt: {error}") from None
 
 
-def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read one Parquet file, or some columns of it.
+def read_receipts(out: Path, *, verify: bool = True) -> dict[str, Receipt]:
+    """Return the receipts of a directory by item; empty where there are none.
 
-    Unlike pyarrow.parquet.read_table it loads neither Arrow's dataset layer nor pandas, which take
-    longer than the work of a stage to which one trailer is new.
+    Raise ReceiptError for a file that is not what `write_receipts` writes. verify: as in
+    `Receipt.from_dict`; False for what DVC has just found to be what its stage wrote.
     """
-    with pq.ParquetFile(path) as file:
-        return file.read(columns)
+    receipts: dict[str, Receipt] = {}
+    for path in receipt_files(out):
+        receipts |= read_shard(path, verify=verify)
+    return receipts
 
 
-def write_files(out: Path, suffix: str, receipts: Mapping[str, Receipt], store: Store) -> None:
-    """Link each item's one file into `out` as `<item><suffix>`; an item may have none."""
-    for item, receipt in receipts.items():
-        for output in receipt.outputs:
-            link_or_copy(store.object(output.sha256), out / f"{item}{suffix}")
+def read_shard(path: Path, *, verify: bool = True) -> dict[str, Receipt]:
+    """Return the receipts of one file of receipts, like `read_receipts`."""
+    return dict(read_line(line, verify=verify) for line in path.read_bytes().splitlines())
 
 
-def write_tree(out: Path, receipt: Receipt, store: Store) -> None:
-    """Link all files of a step's only item into `out` under their own names."""
-    for output in receipt.outputs:
-        link_or_copy(store.object(output.sha256), out / output.name)
+def sound_receipts(path: Path) -> dict[str, Receipt]:
+    """Return what is sound in a file of receipts, by item; nothing where it is not there."""
+    return dict(_sound_lines(path)) if path.exists() else {}
+
+
+def _sound_lines(path: Path) -> Iterator[tuple[str, Receipt]]:
+    for line in path.read_bytes().splitlines():
+        with suppress(ReceiptError):
+            yield read_line(line)

@@ -73,7 +73,7 @@ def project_status(project: Project) -> Status:
     upstream = present(project)
     steps, faults = [], []
     for step in trailer_steps(project.params):
-        made = read_receipts(step.out(project.layout))
+        made = read_receipts(step.output.path(project.layout.root))
         ingredients = ingredients_of(step, project)
         states = {
             trailer: state_of(made.get(trailer), upstream.inputs(step, trailer), ingredients)
@@ -127,7 +127,7 @@ def project_plan(project: Project) -> list[StepPlan]:
 def to_compute(step: Step, upstream: Upstream, missing: dict[str, set[str]]) -> set[str]:
     """Return the trailers of a step that neither the store nor its output directory has."""
     project = upstream.project
-    made = read_receipts(step.out(project.layout))
+    made = read_receipts(step.output.path(project.layout.root))
     have = {receipt.fingerprint for receipt in made.values()}
     ingredients = ingredients_of(step, project)
     earlier = [need for need in step.needs if need != VIDEO]

@@ -10,28 +10,19 @@ from typing import Any
 import pyarrow as pa
 
 from mmx.device import count_gpus, find_device, take_gpu
-from mmx.dvc_state.cached import Earlier
+from mmx.dvc_state.cached import CachedOutput
 from mmx.engine.code import code_digest
+from mmx.engine.parquet import read_parquet
 from mmx.engine.receipt import Ingredients, Receipt, Weight, gc_disabled
 from mmx.engine.run import Outcome, Spread, StepFailedError, Task, check, complete
 from mmx.experts.base import Expert, Weights
 from mmx.experts.registry import get_expert
 from mmx.experts.weights import Place, Status, require, require_present, weights_folder
 from mmx.media.clip import Clip
-from mmx.outputs import (
-    ITEM,
-    by_shard,
-    read_parquet,
-    read_receipts,
-    shard_of,
-    write_files,
-    write_receipts,
-    write_table,
-    write_tree,
-)
+from mmx.outputs import ITEM, read_receipts
 from mmx.params import EmbedParams
 from mmx.project import Project
-from mmx.steps import AUDIO, FLOW, SCENES, STAGE_TOOLS, VIDEO, Step, find_step
+from mmx.steps import AUDIO, CLIPS, FLOW, SCENES, STAGE_TOOLS, VIDEO, Step, find_step
 from mmx.tools import check_tools, tool_versions
 
 EMBED_CHUNK = 6
@@ -44,8 +35,8 @@ class Upstream:
 
     project: Project
     cache: dict[str, dict[str, Receipt]] = field(default_factory=dict)
-    shards: dict[str, dict[str, list[Clip]]] = field(default_factory=dict)
-    """Clips by shard and trailer, as far as they were read."""
+    shards: dict[Path, dict[str, list[Clip]]] = field(default_factory=dict)
+    """Clips by file and trailer, as far as they were read."""
     given: pa.Table | None = None
     """What sources.parquet would hold by now, where that is what counts."""
 
@@ -60,17 +51,21 @@ class Upstream:
 
     def clips(self, trailer: str) -> list[Clip]:
         """Clips of a trailer, in order."""
-        shard = shard_of(trailer)
-        if shard not in self.shards:
-            path = self.project.layout.clips / f"{SCENES.affix}{shard}.parquet"
-            self.shards[shard] = read_clips(path) if path.exists() else {}
-        return self.shards[shard].get(trailer, [])
+        path = CLIPS.shard_path(self.project.layout.root, trailer)
+        if path not in self.shards:
+            self.shards[path] = read_clips(path) if path.exists() else {}
+        return self.shards[path].get(trailer, [])
+
+    def file(self, step: Step, trailer: str) -> Path | None:
+        """Return the file that a step made of a trailer; None where the trailer has none."""
+        names = step.output.own_files(trailer, self.receipts(step.name)[trailer])
+        return next((step.output.path(self.project.layout.root) / name for name in names), None)
 
     def receipts(self, step: str) -> dict[str, Receipt]:
         """Receipts of an earlier step by trailer."""
         if step not in self.cache:
-            out = find_step(step, self.project.params).out(self.project.layout)
-            self.cache[step] = read_receipts(out, believe=True)
+            output = find_step(step, self.project.params).output
+            self.cache[step] = read_receipts(output.path(self.project.layout.root), verify=False)
         return self.cache[step]
 
     def inputs(self, step: Step, trailer: str) -> dict[str, str] | None:
@@ -107,17 +102,17 @@ def run_step(name: str, project: Project, *, only: set[str] | None = None) -> Ou
     step = find_step(name, project.params)
     check_tools(project.layout.tools, step.tools)
     with project.store.locked(name):
-        upstream, earlier = Upstream(project), earlier_output(step, project)
+        upstream, cached = Upstream(project), cached_output(step, project)
         outcome = complete(
             step.recipe,
             trailer_tasks(step, upstream, only),
             project.store,
-            earlier=earlier,
+            cached=cached,
             spread=spread(step, project),
             prepare=preparation(step, upstream),
         )
         check(outcome, name, project.params.run.max_failed)
-        lay_out(step, project, outcome, earlier)
+        lay_out(step, project, outcome, cached)
     return outcome
 
 
@@ -154,29 +149,20 @@ def check_stage_tools(stage: str, project: Project) -> None:
     check_tools(project.layout.tools, STAGE_TOOLS[stage])
 
 
-def earlier_output(step: Step, project: Project) -> Earlier:
-    """Return the view of what DVC has of the step's last output."""
-    root = project.layout.root
-    out = step.out(project.layout).relative_to(root).as_posix()
-    return Earlier(root, out, step.kind, step.affix)
+def cached_output(step: Step, project: Project) -> CachedOutput:
+    """Return what DVC's cache has of the step's last output."""
+    return CachedOutput(project.layout.root, step.output)
 
 
-def lay_out(step: Step, project: Project, outcome: Outcome, earlier: Earlier) -> None:
+def lay_out(step: Step, project: Project, outcome: Outcome, cached: CachedOutput) -> None:
     """Build the output directory beside its place, then put it there."""
-    out = step.out(project.layout)
+    out = step.output.path(project.layout.root)
     out.parent.mkdir(parents=True, exist_ok=True)
-    new = {item: made for item, made in outcome.receipts.items() if item not in outcome.kept}
     with project.store.workspace() as folder:
         built = folder / "out"
         built.mkdir()
-        earlier.lay_out(by_shard(outcome.kept), built)
-        if step.kind == "table":
-            write_table(built, step.affix, new, project.store)
-        elif step.kind == "file":
-            write_files(built, step.affix, outcome.receipts, project.store)
-        else:
-            write_tree(built, next(iter(new.values())), project.store)
-        write_receipts(built, new)
+        cached.lay_out(outcome.kept, built)
+        step.output.write(built, outcome.receipts, project.store, kept=outcome.kept)
         shutil.rmtree(out, ignore_errors=True)
         shutil.move(built, out)
 
@@ -261,15 +247,9 @@ def source_of(expert: Expert, trailer: str, video: Path, upstream: Upstream) -> 
     Raise StepFailedError for a file that should be there: a trailer is silent because its receipt
     says so, not because somebody deleted its sound.
     """
-    layout = upstream.project.layout
-    made = {
-        "flow": layout.flow / f"{trailer}{FLOW.affix}",
-        "audio": layout.audio / f"{trailer}{AUDIO.affix}",
-    }
-    if expert.reads in made and not upstream.receipts(expert.reads)[trailer].outputs:
-        return None
-    path = made.get(expert.reads, video)
-    if not path.exists():
+    made_by = {step.name: step for step in (FLOW, AUDIO)}.get(expert.reads)
+    path = upstream.file(made_by, trailer) if made_by else video
+    if path is not None and not path.exists():
         raise StepFailedError(
             f"embed@{expert.name}: {path} is missing; "
             "`mmx verify` names all that is, `dvc checkout` or `dvc repro` brings it back"

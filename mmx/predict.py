@@ -1,28 +1,23 @@
 """Genres and nearest films of videos outside the collection, through exactly the same steps."""
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mmx.engine.atomic import write_atomic
 from mmx.evaluation.faults import PredictError
 from mmx.evaluation.retrieval import nearest
 from mmx.evaluation.scores import sigmoid
 from mmx.experts.registry import get_expert
 from mmx.features import ExpertSource, build_store, load
-from mmx.outputs import write_parquet
 from mmx.pipeline import run_step
 from mmx.project import Project
 from mmx.steps import VIDEO, find_step
+from mmx.temporary import Source, temporary_project
 from mmx.trailers.inspection import inspect_file
-from mmx.trailers.intake import SOURCES_SCHEMA
 from mmx.training.data import collect
 from mmx.training.embed import Embedded, embed_collection
 from mmx.training.load import Description, load_description, load_network
@@ -73,12 +68,9 @@ def predict(project: Project, videos: Sequence[Path]) -> list[Prediction]:
     Raise PredictError for a video that cannot be read or has no clip.
     """
     description = load_description(project.layout.coarse)
-    with tempfile.TemporaryDirectory(prefix="mmx-predict-") as folder:
-        aside = project.at(Path(folder))
-        names = bring_in(aside, videos)
-        write_atomic(aside.layout.tools, project.layout.tools.read_bytes())
-        if project.layout.weights_lock.exists():
-            shutil.copy(project.layout.weights_lock, aside.layout.weights_lock)
+    sources = [inspected(video, number, project) for number, video in enumerate(videos)]
+    names = {source.trailer: source.video.name for source in sources}
+    with temporary_project(project, sources) as aside:
         embed(aside, description, names)
         view = load(aside.layout.features, list(names), used_experts(description))
         absent = [names[name] for name in names if name not in view.trailer_ids]
@@ -103,25 +95,18 @@ def predict(project: Project, videos: Sequence[Path]) -> list[Prediction]:
     ]
 
 
-def bring_in(aside: Project, videos: Sequence[Path]) -> dict[str, str]:
-    """Link the videos into a folder as its only trailers; return file name by trailer."""
-    folder = aside.layout.videos
-    folder.mkdir(parents=True)
-    rows, names = [], {}
-    for number, video in enumerate(videos):
-        if not video.is_file():
-            raise PredictError(f"there is no video {video.name!r}")
-        found = inspect_file(video, aside.limits)
-        if found.fault:
-            raise PredictError(f"{video.name}: {found.fault}")
-        name = f"video-{number:04d}"
-        link = folder / f"{name}{video.suffix}"
-        link.symlink_to(video.resolve())
-        own = {"trailer_id": name, "video": f"videos/{link.name}"}
-        rows.append({**own, "sha256": found.sha256, "size": found.size, **(found.facts or {})})
-        names[name] = video.name
-    write_parquet(pa.Table.from_pylist(rows, SOURCES_SCHEMA), aside.layout.sources)
-    return names
+def inspected(video: Path, number: int, project: Project) -> Source:
+    """Return what the steps read of a video; PredictError for one that they cannot read.
+
+    Its trailer is called by its `number` among the videos.
+    """
+    if not video.is_file():
+        raise PredictError(f"there is no video {video.name!r}")
+    found = inspect_file(video, project.limits)
+    if found.fault:
+        raise PredictError(f"{video.name}: {found.fault}")
+    about = {"sha256": found.sha256, "size": found.size, **(found.facts or {})}
+    return Source(f"video-{number:04d}", video, about)
 
 
 def used_experts(description: Description) -> list[str]:

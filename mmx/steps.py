@@ -5,17 +5,13 @@ and the import graph against it.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
 from mmx.engine.run import Recipe
 from mmx.experts.registry import expert_names, get_expert
-from mmx.layout import Layout
+from mmx.outputs import FilesOutput, Output, TableOutput, TreeOutput
 from mmx.params import Params
 
 VIDEO = "video"
-ALL = "all"
-"""The one item of a step that sees all trailers at once."""
 MEDIA_FAULTS = ("mmx.media.faults:MediaFault",)
 CORE_TOOLS = ("numpy", "pyarrow", "python")
 PICTURE_TOOLS = (*CORE_TOOLS, "av", "opencv-contrib-python")
@@ -40,9 +36,7 @@ class Step:
     """Keys of params.yaml that it reads."""
     tools: tuple[str, ...]
     """Packages and programs whose version is part of the fingerprint."""
-    kind: Literal["table", "file", "tree"]
-    affix: str = ""
-    """Letter of the shards (table) or suffix of the files (file)."""
+    output: Output
     schema: int = 1
     """Raised by hand when the meaning of the result changes without its code."""
 
@@ -52,21 +46,9 @@ class Step:
         stage, _, part = self.name.partition("@")
         return part if stage == "embed" else ""
 
-    def out(self, layout: Layout) -> Path:
-        """Return the step's output directory."""
-        stage, _, part = self.name.partition("@")
-        folders = {
-            "scenes": layout.clips,
-            "audio": layout.audio,
-            "flow": layout.flow,
-            "embed": layout.embeddings(part),
-            "train": layout.coarse,
-            "finetune": layout.fine,
-            "evaluate": layout.evaluation,
-            "ablate": layout.ablations / part,
-        }
-        return folders[stage]
 
+CLIPS = TableOutput("data/clips", letter="c")
+"""What the scenes step leaves."""
 
 SCENES = Step(
     name="scenes",
@@ -80,8 +62,7 @@ SCENES = Step(
         "scenes.threshold",
     ),
     tools=(*PICTURE_TOOLS, "scenedetect"),
-    kind="table",
-    affix="c",
+    output=CLIPS,
 )
 AUDIO = Step(
     name="audio",
@@ -90,8 +71,7 @@ AUDIO = Step(
     rooms=("mmx.media",),
     keys=("audio.rate",),
     tools=(*CORE_TOOLS, "av", "ffmpeg"),
-    kind="file",
-    affix=".wav",
+    output=FilesOutput("data/audio", suffix=".wav"),
 )
 FLOW = Step(
     name="flow",
@@ -117,9 +97,13 @@ FLOW = Step(
         "flow.warps",
     ),
     tools=(*PICTURE_TOOLS, "numba"),
-    kind="file",
-    affix=".flow",
+    output=FilesOutput("data/flow", suffix=".flow"),
 )
+
+
+def embed_output(expert: str) -> Output:
+    """Return where the embeddings of an expert lie, whether or not it is still registered."""
+    return TableOutput(f"data/embeddings/{expert}", letter="e")
 
 
 def embed_step(name: str) -> Step:
@@ -141,8 +125,7 @@ def embed_step(name: str) -> Step:
             "embed.precision",
         ),
         tools=tuple(sorted({*PICTURE_TOOLS, *expert.tools})),
-        kind="table",
-        affix="e",
+        output=embed_output(name),
     )
 
 
@@ -194,7 +177,7 @@ TRAIN = Step(
     rooms=LEARNING_ROOMS,
     keys=("collection.genres", *MODEL_KEYS, *TRAIN_KEYS),
     tools=LEARNING_TOOLS,
-    kind="tree",
+    output=TreeOutput("models/coarse"),
 )
 FINETUNE = Step(
     name="finetune",
@@ -208,7 +191,7 @@ FINETUNE = Step(
         "finetune.temperature",
     ),
     tools=LEARNING_TOOLS,
-    kind="tree",
+    output=TreeOutput("models/fine"),
 )
 EVALUATE = Step(
     name="evaluate",
@@ -231,7 +214,7 @@ EVALUATE = Step(
         "evaluate.threshold",
     ),
     tools=LEARNING_TOOLS,
-    kind="tree",
+    output=TreeOutput("reports/evaluation"),
 )
 
 
@@ -244,13 +227,24 @@ def ablate_step(variant: str) -> Step:
         rooms=("mmx.evaluation.ablations", *MEASURING, *LEARNING_ROOMS),
         keys=("ablate.seeds", "collection.genres", "evaluate.threshold", *MODEL_KEYS, *TRAIN_KEYS),
         tools=LEARNING_TOOLS,
-        kind="tree",
+        output=TreeOutput(f"reports/ablations/{variant}"),
     )
 
 
 def trailer_steps(params: Params) -> list[Step]:
     """Return the steps whose items are trailers, each after what it needs."""
     return [SCENES, AUDIO, FLOW, *map(embed_step, sorted(params.embed.experts))]
+
+
+def trailer_output(name: str) -> Output | None:
+    """Return the output of a step whose items are trailers, also of an expert no longer in use.
+
+    None where no step has this name.
+    """
+    stage, _, expert = name.partition("@")
+    if stage == "embed" and expert:
+        return embed_output(expert)
+    return next((step.output for step in (SCENES, AUDIO, FLOW) if step.name == name), None)
 
 
 def find_step(name: str, params: Params) -> Step:

@@ -14,7 +14,7 @@ from mmx.engine.store import Store
 from mmx.learning import learning_inputs
 from mmx.outputs import read_receipts
 from mmx.overview import present
-from mmx.pipeline import Upstream, earlier_output, ingredients_of, preparation, trailer_tasks
+from mmx.pipeline import Upstream, cached_output, ingredients_of, preparation, trailer_tasks
 from mmx.project import Project
 from mmx.steps import EVALUATE, FINETUNE, TRAIN, Step, find_step, trailer_steps
 from mmx.training.faults import CollectionError
@@ -55,7 +55,7 @@ def retry(project: Project, name: str | None = None) -> int:
     marked = 0
     with project.store.locked("retry"):
         for step in steps:
-            out = step.out(project.layout)
+            out = step.output.path(project.layout.root)
             faulty = [made for made in read_receipts(out).values() if made.fault]
             for receipt in faulty:
                 write_atomic(project.store.retry_mark(receipt.fingerprint), b"")
@@ -73,7 +73,8 @@ def adopt(project: Project, name: str, *, sample: int, seed: int = 0) -> Adopted
     """
     step = find_step(name, project.params)
     with project.store.locked(f"adopt {name}"):
-        made, upstream = read_receipts(step.out(project.layout)), Upstream(project)
+        made = read_receipts(step.output.path(project.layout.root))
+        upstream = Upstream(project)
         pairs = [
             (task, made[task.item])
             for task in trailer_tasks(step, upstream)
@@ -84,8 +85,8 @@ def adopt(project: Project, name: str, *, sample: int, seed: int = 0) -> Adopted
         drawn = random.Random(seed).sample(pairs, min(sample, len(pairs)))
         prepare = preparation(step, upstream)
         confirm(step, [prepare(task) for task, _ in drawn], made, project)
-        earlier = earlier_output(step, project)
-        whole = [pair for pair in pairs if look_up(pair[1].ingredients, project.store, earlier)]
+        cached = cached_output(step, project)
+        whole = [pair for pair in pairs if look_up(pair[1].ingredients, project.store, cached)]
         for task, old in whole:
             project.store.commit(carried(task, old))
     return Adopted(name, len(drawn), len(whole) - len(drawn))
@@ -143,8 +144,8 @@ def prune(project: Project, *, dry_run: bool = False) -> Pruned:
 def needed(project: Project) -> list[Receipt]:
     """Return the receipts of every output directory in the workspace."""
     layout = project.layout
-    folders = [step.out(layout) for step in trailer_steps(project.params)]
-    folders += [layout.coarse, layout.fine, layout.evaluation]
+    steps = [*trailer_steps(project.params), TRAIN, FINETUNE, EVALUATE]
+    folders = [step.output.path(layout.root) for step in steps]
     folders += sorted(layout.ablations.glob("*"))
     return [receipt for folder in folders for receipt in read_receipts(folder).values()]
 

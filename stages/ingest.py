@@ -3,8 +3,8 @@
 from collections import Counter
 
 from mmx.collection import ingest_collection
+from mmx.engine.parquet import write_parquet
 from mmx.errors import plain_errors
-from mmx.outputs import write_parquet
 from mmx.pipeline import check_stage_tools, require_weights
 from mmx.project import Project, open_project
 

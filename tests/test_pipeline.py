@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from mmx.engine.receipt import Ingredients, Output, Receipt
+from mmx.engine.receipt import Ingredients, OutputFile, Receipt
 from mmx.engine.run import StepFailedError
 from mmx.experts.registry import get_expert
 from mmx.pipeline import Upstream, source_of
 from mmx.project import open_project
 
 TRAILER, VIDEO = "0001-x", "data/videos/x.mp4"
-OUTPUT = Output("audio.wav", "00" * 32, 3)
+OUTPUT = OutputFile("audio.wav", "00" * 32, 3)
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def given(tmp_path: Path):
     template = Path(__file__).parents[1] / "params.yaml"
     (tmp_path / "params.yaml").write_bytes(template.read_bytes())
 
-    def upstream(*outputs: Output) -> Upstream:
+    def upstream(*outputs: OutputFile) -> Upstream:
         receipt = Receipt(Ingredients("audio", 1, {}, {}, "", {}), outputs)
         made = {TRAILER: receipt}
         return Upstream(open_project(tmp_path), {"audio": made, "flow": made})

@@ -78,10 +78,10 @@ def diff(project: Project, old: str, new: str | None = None) -> Difference:
 def items_at(history: History, out: str, revision: str) -> tuple[Items, str]:
     """Return the items of the feature store at a revision, and the commit's name."""
     version = history.at(revision)
-    digest = version.listing(out).get(RECEIPTS)
-    if digest is None:
+    path = version.file(out, RECEIPTS)
+    if path is None:
         raise HistoryError(f"{revision!r} has no feature store")
-    return read_items(version.object(digest)), name_of(version.commit)
+    return read_items(path), name_of(version.commit)
 
 
 def name_of(commit: Commit | None) -> str:

@@ -12,8 +12,6 @@ both, and far below what another frame or another preprocessing step does (0.1 a
 """
 
 import random
-import shutil
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, replace
@@ -22,18 +20,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmx.audit.diff import Items, read_items, why
 from mmx.engine.canonical import file_digest
 from mmx.features.read import list_experts, read_table
 from mmx.features.schema import RECEIPTS
-from mmx.outputs import ITEM, read_receipts, write_parquet
+from mmx.outputs import ITEM, read_receipts
 from mmx.params import Params
 from mmx.pipeline import run_step
 from mmx.project import Project
 from mmx.steps import all_tools, find_step, trailer_steps
+from mmx.temporary import Source, temporary_project
 from mmx.tools import write_tools
 
 RELATIVE = 1e-2
@@ -104,8 +102,10 @@ def recompute(
     environment: set[str] = set()
     for values, group in group_rows(here, receipts):
         params = with_parameters(project.params, values)
-        with tempfile.TemporaryDirectory(prefix="mmx-audit-") as folder:
-            again = lay_out(project, params, Path(folder), group, found)
+        drawn = sources_of(group, found)
+        with temporary_project(replace(project, params=params), drawn) as again:
+            # Not the project's: rows are made with what is installed here, whatever made them once.
+            write_tools(again.layout.tools, all_tools())
             for step in needed_steps(group, params):
                 run_step(step, again)
                 environment |= surroundings(step, again, receipts)
@@ -181,24 +181,12 @@ def with_parameters(params: Params, values: Mapping[str, Any]) -> Params:
     return Params.model_validate(data)
 
 
-def lay_out(
-    project: Project, params: Params, root: Path, group: Iterable[Row], found: Mapping[str, Path]
-) -> Project:
-    """Lay out a project in `root` that has the drawn trailers and nothing made yet."""
-    again = replace(project, params=params).at(root)
-    again.layout.videos.mkdir(parents=True)
-    rows: list[dict[str, str]] = []
-    for trailer in sorted({row.trailer for row in group}):
-        link = again.layout.videos / f"{len(rows)}{found[trailer].suffix}"
-        link.symlink_to(found[trailer].resolve())
-        digest = file_digest(link)
-        video = link.relative_to(again.layout.data).as_posix()
-        rows.append({ITEM: trailer, "video": video, "sha256": digest})
-    write_parquet(pa.Table.from_pylist(rows), again.layout.sources)
-    write_tools(again.layout.tools, all_tools())
-    if project.layout.weights_lock.exists():
-        shutil.copyfile(project.layout.weights_lock, again.layout.weights_lock)
-    return again
+def sources_of(group: Iterable[Row], found: Mapping[str, Path]) -> list[Source]:
+    """Return what the steps read of the videos of drawn rows. found: video by trailer."""
+    return [
+        Source(trailer, found[trailer], {"sha256": file_digest(found[trailer])})
+        for trailer in sorted({row.trailer for row in group})
+    ]
 
 
 def needed_steps(group: Iterable[Row], params: Params) -> list[str]:
@@ -213,7 +201,7 @@ def needed_steps(group: Iterable[Row], params: Params) -> list[str]:
 
 def surroundings(step: str, again: Project, receipts: Items) -> set[str]:
     """Return what of a step's code, tools, weights and parameters is other than it was."""
-    made = read_receipts(find_step(step, again.params).out(again.layout))
+    made = read_receipts(find_step(step, again.params).output.path(again.layout.root))
     differences: set[str] = set()
     for trailer, receipt in made.items():
         before = receipts.get((step, trailer))

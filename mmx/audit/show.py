@@ -22,8 +22,8 @@ def trace_tree(trace: Trace) -> Tree:
     seen: set[str] = set()
     for made in trace.chains:
         branch = made_branch(made, seen)
-        row = trace.rows.get(made.step.partition("@")[2])
-        if row:
+        row = trace.rows.get(made.table)
+        if row and "samples" in row:
             text = f"made of {row['samples']} samples, {row['padded']} padded"
             branch.children.insert(0, Tree(text))
         tree.children.append(branch)
@@ -121,7 +121,7 @@ def prov(trace: Trace) -> dict[str, Any]:
     for top in trace.chains:
         for made in all_made(top):
             add_item(document, made)
-    tables = {made.step.partition("@")[2] or "clips": made for made in made_of(trace)}
+    tables = {made.table: made for made in made_of(trace)}
     for table, row in trace.rows.items():
         name = f"mmx:row/{trace.trailer}/{trace.clip}/{table}"
         values = {f"mmx:{key}": value for key, value in row.items() if value is not None}

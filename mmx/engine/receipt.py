@@ -56,7 +56,7 @@ class Ingredients:
 
 
 @dataclass(frozen=True)
-class Output:
+class OutputFile:
     """One file that the item made."""
 
     name: str
@@ -79,7 +79,7 @@ class Receipt:
     """Ingredients and result of one item. Holds only what can be reproduced."""
 
     ingredients: Ingredients
-    outputs: tuple[Output, ...] = ()
+    outputs: tuple[OutputFile, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
     fault: Fault | None = None
     adopted: str | None = None
@@ -113,18 +113,18 @@ class Receipt:
         }
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any], *, believe: bool = False) -> "Receipt":
+    def from_dict(cls, data: dict[str, Any], *, verify: bool = True) -> "Receipt":
         """Read what `to_dict` gave; raise ReceiptError where it does not add up.
 
-        believe: take the fingerprint as written instead of computing it again, which is most of the
-        work. For bytes that are known to be those that a step wrote.
+        verify: compute the fingerprint again, which is most of the work. False takes it as written,
+        for bytes that are known to be those that a step wrote.
         """
         try:
             ingredients = dict(data["ingredients"])
             ingredients["weights"] = tuple(Weight(**weight) for weight in ingredients["weights"])
             receipt = cls(
                 ingredients=Ingredients(**ingredients),
-                outputs=tuple(Output(**output) for output in data["outputs"]),
+                outputs=tuple(OutputFile(**output) for output in data["outputs"]),
                 facts=data["facts"],
                 fault=Fault(**data["fault"]) if data["fault"] else None,
                 adopted=data["adopted"],
@@ -132,7 +132,7 @@ class Receipt:
         except (KeyError, TypeError, AttributeError) as error:
             raise ReceiptError(f"not a receipt: {error}") from None
         written = data.get("fingerprint")
-        if believe and isinstance(written, str):
+        if not verify and isinstance(written, str):
             # Where cached_property looks it up: the class is frozen.
             vars(receipt.ingredients)["fingerprint"] = written
         elif receipt.fingerprint != written:
@@ -140,7 +140,7 @@ class Receipt:
         return receipt
 
 
-def plain(record: Weight | Ingredients | Output | Fault) -> dict[str, Any]:
+def plain(record: Weight | Ingredients | OutputFile | Fault) -> dict[str, Any]:
     """Return a record's fields by name."""
     kind: type = type(record)  # mypy takes a record's __hash__ for its class's
     return {name: getattr(record, name) for name in field_names(kind)}

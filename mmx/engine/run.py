@@ -9,9 +9,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from mmx.dvc_state.cached import Earlier
 from mmx.engine.machine import machine_fault
 from mmx.engine.pools.local import Lost, map_items
 from mmx.engine.progress import ItemProgress, Parts
@@ -21,6 +20,21 @@ from mmx.engine.store import Store
 
 class StepFailedError(Exception):
     """A step could not be completed; what it finished is in the store."""
+
+
+class LastOutput(Protocol):
+    """What is still there of a step's last output, wherever it is kept."""
+
+    def unchanged(self, wanted: Mapping[str, str], store: Store) -> dict[str, Receipt]:
+        """Return the receipts of the items that can stay as they are, files and all.
+
+        wanted: fingerprint by item.
+        """
+        ...
+
+    def recall(self, fingerprint: str, store: Store) -> Receipt | None:
+        """Put an item into the store, and return its receipt; None where it is not there whole."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -65,7 +79,7 @@ class Outcome:
 
     receipts: dict[str, Receipt] = field(default_factory=dict)
     kept: dict[str, Receipt] = field(default_factory=dict)
-    """Those of them whose whole shards are what they were; also among the reused."""
+    """Those of them that the last output still has, whole shards of it; also among the reused."""
     reused: list[str] = field(default_factory=list)
     computed: list[str] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
@@ -95,13 +109,14 @@ def complete(
     tasks: Sequence[Task],
     store: Store,
     *,
-    earlier: Earlier | None = None,
+    cached: LastOutput | None = None,
     spread: Spread = Spread(),
     prepare: Callable[[Task], Task] = lambda task: task,
     unit: str = "trailers",
 ) -> Outcome:
     """Make every task's item, from the store where it is, and return all receipts.
 
+    cached: what is left of the step's last output, for what the store does not have.
     prepare: gives a task its arguments, where they are not worth gathering for an item that is
     there already. The caller holds the store's lock. Failures are in the outcome; nothing finished
     is lost.
@@ -110,12 +125,12 @@ def complete(
     if not tasks:
         return outcome
     with ItemProgress(tasks[0].ingredients.step, len(tasks), unit) as progress:
-        if earlier is not None:
+        if cached is not None:
             wanted = {task.item: task.ingredients.fingerprint for task in tasks}
-            outcome.kept = earlier.unchanged(wanted, store)
+            outcome.kept = cached.unchanged(wanted, store)
         misses = []
         for task in tasks:
-            receipt = outcome.kept.get(task.item) or look_up(task.ingredients, store, earlier)
+            receipt = outcome.kept.get(task.item) or look_up(task.ingredients, store, cached)
             if receipt is None:
                 misses.append(task)
                 continue
@@ -141,16 +156,16 @@ def counted(spread: Spread, parts: Parts | None) -> Spread:
     return replace(spread, setup=parts.setup(spread.setup)) if parts else spread
 
 
-def look_up(ingredients: Ingredients, store: Store, earlier: Earlier | None) -> Receipt | None:
-    """Return the receipt of an item that the store has, or that DVC's cache gives back to it.
+def look_up(ingredients: Ingredients, store: Store, cached: LastOutput | None) -> Receipt | None:
+    """Return the receipt of an item that the store has, or that is put back into it.
 
     None, too, for a fault that is marked to be tried again.
     """
     if store.retry_mark(ingredients.fingerprint).exists():
         return None
     found = store.find(ingredients.step, ingredients.fingerprint)
-    if found is None and earlier is not None:
-        found = earlier.recall(ingredients.fingerprint, store)
+    if found is None and cached is not None:
+        found = cached.recall(ingredients.fingerprint, store)
     return found
 
 

@@ -26,7 +26,7 @@ from typing import Any
 
 from mmx.engine.atomic import link_or_copy, sync, write_atomic
 from mmx.engine.canonical import bytes_digest, canonical, file_digest
-from mmx.engine.receipt import Output, Receipt, ReceiptError
+from mmx.engine.receipt import OutputFile, Receipt, ReceiptError
 
 
 class StoreBusyError(Exception):
@@ -61,14 +61,14 @@ class Store:
         whole = receipt.fingerprint == fingerprint and all(map(self.holds, receipt.outputs))
         return receipt if whole else None
 
-    def holds(self, output: Output) -> bool:
+    def holds(self, output: OutputFile) -> bool:
         """Say whether the object of `output` is there with the right size."""
         try:
             return self.object(output.sha256).stat().st_size == output.size
         except FileNotFoundError:
             return False
 
-    def put_file(self, path: Path, name: str) -> Output:
+    def put_file(self, path: Path, name: str) -> OutputFile:
         """Move the file at `path` into the store; `name` is what the item calls it."""
         os.chmod(path, 0o444)
         sync(path)
@@ -77,25 +77,25 @@ class Store:
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(path, target)
         sync(target.parent)
-        return Output(name, sha256, size)
+        return OutputFile(name, sha256, size)
 
-    def put_bytes(self, content: bytes, name: str) -> Output:
+    def put_bytes(self, content: bytes, name: str) -> OutputFile:
         """Keep `content` in the store under the name `name` of an item."""
-        output = Output(name, bytes_digest(content), len(content))
+        output = OutputFile(name, bytes_digest(content), len(content))
         if not self.holds(output):
             target = self.object(output.sha256)
             write_atomic(target, content)
             os.chmod(target, 0o444)
         return output
 
-    def link(self, path: Path, output: Output) -> None:
+    def link(self, path: Path, output: OutputFile) -> None:
         """Take in, as a second name of the same bytes, a file already known to be `output`."""
         target = self.object(output.sha256)
         target.unlink(missing_ok=True)
         link_or_copy(path, target)
         os.chmod(target, 0o444)
 
-    def put_folder(self, folder: Path) -> tuple[Output, ...]:
+    def put_folder(self, folder: Path) -> tuple[OutputFile, ...]:
         """Move every file below `folder` into the store, in the order of their names."""
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         return tuple(self.put_file(path, path.relative_to(folder).as_posix()) for path in files)

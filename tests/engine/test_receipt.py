@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from mmx.engine.receipt import Fault, Output, Receipt, ReceiptError, Weight
+from mmx.engine.receipt import Fault, OutputFile, Receipt, ReceiptError, Weight
 
 WEIGHT = Weight("net.pth", "a" * 64, "https://example.org/net.pth", "MIT")
 
@@ -33,7 +33,7 @@ def test_what_is_told_of_a_weight_is_not(make_ingredients):
 @pytest.mark.parametrize(
     "receipt",
     [
-        {"outputs": (Output("a.txt", "b" * 64, 3),), "facts": {"n": 1}},
+        {"outputs": (OutputFile("a.txt", "b" * 64, 3),), "facts": {"n": 1}},
         {"fault": Fault("MediaFault", "the file is empty")},
         {"adopted": "f" * 64},
     ],
@@ -59,8 +59,8 @@ def test_a_receipt_without_a_field_is_refused(field, make_ingredients):
 
 
 def test_the_output_digest_follows_the_bytes_and_not_the_ingredients(make_ingredients):
-    outputs = (Output("a.txt", "b" * 64, 3),)
+    outputs = (OutputFile("a.txt", "b" * 64, 3),)
     one, two = Receipt(make_ingredients(1), outputs), Receipt(make_ingredients(2), outputs)
     assert one.output_digest == two.output_digest
-    other = Receipt(make_ingredients(1), (Output("a.txt", "c" * 64, 3),))
+    other = Receipt(make_ingredients(1), (OutputFile("a.txt", "c" * 64, 3),))
     assert one.output_digest != other.output_digest

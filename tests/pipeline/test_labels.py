@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mmx.engine.parquet import write_parquet
 from mmx.layout import Layout
 from mmx.learning import label_digest
-from mmx.outputs import write_parquet
 
 GENRES = ["Drama", "War"]
 
