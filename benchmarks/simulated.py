@@ -23,9 +23,9 @@ import yaml
 import mmx.pipeline
 from benchmarks.simulated_items import digest_rng
 from mmx.engine.canonical import file_digest
+from mmx.engine.parquet import write_parquet
 from mmx.engine.run import Recipe
 from mmx.layout import Layout
-from mmx.outputs import write_parquet
 from mmx.params import Params
 from mmx.project import Project, open_project
 from mmx.steps import Step, all_tools, find_step

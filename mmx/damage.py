@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from mmx.layout import Layout
-from mmx.outputs import ITEM, RECEIPTS, read_shard
+from mmx.outputs import ITEM, is_receipts, read_shard
 from mmx.trailers.intake import SOURCES_SCHEMA, TRAILERS_SCHEMA
 
 READ_WHOLE = 1 << 24
@@ -41,8 +41,9 @@ def checks(layout: Layout) -> Iterator[tuple[Path, Callable[[Path], object]]]:
     for path in sorted(layout.data.rglob("*.parquet")):
         yield path, lambda path: check_table(path, tables.get(path, []))
     for folder in (layout.data, layout.root / "models", layout.reports):
-        for path in sorted(folder.rglob(f"{RECEIPTS}/*.jsonl")):
-            yield path, read_shard
+        for path in sorted(folder.rglob("*.jsonl")):
+            if is_receipts(f"{path.parent.name}/{path.name}"):
+                yield path, read_shard
     for path in sorted(layout.reports.rglob("*.json")):
         yield path, lambda path: json.loads(path.read_bytes())
     for model in (layout.coarse, layout.fine):

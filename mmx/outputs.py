@@ -80,7 +80,11 @@ class Output(ABC):
 
     @abstractmethod
     def shard_of_file(self, name: str) -> str:
-        """Return the shard whose receipts account for the file `name`."""
+        """Return the shard of the items that the file `name` is of."""
+
+    def receipts_of_file(self, name: str) -> str:
+        """Return the name of the file of receipts that account for the file `name`."""
+        return _receipts_of_shard(self.shard_of_file(name))
 
     @abstractmethod
     def own_files(self, item: str, receipt: Receipt) -> dict[str, OutputFile]:
@@ -323,14 +327,18 @@ def stray_rows(shard: Path, receipts: Container[str]) -> list[str]:
 def content_files(out: Path) -> dict[str, Path]:
     """Return every file of an output directory but its receipts, by its name in it, sorted."""
     paths = sorted(path for path in out.rglob("*") if path.is_file())
-    return {
-        path.relative_to(out).as_posix(): path for path in paths if path.parent.name != _RECEIPTS
-    }
+    named = {path.relative_to(out).as_posix(): path for path in paths}
+    return {name: path for name, path in named.items() if not is_receipts(name)}
 
 
 def receipts_name(item: str) -> str:
     """Return the name, below an output directory, of the file that has an item's receipt."""
     return _receipts_of_shard(shard_of(item))
+
+
+def is_receipts(name: str) -> bool:
+    """Say whether a file of an output directory is one of receipts, by its name in it."""
+    return PurePosixPath(name).parent.name == _RECEIPTS
 
 
 def _receipts_of_shard(shard: str) -> str:

@@ -319,6 +319,16 @@ class Params(Section):
             found |= dict(_leaves(key, value, birth))
         return found
 
+    def births(self, keys: Iterable[str]) -> dict[str, Any]:
+        """Return the birth value of each leaf key, of sections and leaf keys, that has one."""
+        found: dict[str, Any] = {}
+        for key in keys:
+            value, _ = self._find(key)
+            if isinstance(value, Section):
+                for name, _, birth in _members(value):
+                    found |= {f"{key}.{name}": birth.value} if birth else {}
+        return found
+
     def _find(self, key: str) -> tuple[object, Birth | None]:
         value: object = self
         birth: Birth | None = None

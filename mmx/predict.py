@@ -1,28 +1,24 @@
 """Genres and nearest films of videos outside the collection, through exactly the same steps."""
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mmx.engine.atomic import write_atomic
 from mmx.errors import UserError
 from mmx.evaluation.retrieval import nearest
 from mmx.evaluation.scores import sigmoid
 from mmx.experts.registry import get_expert
 from mmx.features import ExpertSource, build_store, load
-from mmx.outputs import write_parquet
-from mmx.pipeline import run_step
+from mmx.pipeline.registry import with_needs
+from mmx.pipeline.run import run_items
 from mmx.project import Project
-from mmx.steps import VIDEO, find_step
+from mmx.steps.embed import embed_step
+from mmx.temporary import Source, temporary_project
 from mmx.trailers.inspection import inspect_file
-from mmx.trailers.intake import SOURCES_SCHEMA, source_row
 from mmx.training.data import collect
 from mmx.training.embed import Embedded, embed_collection
 from mmx.training.load import Description, load_description, load_network
@@ -77,12 +73,9 @@ def predict(project: Project, videos: Sequence[Path]) -> list[Prediction]:
     Raise PredictError for a video that cannot be read or has no clip.
     """
     description = load_description(project.layout.coarse)
-    with tempfile.TemporaryDirectory(prefix="mmx-predict-") as folder:
-        aside = project.at(Path(folder))
-        names = bring_in(aside, videos)
-        write_atomic(aside.layout.tools, project.layout.tools.read_bytes())
-        if project.layout.weights_lock.exists():
-            shutil.copy(project.layout.weights_lock, aside.layout.weights_lock)
+    sources = [inspected(video, number, project) for number, video in enumerate(videos)]
+    names = {source.trailer: source.video.name for source in sources}
+    with temporary_project(project, sources) as aside:
         embed(aside, description, names)
         view = load(aside.layout.features, list(names), used_experts(description))
         absent = [names[name] for name in names if name not in view.trailer_ids]
@@ -107,24 +100,18 @@ def predict(project: Project, videos: Sequence[Path]) -> list[Prediction]:
     ]
 
 
-def bring_in(aside: Project, videos: Sequence[Path]) -> dict[str, str]:
-    """Link the videos into a folder as its only trailers; return file name by trailer."""
-    folder = aside.layout.videos
-    folder.mkdir(parents=True)
-    rows, names = [], {}
-    for number, video in enumerate(videos):
-        if not video.is_file():
-            raise PredictError(f"there is no video {video.name!r}")
-        found = inspect_file(video, aside.limits)
-        if found.fault:
-            raise PredictError(f"{video.name}: {found.fault}")
-        name = f"video-{number:04d}"
-        link = folder / f"{name}{video.suffix}"
-        link.symlink_to(video.resolve())
-        rows.append(source_row(name, link.name, found))
-        names[name] = video.name
-    write_parquet(pa.Table.from_pylist(rows, SOURCES_SCHEMA), aside.layout.sources)
-    return names
+def inspected(video: Path, number: int, project: Project) -> Source:
+    """Return what the steps read of a video; PredictError for one that they cannot read.
+
+    Its trailer is called by its `number` among the videos.
+    """
+    if not video.is_file():
+        raise PredictError(f"there is no video {video.name!r}")
+    found = inspect_file(video, project.limits)
+    if found.fault:
+        raise PredictError(f"{video.name}: {found.fault}")
+    about = {"sha256": found.sha256, "size": found.size, **(found.facts or {})}
+    return Source(f"video-{number:04d}", video, about)
 
 
 def used_experts(description: Description) -> list[str]:
@@ -135,8 +122,8 @@ def used_experts(description: Description) -> list[str]:
 def embed(aside: Project, description: Description, names: dict[str, str]) -> None:
     """Run every step that the model's experts need, and build a feature store of the result."""
     experts = used_experts(description)
-    for step in steps_before(experts, aside):
-        outcome = run_step(step, aside)
+    for step in with_needs(map(embed_step, experts), aside.params):
+        outcome = run_items(step, aside)
         for name, fault in outcome.faults.items():
             raise PredictError(f"{names[name]}: {fault.reason}")
     layout = aside.layout
@@ -145,22 +132,6 @@ def embed(aside: Project, description: Description, names: dict[str, str]) -> No
     ]
     layout.features.mkdir(parents=True)
     build_store(layout.features, sources=layout.sources, clips=layout.clips, experts=sources)
-
-
-def steps_before(experts: Sequence[str], project: Project) -> list[str]:
-    """Return the steps that these experts need, themselves last, each after what it needs."""
-    ordered: list[str] = []
-
-    def visit(name: str) -> None:
-        for need in find_step(name, project.params).needs:
-            if need != VIDEO:
-                visit(need)
-        if name not in ordered:
-            ordered.append(name)
-
-    for expert in experts:
-        visit(f"embed@{expert}")
-    return ordered
 
 
 def sequence_spans(

@@ -5,23 +5,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mmx.engine.errors import ReceiptError
+from mmx.engine.parquet import UNREADABLE, write_parquet
+from mmx.engine.receipt import ReceiptError
 from mmx.engine.rows import encode_rows, read_rows
 from mmx.engine.run import Recipe, Spread, complete
+from mmx.engine.shards import by_shard, shard_of
 from mmx.engine.store import Store
 from mmx.outputs import (
-    UNREADABLE,
-    by_shard,
+    FilesOutput,
+    TableOutput,
     item_rows,
     read_receipts,
-    shard_of,
-    write_files,
-    write_parquet,
     write_receipts,
-    write_table,
 )
 
 HERE = Spread(here=True)
+TABLE = TableOutput("out", letter="c")
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -46,7 +45,7 @@ def test_a_table_has_every_row_once_sorted_with_its_fingerprint(
 ):
     tasks = [make_task(number) for number in range(9)]
     outcome = complete(Recipe("work:rows"), tasks, store, spread=HERE)
-    write_table(tmp_path / "out", "c", outcome.receipts, store)
+    TABLE.write(tmp_path / "out", outcome.receipts, store)
     seen = {}
     for path in (tmp_path / "out").glob("c*.parquet"):
         table = pq.read_table(path)
@@ -68,9 +67,9 @@ def test_a_table_has_every_row_once_sorted_with_its_fingerprint(
 
 def test_rows_come_back_out_of_a_shard_bit_for_bit(store: Store, make_task, tmp_path: Path):
     outcome = complete(Recipe("work:rows"), [make_task(n) for n in range(5)], store, spread=HERE)
-    write_table(tmp_path, "c", outcome.receipts, store)
+    TABLE.write(TABLE.path(tmp_path), outcome.receipts, store)
     for item, receipt in outcome.receipts.items():
-        shard = pq.read_table(tmp_path / f"c{shard_of(item)}.parquet")
+        shard = pq.read_table(TABLE.shard_path(tmp_path, item))
         original = store.object(receipt.outputs[0].sha256)
         assert encode_rows(item_rows(shard, item)) == original.read_bytes()
         assert item_rows(shard, item) == read_rows(original)
@@ -82,16 +81,14 @@ def test_equal_items_give_equal_directories_whatever_their_order(
     outcome = complete(Recipe("work:rows"), [make_task(n) for n in range(6)], store, spread=HERE)
     backwards = dict(reversed(outcome.receipts.items()))
     for name, receipts in (("a", outcome.receipts), ("b", backwards)):
-        write_table(tmp_path / name, "c", receipts, store)
-        write_receipts(tmp_path / name, receipts)
+        TABLE.write(tmp_path / name, receipts, store)
     assert tree(tmp_path / "a") == tree(tmp_path / "b")
 
 
 def test_files_are_links_and_faults_have_none(store: Store, make_task, tmp_path: Path):
     recipe = Recipe("work:double", faults=("work:BadInputError",))
     outcome = complete(recipe, [make_task(-1), make_task(2)], store, spread=HERE)
-    write_files(tmp_path, ".txt", outcome.receipts, store)
-    write_receipts(tmp_path, outcome.receipts)
+    FilesOutput("out", suffix=".txt").write(tmp_path, outcome.receipts, store)
     assert [path.name for path in tmp_path.glob("*.txt")] == ["item2.txt"]
     sha256 = outcome.receipts["item2"].outputs[0].sha256
     assert (tmp_path / "item2.txt").stat().st_ino == store.object(sha256).stat().st_ino

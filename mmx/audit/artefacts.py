@@ -1,8 +1,8 @@
-"""Every file that has a witness: what its bytes should be, and who says so.
+"""The expected digest of every file, and where it was recorded.
 
-Witnesses are independent of each other: the digests that the manifest pins, receipts, the names of
-content-addressed files in the store and in DVC's cache, and dvc.lock. DVC's own database and file
-times are never asked.
+The records are independent of each other: the digests that the manifest pins, receipts, the names
+of content-addressed files in the store and in DVC's cache, and dvc.lock. DVC's own database and
+file times are never asked.
 """
 
 import hashlib
@@ -16,12 +16,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mmx.dvc_state.cache import DIRECTORY, content_md5
 from mmx.dvc_state.history import History, HistoryError, Version
 from mmx.engine.receipt import Receipt
 from mmx.layout import Layout
-from mmx.outputs import ITEM, RECEIPTS
+from mmx.outputs import ITEM
+from mmx.pipeline.registry import item_steps
+from mmx.pipeline.step import ItemStep
 from mmx.project import Project
-from mmx.steps import EVALUATE, FINETUNE, TRAIN, Step, ablate_step, trailer_steps
 from mmx.trailers.csvfile import TableError
 from mmx.trailers.manifest import ManifestRow, read_manifest
 from mmx.trailers.paths import PathFault, video_file
@@ -31,15 +33,15 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Expected:
-    """One witness of one file."""
+    """What one record says of one file."""
 
     path: Path
     digest: str
     """sha256 (64 hexadecimal digits) or md5 (32)."""
-    witness: str
-    """Who says so, in words."""
+    recorded_by: str
+    """Where the digest was recorded, in words."""
     size: int | None = None
-    """Bytes, where the witness knows it."""
+    """Bytes, where they were recorded too."""
     restore: str = ""
     """How its owner restores it, where nothing here can make it again: a video, or the split with
     its earlier decisions."""
@@ -72,21 +74,19 @@ class Tree:
         return self.history.now
 
     @cached_property
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[ItemStep]:
         """Every step that leaves receipts, whether or not it has run."""
-        variants = sorted(path.name for path in self.project.layout.ablations.glob("*/"))
-        learning = [TRAIN, FINETUNE, EVALUATE, *map(ablate_step, variants)]
-        return [*trailer_steps(self.project.params), *learning]
+        return item_steps(self.project.params)
 
-    def out(self, step: Step) -> Path:
+    def out(self, step: ItemStep) -> Path:
         """A step's output directory."""
-        return step.out(self.project.layout)
+        return step.output.path(self.root)
 
-    def locked(self, step: Step) -> dict[Path, str]:
+    def locked(self, step: ItemStep) -> dict[Path, str]:
         """Return the md5 of every file of a step's output directory as far as DVC knows it."""
         out = self.out(step)
         try:
-            listing = self.version.listing(self.name(out)) if self.version else {}
+            listing = self.version.listing(step.output.folder) if self.version else {}
         except HistoryError:
             return {}
         return {out / name: md5 for name, md5 in listing.items()}
@@ -111,7 +111,7 @@ class Tree:
 
 
 def all_expected(tree: Tree, receipts: dict[str, dict[str, Receipt]]) -> Iterator[Expected]:
-    """Yield every witness of every file. receipts: those of each step, by step and item."""
+    """Yield all that is recorded of every file. receipts: those of each step, by step and item."""
     yield from expected_videos(tree)
     for step in tree.steps:
         yield from expected_outputs(tree, step, receipts.get(step.name, {}))
@@ -141,7 +141,7 @@ def expected_videos(tree: Tree) -> Iterator[Expected]:
 
 
 def pin_of(trailer: str) -> str:
-    """Name the witness of a video."""
+    """Name the record of a video's digest."""
     return f"the manifest's pin of {trailer}"
 
 
@@ -162,16 +162,15 @@ def manifest_rows(layout: Layout) -> list[ManifestRow]:
         return []
 
 
-def expected_outputs(tree: Tree, step: Step, receipts: dict[str, Receipt]) -> Iterator[Expected]:
+def expected_outputs(
+    tree: Tree, step: ItemStep, receipts: dict[str, Receipt]
+) -> Iterator[Expected]:
     """Yield what receipts say of the files of a step; rows in shards are compared elsewhere."""
-    if step.kind == "table":
-        return
     out = tree.out(step)
     for item, receipt in receipts.items():
-        for output in receipt.outputs:
-            name = output.name if step.kind == "tree" else f"{item}{step.affix}"
-            witness = f"the receipt of {step.name} for {item}"
-            yield Expected(out / name, output.sha256, witness, output.size)
+        recorded_by = f"the receipt of {step.name} for {item}"
+        for name, output in step.output.own_files(item, receipt).items():
+            yield Expected(out / name, output.sha256, recorded_by, output.size)
 
 
 def expected_locked(tree: Tree) -> Iterator[Expected]:
@@ -181,7 +180,7 @@ def expected_locked(tree: Tree) -> Iterator[Expected]:
         return
     for out, digest in sorted(version.outs.items()):
         path = tree.root / out
-        if not digest.endswith(".dir"):
+        if not digest.endswith(DIRECTORY):
             kept = path == tree.project.layout.splits
             how = f"put a copy back under every name, or delete them and `dvc pull {out}`"
             yield Expected(path, digest, "dvc.lock", restore=how if kept else "")
@@ -201,10 +200,8 @@ def expected_objects(tree: Tree) -> Iterator[Expected]:
     cache = tree.history.cache
     if cache is None:
         return
-    for path in sorted(cache.glob("??/*")):
-        digest = path.parent.name + path.name.removesuffix(".dir")
-        if len(digest) == 32:
-            yield Expected(path, digest, "its own name")
+    for path in cache.objects():
+        yield Expected(path, content_md5(path), "its own name")
 
 
 def file_digests(path: Path, algorithms: set[str]) -> dict[str, str]:
@@ -215,8 +212,3 @@ def file_digests(path: Path, algorithms: set[str]) -> dict[str, str]:
             for state in states.values():
                 state.update(chunk)
     return {name: state.hexdigest() for name, state in states.items()}
-
-
-def receipt_files(tree: Tree, step: Step) -> list[Path]:
-    """The files of receipts of a step's output directory, sorted."""
-    return sorted((tree.out(step) / RECEIPTS).glob("r*.jsonl"))

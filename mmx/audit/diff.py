@@ -15,10 +15,12 @@ from mmx.dvc_state.history import Commit, History, HistoryError
 from mmx.engine.receipt import Ingredients, Receipt
 from mmx.features.receipts import receipt_of
 from mmx.features.schema import RECEIPTS
+from mmx.pipeline.step import SOUND, VIDEO
 from mmx.project import Project
-from mmx.steps import VIDEO
 
 WORKTREE = "work tree"
+STREAMS = {VIDEO: "another video", SOUND: "another sound"}
+"""What a changed input is called, by its role, where no step made it."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,10 @@ def diff(project: Project, old: str, new: str | None = None) -> Difference:
 def items_at(history: History, out: str, revision: str) -> tuple[Items, str]:
     """Return the items of the feature store at a revision, and the commit's name."""
     version = history.at(revision)
-    digest = version.listing(out).get(RECEIPTS)
-    if digest is None:
+    path = version.file(out, RECEIPTS)
+    if path is None:
         raise HistoryError(f"{revision!r} has no feature store")
-    return read_items(version.object(digest)), name_of(version.commit)
+    return read_items(path), name_of(version.commit)
 
 
 def name_of(commit: Commit | None) -> str:
@@ -116,7 +118,7 @@ def why(old: Ingredients, new: Ingredients) -> Iterable[str]:
     """Yield each ingredient that differs, in words."""
     for role in sorted(old.inputs.keys() | new.inputs.keys()):
         if old.inputs.get(role) != new.inputs.get(role):
-            yield "another video" if role == VIDEO else f"another result of {role}"
+            yield STREAMS.get(role, f"another result of {role}")
     yield from differing("", old.parameters, new.parameters)
     if old.code != new.code:
         yield "code"

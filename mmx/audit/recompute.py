@@ -12,8 +12,6 @@ both, and far below what another frame or another preprocessing step does (0.1 a
 """
 
 import random
-import shutil
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, replace
@@ -22,22 +20,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmx.audit.diff import Items, read_items, why
 from mmx.engine.canonical import file_digest
 from mmx.errors import UserError
+from mmx.experts.registry import expert_names, get_expert
 from mmx.features.read import list_experts, read_table
 from mmx.features.schema import RECEIPTS
-from mmx.outputs import ITEM, read_receipts, write_parquet
+from mmx.outputs import ITEM, read_receipts
 from mmx.params import Params
-from mmx.pipeline import run_step
+from mmx.pipeline.registry import all_tools, with_needs
+from mmx.pipeline.run import run_items
+from mmx.pipeline.step import TrailerStep
 from mmx.project import Project
-from mmx.steps import all_tools, find_step, trailer_steps
+from mmx.steps.embed import embed_step
+from mmx.temporary import Source, temporary_project
 from mmx.tools import write_tools
 from mmx.trailers.inspection import inspect_file
-from mmx.trailers.intake import SOURCES_SCHEMA, source_row
 
 RELATIVE = 1e-2
 """Largest difference, as a share of the row's largest value, that another machine may make."""
@@ -105,12 +105,15 @@ def recompute(
     outcomes = [Outcome(row, "no video") for row in rows if row.trailer not in found]
     here = [row for row in rows if row.trailer in found]
     environment: set[str] = set()
-    for values, group in group_rows(here, receipts):
-        params = with_parameters(project.params, values)
-        with tempfile.TemporaryDirectory(prefix="mmx-audit-") as folder:
-            again = lay_out(project, params, Path(folder), group, found)
-            for step in needed_steps(group, params):
-                run_step(step, again)
+    for values, group in group_rows(here, project.params, receipts):
+        steps = needed_steps(group, project.params)
+        params = with_parameters(project.params, steps, values)
+        drawn = sources_of(group, found, project)
+        with temporary_project(replace(project, params=params), drawn) as again:
+            # Not the project's: rows are made with what is installed here, whatever made them once.
+            write_tools(again.layout.tools, all_tools())
+            for step in steps:
+                run_items(step, again)
                 environment |= surroundings(step, again, receipts)
             outcomes += [compare_row(row, store, again) for row in group]
     ordered = sorted(outcomes, key=lambda outcome: astuple(outcome.row))
@@ -149,11 +152,13 @@ def find_videos(project: Project, videos: Path | None, store: Path) -> dict[str,
     return found
 
 
-def group_rows(rows: Iterable[Row], receipts: Items) -> list[tuple[dict[str, Any], list[Row]]]:
+def group_rows(
+    rows: Iterable[Row], params: Params, receipts: Items
+) -> list[tuple[dict[str, Any], list[Row]]]:
     """Return rows that can be made in one project, with the parameters of all of them."""
     groups: list[tuple[dict[str, Any], list[Row]]] = []
     for row in rows:
-        own = parameters_of(row, receipts)
+        own = parameters_of(row, params, receipts)
         for values, group in groups:
             if all(values.get(key, value) == value for key, value in own.items()):
                 values.update(own)
@@ -164,70 +169,68 @@ def group_rows(rows: Iterable[Row], receipts: Items) -> list[tuple[dict[str, Any
     return groups
 
 
-def parameters_of(row: Row, receipts: Items) -> dict[str, Any]:
-    """Return every parameter that had a part in a row, by dotted key."""
-    steps = ["scenes", "audio", "flow", f"embed@{row.expert}"]
-    made = [receipts[step, row.trailer] for step in steps if (step, row.trailer) in receipts]
-    return {key: value for item in made for key, value in item.ingredients.parameters.items()}
+def parameters_of(row: Row, params: Params, receipts: Items) -> dict[str, Any]:
+    """Return every parameter that had a part in a row, by leaf key.
+
+    One that its receipt does not name had its birth value.
+    """
+    values: dict[str, Any] = {}
+    for step in needed_steps([row], params):
+        receipt = receipts.get((step.name, row.trailer))
+        if receipt:
+            values |= params.births(step.keys)
+            values |= step.normalise(receipt.ingredients.parameters)
+    return values
 
 
-def with_parameters(params: Params, values: Mapping[str, Any]) -> Params:
-    """Return parameters with these dotted keys, and no experts but those that the keys name."""
+def with_parameters(
+    params: Params, steps: Iterable[TrailerStep], values: Mapping[str, Any]
+) -> Params:
+    """Return parameters with these values by leaf key, and the experts of these steps alone."""
     data = params.model_dump(mode="json", by_alias=True)
-    data["embed"]["experts"] = {}
+    tables = {step.output.table for step in steps} & {*expert_names()}
+    data["embed"]["experts"] = {name: {"reads": get_expert(name).reads} for name in sorted(tables)}
     for key, value in values.items():
         *parents, last = key.split(".")
         section = data
         for name in parents:
             section = section[name]
         section[last] = value
-    return Params.model_validate(data)
+    return type(params).model_validate(data)
 
 
-def lay_out(
-    project: Project, params: Params, root: Path, group: Iterable[Row], found: Mapping[str, Path]
-) -> Project:
-    """Lay out a project in `root` that has the drawn trailers and nothing made yet.
+def sources_of(group: Iterable[Row], found: Mapping[str, Path], project: Project) -> list[Source]:
+    """Return what the steps read of the videos of drawn rows. found: video by trailer.
 
-    Raise RecomputeError for a video that cannot serve here, for example since it is longer than
-    params.yaml allows.
+    A video that cannot be read has its file's digest for those of its streams: the steps say why.
     """
-    again = replace(project, params=params).at(root)
-    again.layout.videos.mkdir(parents=True)
-    rows: list[dict[str, Any]] = []
+    sources = []
     for trailer in sorted({row.trailer for row in group}):
-        link = again.layout.videos / f"{len(rows)}{found[trailer].suffix}"
-        link.symlink_to(found[trailer].resolve())
-        read = inspect_file(link, again.limits)
-        if read.fault:
-            raise RecomputeError(f"the video of {trailer} cannot be read here: {read.fault}")
-        rows.append(source_row(trailer, link.name, read))
-    write_parquet(pa.Table.from_pylist(rows, SOURCES_SCHEMA), again.layout.sources)
-    write_tools(again.layout.tools, all_tools())
-    if project.layout.weights_lock.exists():
-        shutil.copyfile(project.layout.weights_lock, again.layout.weights_lock)
-    return again
+        read = inspect_file(found[trailer], project.limits)
+        facts = read.facts or {
+            "video_digest": read.sha256,
+            "sound_digest": read.sha256,
+            "width": 0,
+            "height": 0,
+        }
+        sources.append(Source(trailer, found[trailer], {"sha256": read.sha256, **facts}))
+    return sources
 
 
-def needed_steps(group: Iterable[Row], params: Params) -> list[str]:
+def needed_steps(group: Iterable[Row], params: Params) -> list[TrailerStep]:
     """Return the steps that the drawn rows need, each after what it needs itself."""
-    ordered = trailer_steps(params)
-    wanted = {f"embed@{row.expert}" for row in group}
-    for step in reversed(ordered):
-        if step.name in wanted:
-            wanted |= set(step.needs)
-    return [step.name for step in ordered if step.name in wanted]
+    return with_needs([embed_step(row.expert) for row in group], params)
 
 
-def surroundings(step: str, again: Project, receipts: Items) -> set[str]:
+def surroundings(step: TrailerStep, again: Project, receipts: Items) -> set[str]:
     """Return what of a step's code, tools, weights and parameters is other than it was."""
-    made = read_receipts(find_step(step, again.params).out(again.layout))
+    made = read_receipts(step.output.path(again.layout.root))
     differences: set[str] = set()
     for trailer, receipt in made.items():
-        before = receipts.get((step, trailer))
+        before = receipts.get((step.name, trailer))
         if before:
             same_inputs = replace(receipt.ingredients, inputs=before.ingredients.inputs)
-            differences |= {f"{step}: {text}" for text in why(before.ingredients, same_inputs)}
+            differences |= {f"{step.name}: {text}" for text in why(before.ingredients, same_inputs)}
     return differences
 
 

@@ -6,7 +6,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from mmx.audit.trace import Made, Trace, Unknown, Video, all_made
-from mmx.engine.receipt import Weight
+from mmx.engine.receipt import Adoption, Weight, adoption_data
 
 DIGITS = 12
 """Of a digest, in a terminal: what `mmx trace --fingerprint` understands."""
@@ -22,8 +22,8 @@ def trace_tree(trace: Trace) -> Tree:
     seen: set[str] = set()
     for made in trace.chains:
         branch = made_branch(made, seen)
-        row = trace.rows.get(made.step.partition("@")[2])
-        if row:
+        row = trace.rows.get(made.table)
+        if row and "samples" in row:
             text = f"made of {row['samples']} samples, {row['padded']} padded"
             branch.children.insert(0, Tree(text))
         tree.children.append(branch)
@@ -59,8 +59,9 @@ def input_branch(role: str, origin: Made | Video | Unknown, seen: set[str]) -> T
     if isinstance(origin, Made):
         return made_branch(origin, seen)
     if isinstance(origin, Video):
-        name = origin.path or "no file of the manifest has these bytes now"
-        return Tree(Text.assemble(("video", "bold green"), f" {name} ", (origin.sha256, "dim")))
+        name = origin.path or "a file that has another place or is not here"
+        file = f"sha256 {origin.sha256}" if origin.sha256 else f"streams {origin.digest}"
+        return Tree(Text.assemble((role, "bold green"), f" of {name} ", (file, "dim")))
     return Tree(Text(f"{role} {origin.digest[:DIGITS]}: no receipt of it is known", "red"))
 
 
@@ -78,12 +79,23 @@ def made_facts(made: Made) -> list[tuple[str, str]]:
     if receipt.facts:
         facts.append(("found", plain(receipt.facts)))
     if receipt.adopted:
-        facts.append(("carried over from", receipt.adopted[:DIGITS]))
+        facts.append(("carried over from", adoption_text(receipt.adopted)))
     facts += [("computed", run_text(run)) for run in made.runs]
     facts.append(("commit", str(made.commit) if made.commit else "none has it yet"))
     for key, (then, now) in made.changed.items():
         facts.append(("params.yaml", f"has {key} {now} now, this was made with {then}"))
     return facts
+
+
+def adoption_text(adoption: Adoption) -> str:
+    """Under which fingerprint a result was made, and on what evidence it counts for this one."""
+    made = adoption.fingerprint[:DIGITS]
+    if not adoption.sample:
+        return made
+    return (
+        f"{made}: {len(adoption.sample)} of {adoption.candidates} computed again, all bit-equal "
+        f"({', '.join(adoption.sample)}), at commit {adoption.commit[:DIGITS] or 'unknown'}"
+    )
 
 
 def weight_text(weight: Weight) -> str:
@@ -121,7 +133,7 @@ def prov(trace: Trace) -> dict[str, Any]:
     for top in trace.chains:
         for made in all_made(top):
             add_item(document, made)
-    tables = {made.step.partition("@")[2] or "clips": made for made in made_of(trace)}
+    tables = {made.table: made for made in made_of(trace)}
     for table, row in trace.rows.items():
         name = f"mmx:row/{trace.trailer}/{trace.clip}/{table}"
         values = {f"mmx:{key}": value for key, value in row.items() if value is not None}
@@ -157,6 +169,7 @@ def add_item(document: dict[str, Any], made: Made) -> None:
         "mmx:schema": ingredients.schema,
         "mmx:commit": made.commit.sha if made.commit else None,
         "mmx:fault": receipt.fault.reason if receipt.fault else None,
+        "mmx:adopted": adoption_data(receipt.adopted),
         "prov:endTime": made.runs[-1].get("finished") if made.runs else None,
     }
     document["activity"][name] = {key: value for key, value in about.items() if value is not None}
@@ -184,9 +197,11 @@ def input_entity(document: dict[str, Any], role: str, origin: Made | Video | Unk
     if isinstance(origin, Made):
         return result(origin)
     if isinstance(origin, Video):
-        name, told = f"mmx:video/{origin.sha256}", {"mmx:sha256": origin.sha256}
-        location = {"prov:atLocation": origin.path} if origin.path else {}
-        document["entity"][name] = {"prov:type": "mmx:video", **told, **location}
+        name = f"mmx:video/{origin.sha256 or origin.digest}"
+        told = {"mmx:sha256": origin.sha256, "prov:atLocation": origin.path}
+        entity = document["entity"].setdefault(name, {"prov:type": "mmx:video"})
+        entity |= {key: value for key, value in told.items() if value}
+        entity[f"mmx:{role}_digest"] = origin.digest
         return name
     name = f"mmx:result/{origin.digest}"
     document["entity"][name] = {"prov:type": f"mmx:step/{role}"}

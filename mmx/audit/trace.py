@@ -8,16 +8,18 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from mmx.dvc_state.history import Commit, History, HistoryError, receipts_of_shard
-from mmx.engine.receipt import Receipt
+from mmx.dvc_state.history import Commit, History, HistoryError
+from mmx.engine.receipt import Ingredients, Receipt
 from mmx.errors import UserError
+from mmx.features.read import read_table
 from mmx.features.receipts import receipt_of
-from mmx.features.schema import RECEIPTS as RECEIPTS_TABLE
+from mmx.features.schema import RECEIPTS
 from mmx.layout import Layout
-from mmx.outputs import ITEM, RECEIPTS, shard_of
-from mmx.params import Params
+from mmx.outputs import ITEM, Output, receipts_name, sound_receipts
+from mmx.pipeline.registry import known_step
+from mmx.pipeline.step import SOUND, VIDEO, ItemStep, parameters_of
 from mmx.project import Project
-from mmx.steps import VIDEO
+from mmx.steps.embed import step_name
 
 
 class TraceError(UserError):
@@ -28,7 +30,10 @@ class TraceError(UserError):
 class Video:
     """The bytes at the end of every chain."""
 
+    digest: str
+    """As the receipt names it: of the pictures or of the sound of the video."""
     sha256: str
+    """Of the file; empty where no table names a file with this digest."""
     path: str
     """Below data/; empty where no table names a file with this digest."""
 
@@ -46,6 +51,8 @@ class Made:
     """One item of the chain."""
 
     receipt: Receipt
+    table: str
+    """Name of the table with its rows in the feature store; empty for a step without rows."""
     inputs: dict[str, "Made | Video | Unknown"]
     """By role, as the receipt names them."""
     commit: Commit | None
@@ -74,8 +81,8 @@ class Trace:
 
 
 @dataclass(frozen=True)
-class Witnesses:
-    """Everywhere that a trailer's receipts may be found, most present first."""
+class Records:
+    """Everywhere that a trailer's receipts may be found, the present ones first."""
 
     project: Project
     trailer: str
@@ -93,58 +100,76 @@ class Witnesses:
     @cached_property
     def published(self) -> list[Receipt]:
         """The trailer's receipts in the feature store: all there is on another machine."""
-        path = self.layout.features / RECEIPTS_TABLE
+        path = self.layout.features / RECEIPTS
         rows = pq.read_table(path).to_pylist() if path.exists() else []
         return [receipt_of(row) for row in rows if self.trailer in row["trailers"]]
 
-    def out(self, step: str) -> str:
-        """A step's output directory, relative to the project."""
-        layout = self.layout
-        folders = {"scenes": layout.clips, "audio": layout.audio, "flow": layout.flow}
-        folder = folders.get(step) or layout.embeddings(step.partition("@")[2])
-        return folder.relative_to(layout.root).as_posix()
+    def step(self, name: str) -> ItemStep | None:
+        """Return the step of this name that leaves receipts; None where there is none."""
+        step = known_step(name, self.project.params)
+        return step if isinstance(step, ItemStep) else None
+
+    def output(self, name: str) -> Output | None:
+        """Return where a step leaves its results; None for an unknown step."""
+        step = self.step(name)
+        return step.output if step else None
 
     def receipts(self, step: str) -> Iterator[Receipt]:
         """Yield the trailer's receipts of a step: present, published, in the store, in history."""
-        folder = self.layout.root / self.out(step) / RECEIPTS
-        shard = receipts_of_shard(folder / f"r{shard_of(self.trailer)}.jsonl")
-        if self.trailer in shard:
-            yield shard[self.trailer]
+        output = self.output(step)
+        if output:
+            present = sound_receipts(output.path(self.layout.root) / receipts_name(self.trailer))
+            yield from (receipt for item, receipt in present.items() if item == self.trailer)
         yield from (found for found in self.published if found.ingredients.step == step)
-        for version in self.history.versions(self.out(step)):
+        if output:
+            yield from (receipt for _, receipt in self.earlier(output))
+
+    def earlier(self, output: Output) -> Iterator[tuple[Commit | None, Receipt]]:
+        """Yield the trailer's receipts in the versions of an output, each with its commit.
+
+        Newest first; a version that DVC's cache does not have is left out.
+        """
+        for version in self.history.versions(output.folder):
             try:
-                found = version.receipt(self.out(step), self.trailer)
+                found = version.receipt(output.folder, self.trailer)
             except HistoryError:
                 continue
             if found:
-                yield found
+                yield version.commit, found
 
     def commit(self, receipt: Receipt) -> Commit | None:
         """Return the commit that brought an item: the oldest whose output has its fingerprint."""
-        brought = None
-        out = self.out(receipt.ingredients.step)
-        for version in self.history.versions(out):
-            try:
-                found = version.receipt(out, self.trailer)
-            except HistoryError:
-                continue
-            if found and found.fingerprint == receipt.fingerprint:
-                brought = version.commit
-        return brought
+        output = self.output(receipt.ingredients.step)
+        found = self.earlier(output) if output else ()
+        same = [commit for commit, old in found if old.fingerprint == receipt.fingerprint]
+        return same[-1] if same else None
 
     def runs(self, receipt: Receipt) -> tuple[dict[str, Any], ...]:
         """Return the journal's entries about an item."""
-        made = receipt.adopted or receipt.fingerprint
+        made = receipt.adopted.fingerprint if receipt.adopted else receipt.fingerprint
         entries = self.project.store.journal(receipt.ingredients.step)
         return tuple(entry for entry in entries if entry.get("fingerprint") == made)
 
     @cached_property
-    def videos(self) -> dict[str, str]:
-        """Path below data/ of the accepted videos by sha256."""
-        if not self.layout.sources.exists():
-            return {}
-        rows = pq.read_table(self.layout.sources, columns=["sha256", "video"]).to_pylist()
-        return {row["sha256"]: row["video"] for row in rows}
+    def videos(self) -> dict[str, Video]:
+        """Accepted videos by each digest that a receipt may name them by."""
+        found: dict[str, Video] = {}
+        for row in self.video_rows():
+            for digest in (row["video_digest"], row["sound_digest"], row["sha256"]):
+                found[digest] = Video(digest, row["sha256"], row["video"])
+        return found
+
+    def video_rows(self) -> list[dict[str, str]]:
+        """Return digests and path of each video; on another machine no path is known."""
+        if self.layout.sources.exists():
+            columns = ["sha256", "video", "video_digest", "sound_digest"]
+            return pq.read_table(self.layout.sources, columns=columns).to_pylist()
+        published = self.layout.features / "trailers"
+        if not published.is_dir():
+            return []
+        columns = ["video_sha256", "video_digest", "sound_digest"]
+        rows = read_table(published, columns=columns).to_pylist()
+        return [{**row, "sha256": row["video_sha256"], "video": ""} for row in rows]
 
 
 def trace(
@@ -161,17 +186,17 @@ def trace(
     fingerprint: the row as it once was, by the value of its column or the first digits of it; it
     is looked for in everything that git and DVC remember. Raise TraceError where there is none.
     """
-    witnesses = Witnesses(project, trailer)
+    records = Records(project, trailer)
     experts = [expert] if expert else sorted(project.params.embed.experts)
-    steps = [f"embed@{name}" for name in experts]
-    chains = [chain(step, witnesses, fingerprint) for step in steps]
+    steps = [step_name(name) for name in experts]
+    chains = [chain(step, records, fingerprint) for step in steps]
     found = [made for made in chains if made]
     if not found and not expert:
-        scenes = chain("scenes", witnesses, fingerprint)
+        scenes = chain("scenes", records, fingerprint)
         found = [scenes] if scenes else []
     if not found:
         raise TraceError(no_such_row(trailer, expert, fingerprint))
-    rows = {} if clip is None else clip_rows(clip, found, witnesses)
+    rows = {} if clip is None else clip_rows(clip, found, records)
     if clip is not None and not rows:
         raise TraceError(f"{trailer} has no clip {clip}")
     return Trace(trailer, clip, rows, tuple(found))
@@ -185,53 +210,57 @@ def no_such_row(trailer: str, expert: str | None, fingerprint: str | None) -> st
     return f"{trailer} has no {what}: `mmx status` says how far its steps are"
 
 
-def chain(step: str, witnesses: Witnesses, fingerprint: str | None = None) -> Made | None:
+def chain(step: str, records: Records, fingerprint: str | None = None) -> Made | None:
     """Return the item of a step and all that it was made of; None where nobody knows it."""
-    for receipt in witnesses.receipts(step):
+    for receipt in records.receipts(step):
         if fingerprint is None or receipt.fingerprint.startswith(fingerprint):
-            return explain(receipt, witnesses)
+            return explain(receipt, records)
     return None
 
 
-def explain(receipt: Receipt, witnesses: Witnesses) -> Made:
+def explain(receipt: Receipt, records: Records) -> Made:
     """Follow a receipt's inputs down to the video."""
     made_of = receipt.ingredients
-    inputs = {role: follow(role, digest, witnesses) for role, digest in made_of.inputs.items()}
-    changed = {}
-    for key, then in made_of.parameters.items():
-        now = present_value(witnesses.project.params, key)
-        if now != then:
-            changed[key] = (then, now)
-    return Made(receipt, inputs, witnesses.commit(receipt), witnesses.runs(receipt), changed)
+    inputs = {role: follow(role, digest, records) for role, digest in made_of.inputs.items()}
+    changed = changed_parameters(made_of, records)
+    output = records.output(made_of.step)
+    table = output.table if output else ""
+    return Made(receipt, table, inputs, records.commit(receipt), records.runs(receipt), changed)
 
 
-def follow(role: str, digest: str, witnesses: Witnesses) -> Made | Video | Unknown:
+def changed_parameters(made_of: Ingredients, records: Records) -> dict[str, tuple[Any, Any]]:
+    """Return (then, now) of each parameter that params.yaml has otherwise by now.
+
+    None stands for what it does not have, an expert that it no longer lists included.
+    """
+    step = records.step(made_of.step)
+    try:
+        now = parameters_of(step, records.project.params) if step else {}
+        then = step.normalise(made_of.parameters) if step else made_of.parameters
+    except KeyError:
+        now, then = {}, made_of.parameters
+    keys = sorted(then.keys() | now.keys())
+    return {key: (then.get(key), now.get(key)) for key in keys if then.get(key) != now.get(key)}
+
+
+def follow(role: str, digest: str, records: Records) -> Made | Video | Unknown:
     """Return what an input was: the video, or the item whose output has this digest."""
-    if role == VIDEO:
-        return Video(digest, witnesses.videos.get(digest, ""))
-    for receipt in witnesses.receipts(role):
+    if role in (VIDEO, SOUND):
+        return records.videos.get(digest, Video(digest, "", ""))
+    for receipt in records.receipts(role):
         if receipt.output_digest == digest:
-            return explain(receipt, witnesses)
+            return explain(receipt, records)
     return Unknown(role, digest)
 
 
-def present_value(params: Params, key: str) -> Any:
-    """Return what params.yaml says now; None for a key that it no longer has."""
-    try:
-        return params.value(key)
-    except KeyError:
-        return None
-
-
-def clip_rows(clip: int, found: list[Made], witnesses: Witnesses) -> dict[str, dict[str, Any]]:
+def clip_rows(clip: int, found: list[Made], records: Records) -> dict[str, dict[str, Any]]:
     """Return one clip's rows by table, those that the chain made; no vectors."""
-    tables = {made.step: made for top in found for made in all_made(top)}
+    tables = {made.table: made for top in found for made in all_made(top) if made.table}
     rows = {}
-    for step, made in tables.items():
-        if step == "scenes" or step.startswith("embed@"):
-            row = find_row(clip, made, witnesses)
-            if row:
-                rows[step.partition("@")[2] or "clips"] = row
+    for table, made in tables.items():
+        row = find_row(clip, made, records)
+        if row:
+            rows[table] = row
     return rows
 
 
@@ -243,27 +272,26 @@ def all_made(top: Made) -> Iterator[Made]:
             yield from all_made(made)
 
 
-def find_row(clip: int, made: Made, witnesses: Witnesses) -> dict[str, Any] | None:
+def find_row(clip: int, made: Made, records: Records) -> dict[str, Any] | None:
     """Return the row of an item, from wherever its shard still is."""
-    for path in shards(made, witnesses):
-        row = read_row(path, witnesses.trailer, clip)
+    for path in shards(made, records):
+        row = read_row(path, records.trailer, clip)
         if row and row["fingerprint"] == made.receipt.fingerprint:
             return row
     return None
 
 
-def shards(made: Made, witnesses: Witnesses) -> Iterator[Path]:
+def shards(made: Made, records: Records) -> Iterator[Path]:
     """Yield the shard in the work tree, in the feature store and in DVC's cache."""
-    layout, out = witnesses.layout, witnesses.out(made.step)
-    table = made.step.partition("@")[2] or "clips"
-    name = f"{'c' if table == 'clips' else 'e'}{shard_of(witnesses.trailer)}.parquet"
-    yield layout.root / out / name
-    yield layout.features / table / name
-    if made.commit:
-        version = witnesses.history.at(made.commit.sha)
-        digest = version.listing(out).get(name)
-        if digest:
-            yield version.object(digest)
+    layout, output = records.layout, records.output(made.step)
+    if output is None:
+        return
+    for name in output.names({records.trailer: made.receipt}):
+        yield output.path(layout.root) / name
+        yield layout.features / made.table / name
+        if made.commit:
+            cached = records.history.at(made.commit.sha).file(output.folder, name)
+            yield from [cached] if cached else []
 
 
 def read_row(path: Path, trailer: str, clip: int) -> dict[str, Any] | None:

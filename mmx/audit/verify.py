@@ -1,7 +1,7 @@
 """Is everything what its receipt says? Reads bytes; trusts neither DVC's database nor file times.
 
-What is found is told apart: `changed` (other bytes than a witness names), `missing`,
-`unverifiable` (there, but nothing that can be trusted says what it should be, or what it was made
+What is found is told apart: `changed` (other bytes than were recorded), `missing`,
+`unverifiable` (there, but no record that can be trusted says what it should be, or what it was made
 of), `without receipt` (an output that no item accounts for). Each damaged file is named once, with
 all names that the same bytes have in the work tree, the store and DVC's cache.
 """
@@ -13,21 +13,27 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
-from mmx.audit.artefacts import Expected, Tree, all_expected, file_digests, receipt_files
-from mmx.engine.canonical import bytes_digest, canonical
-from mmx.engine.errors import ReceiptError
-from mmx.engine.receipt import Receipt
-from mmx.engine.rows import encode_rows
+from mmx.audit.artefacts import Expected, Tree, all_expected, file_digests
+from mmx.engine.canonical import canonical
+from mmx.engine.parquet import UNREADABLE, count_rows
+from mmx.engine.receipt import Receipt, ReceiptError
 from mmx.experts.base import Packaged, Weights
 from mmx.experts.registry import get_expert
 from mmx.experts.weights import Place, list_weights, weights_folder
 from mmx.experts.weights import verify as verify_weights
 from mmx.features.validate import validate
-from mmx.outputs import ITEM, RECEIPTS, UNREADABLE, item_rows, shard_of
+from mmx.outputs import (
+    content_files,
+    damaged_rows,
+    read_line,
+    receipt_files,
+    receipt_line,
+    receipts_name,
+    stray_rows,
+)
+from mmx.pipeline.step import CollectionStep, ItemStep
+from mmx.pipeline.upstream import STREAMS
 from mmx.project import Project
-from mmx.steps import ALL, VIDEO, Step
 from mmx.training import CollectionError
 
 Tell = Callable[[int, int], None]
@@ -36,8 +42,9 @@ Tell = Callable[[int, int], None]
 DEPTHS = """\
 Full: every byte of videos, outputs, models, store and DVC cache is hashed and compared with
 its receipt, its pin, its own name and dvc.lock; every row of every shard with its receipt; every
-receipt with its seal; every input that a receipt names with what is there. It proves that nothing
-changed since it was made. It does not prove that it was made rightly: `mmx audit` does that.
+receipt with its fingerprint; every input that a receipt names with what is there. It proves that
+nothing changed since it was made. It does not prove that it was made rightly: `mmx audit` does
+that.
 Quick: receipts, references, names and sizes only. It proves that nothing is missing and that
 everything fits together, not that no byte changed."""
 
@@ -59,7 +66,7 @@ class Finding:
     name: str
     """Path relative to the project."""
     what: str
-    """One sentence: who expected what, or what to do."""
+    """One sentence: what was recorded where, or what to do."""
     links: tuple[str, ...] = ()
     """Other names of the same bytes."""
     restore: str = ""
@@ -96,8 +103,8 @@ class Inspection:
     quick: bool
     tell: Tell
     receipts: dict[str, dict[str, Receipt]] = field(default_factory=dict)
-    damaged_shards: set[tuple[str, str]] = field(default_factory=set)
-    """(step, shard) whose file of receipts cannot be trusted."""
+    damaged_receipts: set[tuple[str, str]] = field(default_factory=set)
+    """(step, name in its output directory) of files of receipts that cannot be trusted."""
     checked: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     found: dict[object, Finding] = field(default_factory=dict)
     """By inode, or by name where there is no file: so that each is named once."""
@@ -120,7 +127,7 @@ class Inspection:
 def verify(
     project: Project, *, quick: bool = False, tell: Tell = lambda done, total: None
 ) -> Verification:
-    """Compare everything with its witnesses; see DEPTHS for what either depth proves."""
+    """Compare everything with what was recorded of it; see DEPTHS for what either depth proves."""
     inspection = Inspection(Tree(project), quick, tell)
     for step in inspection.tree.steps:
         inspection.receipts[step.name] = check_receipts(inspection, step)
@@ -131,7 +138,7 @@ def verify(
     for step in inspection.tree.steps:
         check_step(inspection, step)
     check_unlisted(inspection)
-    check_outputs_without_witness(inspection, expected)
+    check_unrecorded(inspection, expected)
     check_features(inspection)
     check_weights(inspection)
     findings = [
@@ -165,47 +172,48 @@ def place(path: Path, tree: Tree) -> tuple[int, str]:
     if path.is_relative_to(tree.project.store.root):
         return (1, str(path))
     cache = tree.history.cache
-    return (2 if cache and path.is_relative_to(cache) else 0, str(path))
+    return (2 if cache and path.is_relative_to(cache.folder) else 0, str(path))
 
 
-def check_receipts(inspection: Inspection, step: Step) -> dict[str, Receipt]:
+def check_receipts(inspection: Inspection, step: ItemStep) -> dict[str, Receipt]:
     """Return the sound receipts of a step's output directory; report the others.
 
-    A file that dvc.lock knows otherwise is not read: it would accuse what it tells of.
+    A file that is not what dvc.lock says is not read: healthy items would be reported for it.
     """
     receipts: dict[str, Receipt] = {}
     locked = inspection.tree.locked(step)
-    for path in receipt_files(inspection.tree, step):
+    out = inspection.tree.out(step)
+    for path in receipt_files(out):
+        name = path.relative_to(out).as_posix()
         found = file_digests(path, {"md5"})["md5"]
         if locked.get(path, found) != found:
-            inspection.damaged_shards.add((step.name, path.stem[1:]))
+            inspection.damaged_receipts.add((step.name, name))
             inspection.add(Kind.CHANGED, path, "dvc.lock says other bytes")
             continue
         fault = ""
         for line in path.read_bytes().split(b"\n")[:-1]:
             try:
-                item, receipt = read_line(line)
-            except (ReceiptError, ValueError, KeyError, TypeError) as error:
-                fault = f"a line is no receipt: {error}"
+                item, receipt = read_exactly(line)
+            except ReceiptError as error:
+                fault = f"one of its lines is not a receipt: {error}"
                 continue
-            if path.name != f"r{shard_of(item)}.jsonl" or receipt.ingredients.step != step.name:
+            if name != receipts_name(item) or receipt.ingredients.step != step.name:
                 fault = f"the receipt of {item} belongs elsewhere"
                 continue
             receipts[item] = receipt
             inspection.checked["receipts"] += 1
         if fault:
-            inspection.damaged_shards.add((step.name, path.stem[1:]))
+            inspection.damaged_receipts.add((step.name, name))
             inspection.add(Kind.CHANGED, path, fault)
     return receipts
 
 
-def read_line(line: bytes) -> tuple[str, Receipt]:
-    """Return (item, receipt) of one line; raise where it is not exactly what was written."""
-    entry = json.loads(line)
-    receipt = Receipt.from_dict(entry["receipt"])
-    if canonical({"item": entry["item"], "receipt": receipt.to_dict()}) != line:
+def read_exactly(line: bytes) -> tuple[str, Receipt]:
+    """Return (item, receipt) of a line; raise ReceiptError where it is not as it was written."""
+    item, receipt = read_line(line)
+    if receipt_line(item, receipt) != line:
         raise ReceiptError("it is not written as receipts are")
-    return entry["item"], receipt
+    return item, receipt
 
 
 def check_store_receipts(inspection: Inspection) -> None:
@@ -225,7 +233,7 @@ def check_store_receipts(inspection: Inspection) -> None:
             if present.get(receipt.fingerprint, receipt) != receipt:
                 raise ReceiptError("the output directory has another one for the same item")
         except (ReceiptError, ValueError, KeyError, TypeError) as error:
-            inspection.add(Kind.CHANGED, path, f"no sound receipt: {error}")
+            inspection.add(Kind.CHANGED, path, f"not a sound receipt: {error}")
             continue
         for output in receipt.outputs:
             lost = store.object(output.sha256)
@@ -236,148 +244,96 @@ def check_store_receipts(inspection: Inspection) -> None:
 
 def check_missing(inspection: Inspection, expected: list[Expected]) -> None:
     """Report files that are not there; a whole directory that is gone is one finding."""
-    for witness in expected:
-        if witness.path.exists():
+    for record in expected:
+        if record.path.exists():
             continue
-        path, what = witness.path, f"{witness.witness} names it"
+        path, what = record.path, f"{record.recorded_by} names it"
         parent = next((p for p in reversed(path.parents) if not p.exists()), None)
-        if parent and parent.is_relative_to(inspection.tree.root) and not witness.restore:
+        if parent and parent.is_relative_to(inspection.tree.root) and not record.restore:
             path, what = parent, "`dvc pull` gets it, or `dvc repro` makes it"
-        inspection.add(Kind.MISSING, path, what, restore=witness.restore)
+        inspection.add(Kind.MISSING, path, what, restore=record.restore)
 
 
 def check_files(inspection: Inspection, expected: list[Expected]) -> dict[object, list[Path]]:
-    """Compare every file with its witnesses, reading each once; return all names of each."""
-    witnesses: dict[object, list[Expected]] = defaultdict(list)
-    for witness in expected:
-        if witness.path.is_file():
-            witnesses[inspection.key(witness.path)].append(witness)
-    total = sum(group[0].path.stat().st_size for group in witnesses.values())
+    """Compare every file with all records of it, reading it once; return all names of each."""
+    records: dict[object, list[Expected]] = defaultdict(list)
+    for record in expected:
+        if record.path.is_file():
+            records[inspection.key(record.path)].append(record)
+    total = sum(group[0].path.stat().st_size for group in records.values())
     done = 0
-    for group in witnesses.values():
+    for group in records.values():
         path = group[0].path
         compare(inspection, path, group)
         done += path.stat().st_size
         inspection.checked["files"] += 1
         inspection.tell(done, total)
     inspection.checked["bytes"] = 0 if inspection.quick else total
-    return {key: [witness.path for witness in group] for key, group in witnesses.items()}
+    return {key: [record.path for record in group] for key, group in records.items()}
 
 
-def compare(inspection: Inspection, path: Path, witnesses: list[Expected]) -> None:
-    """Compare one file with all its witnesses."""
-    restore = next((witness.restore for witness in witnesses if witness.restore), "")
+def compare(inspection: Inspection, path: Path, records: list[Expected]) -> None:
+    """Compare one file with all records of it."""
+    restore = next((record.restore for record in records if record.restore), "")
     size = path.stat().st_size
-    for witness in witnesses:
-        if witness.size not in (None, size):
-            what = f"{witness.witness} says {witness.size} bytes, it has {size}"
+    for record in records:
+        if record.size not in (None, size):
+            what = f"{record.recorded_by} says {record.size} bytes, it has {size}"
             inspection.add(Kind.CHANGED, path, what, restore=restore)
     if inspection.quick:
         return
-    digests = file_digests(path, {witness.algorithm for witness in witnesses})
-    for witness in witnesses:
-        found = digests[witness.algorithm]
-        if found != witness.digest:
-            what = f"{witness.witness} says {witness.algorithm} {witness.digest}, it has {found}"
+    digests = file_digests(path, {record.algorithm for record in records})
+    for record in records:
+        found = digests[record.algorithm]
+        if found != record.digest:
+            what = f"{record.recorded_by} says {record.algorithm} {record.digest}, it has {found}"
             inspection.add(Kind.CHANGED, path, what, restore=restore)
 
 
-def check_step(inspection: Inspection, step: Step) -> None:
+def check_step(inspection: Inspection, step: ItemStep) -> None:
     """Check what receipts say of a step's rows, files and inputs."""
-    out = inspection.tree.out(step)
-    if not out.is_dir():
+    if not inspection.tree.out(step).is_dir():
         return
     receipts = inspection.receipts[step.name]
-    if step.kind == "table":
-        check_shards(inspection, step, receipts)
+    check_rows(inspection, step, receipts)
     check_strays(inspection, step, receipts)
     check_references(inspection, step, receipts)
 
 
-def check_shards(inspection: Inspection, step: Step, receipts: dict[str, Receipt]) -> None:
-    """Compare the rows of every shard with the receipts."""
-    by_shard: dict[str, list[str]] = defaultdict(list)
-    for item, receipt in receipts.items():
-        if receipt.outputs:
-            by_shard[shard_of(item)].append(item)
-    for shard, items in sorted(by_shard.items()):
-        path = inspection.tree.out(step) / f"{step.affix}{shard}.parquet"
+def check_rows(inspection: Inspection, step: ItemStep, receipts: dict[str, Receipt]) -> None:
+    """Compare the rows of every shard with the receipts, and the receipts with the rows."""
+    out = inspection.tree.out(step)
+    for name, made in step.output.shared_files(receipts).items():
+        path = out / name
         if not path.exists():
             inspection.add(Kind.MISSING, path, f"receipts of {step.name} name its rows")
-        elif not inspection.quick:
-            for item in damaged_rows(path, {item: receipts[item] for item in items}):
-                what = f"its rows of {item} are not those of the receipt of {step.name}"
-                inspection.add(Kind.CHANGED, path, what)
-            inspection.checked["rows"] += rows_of(path)
-
-
-def rows_of(path: Path) -> int:
-    """Number of rows of a shard; 0 where it cannot be read."""
-    try:
-        return pq.read_metadata(path).num_rows
-    except UNREADABLE:
-        return 0
-
-
-def damaged_rows(path: Path, receipts: dict[str, Receipt]) -> list[str]:
-    """Return the items of a shard whose rows are not those of their receipts."""
-    try:
-        table = pq.read_table(path)
-        return [
-            item
-            for item, receipt in receipts.items()
-            if bytes_digest(encode_rows(item_rows(table, item))) != receipt.outputs[0].sha256
-        ]
-    except UNREADABLE:
-        return sorted(receipts)
-
-
-def check_strays(inspection: Inspection, step: Step, receipts: dict[str, Receipt]) -> None:
-    """Report files and rows of an output directory that no receipt accounts for."""
-    out = inspection.tree.out(step)
-    known = {out / name for name in accounted(step, receipts)}
-    for path in sorted(path for path in out.rglob("*") if path.is_file()):
-        if path.parent.name == RECEIPTS or path in known:
             continue
-        if (step.name, shard_of_file(step, path)) not in inspection.damaged_shards:
-            what = f"no receipt of {step.name} accounts for it"
-            inspection.add(Kind.WITHOUT_RECEIPT, path, what)
-    if step.kind == "table" and not inspection.quick:
-        check_stray_rows(inspection, step, receipts)
-
-
-def shard_of_file(step: Step, path: Path) -> str:
-    """Return the shard whose receipts account for a file of a step's output directory."""
-    if step.kind == "table":
-        return path.stem[1:]
-    return shard_of(ALL if step.kind == "tree" else path.name.removesuffix(step.affix))
-
-
-def accounted(step: Step, receipts: dict[str, Receipt]) -> Iterator[str]:
-    """Yield the names of the files that receipts account for."""
-    for item, receipt in receipts.items():
-        for output in receipt.outputs:
-            if step.kind == "table":
-                yield f"{step.affix}{shard_of(item)}.parquet"
-            else:
-                yield output.name if step.kind == "tree" else f"{item}{step.affix}"
-
-
-def check_stray_rows(inspection: Inspection, step: Step, receipts: dict[str, Receipt]) -> None:
-    """Report shards with rows of trailers that have no receipt."""
-    for path in sorted(inspection.tree.out(step).glob(f"{step.affix}??.parquet")):
-        if (step.name, path.stem[1:]) in inspection.damaged_shards:
+        if inspection.quick:
             continue
-        try:
-            items = set(pq.read_table(path, columns=[ITEM])[ITEM].to_pylist())
-        except UNREADABLE:
-            continue
-        for item in sorted(items - receipts.keys()):
+        for item in damaged_rows(path, made):
+            what = f"its rows of {item} are not those of the receipt of {step.name}"
+            inspection.add(Kind.CHANGED, path, what)
+        inspection.checked["rows"] += count_rows(path)
+        for item in stray_rows(path, receipts) if has_all_receipts(inspection, step, name) else ():
             what = f"it has rows of {item}, and no receipt of {step.name} accounts for them"
             inspection.add(Kind.WITHOUT_RECEIPT, path, what)
 
 
-def check_references(inspection: Inspection, step: Step, receipts: dict[str, Receipt]) -> None:
+def check_strays(inspection: Inspection, step: ItemStep, receipts: dict[str, Receipt]) -> None:
+    """Report files of an output directory that no receipt accounts for."""
+    known = step.output.names(receipts)
+    for name, path in content_files(inspection.tree.out(step)).items():
+        if name not in known and has_all_receipts(inspection, step, name):
+            what = f"no receipt of {step.name} accounts for it"
+            inspection.add(Kind.WITHOUT_RECEIPT, path, what)
+
+
+def has_all_receipts(inspection: Inspection, step: ItemStep, name: str) -> bool:
+    """Say whether the receipts that account for a file of a step's output can be trusted."""
+    return (step.name, step.output.receipts_of_file(name)) not in inspection.damaged_receipts
+
+
+def check_references(inspection: Inspection, step: ItemStep, receipts: dict[str, Receipt]) -> None:
     """Report items that were made of something else than what is there now."""
     for item, receipt in receipts.items():
         present = present_inputs(inspection, step, receipt, item)
@@ -389,10 +345,10 @@ def check_references(inspection: Inspection, step: Step, receipts: dict[str, Rec
 
 
 def present_inputs(
-    inspection: Inspection, step: Step, receipt: Receipt, item: str
+    inspection: Inspection, step: ItemStep, receipt: Receipt, item: str
 ) -> Mapping[str, str | None]:
     """Return the present digest of an item's inputs, as far as they can be trusted."""
-    if step.kind == "tree":
+    if isinstance(step, CollectionStep):
         return collection_inputs(inspection, step)
     return trailer_inputs(inspection, receipt, item)
 
@@ -400,27 +356,27 @@ def present_inputs(
 def trailer_inputs(inspection: Inspection, receipt: Receipt, item: str) -> dict[str, str | None]:
     """Return the present digest of each input of a trailer's item; damaged ones are left out."""
     present: dict[str, str | None] = {}
-    for role in receipt.ingredients.inputs:
-        if role == VIDEO and inspection.tree.sources is not None:
-            present[role] = inspection.tree.sources.get(item, {}).get("sha256")
+    for role, recorded in receipt.ingredients.inputs.items():
+        if role in STREAMS and inspection.tree.sources is not None:
+            source = inspection.tree.sources.get(item, {})
+            # Receipts of earlier versions name the file.
+            named_file = recorded == source.get("sha256")
+            present[role] = recorded if named_file else source.get(STREAMS[role])
         elif role in inspection.receipts and not is_damaged(inspection, role, item):
             made = inspection.receipts[role].get(item)
             present[role] = made.output_digest if made else None
     return present
 
 
-def collection_inputs(inspection: Inspection, step: Step) -> dict[str, str]:
+def collection_inputs(inspection: Inspection, step: CollectionStep) -> dict[str, str]:
     """Return the present digests of what a step reads that sees all trailers.
 
     Nothing where one of them is missing or damaged: that is a finding of its own.
     """
     if any(inspection.key(path) in inspection.found for path in read_by_learning(inspection)):
         return {}
-    # Training's packages take seconds to import.
-    from mmx.learning import learning_inputs
-
     try:
-        return learning_inputs(step, inspection.tree.project)
+        return step.inputs(inspection.tree.project)
     except (ReceiptError, CollectionError, *UNREADABLE):
         return {}
 
@@ -430,17 +386,17 @@ def read_by_learning(inspection: Inspection) -> Iterator[Path]:
     layout = inspection.tree.project.layout
     yield from (layout.trailers, layout.splits, layout.features / "receipts.parquet")
     for model in (layout.coarse, layout.fine):
-        yield from (model / RECEIPTS).glob("*.jsonl")
+        yield from receipt_files(model)
 
 
 def is_damaged(inspection: Inspection, step: str, item: str) -> bool:
     """Say whether the receipts among which an item's would be cannot be trusted."""
-    return (step, shard_of(item)) in inspection.damaged_shards
+    return (step, receipts_name(item)) in inspection.damaged_receipts
 
 
-def report_reference(inspection: Inspection, step: Step, item: str, role: str) -> None:
+def report_reference(inspection: Inspection, step: ItemStep, item: str, role: str) -> None:
     """Report an item whose input is not the present one; the finding is about the item alone."""
-    path = inspection.tree.out(step) / RECEIPTS / f"r{shard_of(item)}.jsonl"
+    path = inspection.tree.out(step) / receipts_name(item)
     what = (
         f"{item} was made of another {role} than the present one: `dvc repro` brings it up to date"
     )
@@ -453,21 +409,24 @@ def check_unlisted(inspection: Inspection) -> None:
     """Report files of an output whose listing is damaged, if DVC's cache does not have their bytes.
 
     When the listing was written, the cache had every file of it. Without this, damage that leaves a
-    shard's rows as they are would have no witness left.
+    shard's rows as they are would be recorded nowhere.
     """
     version = inspection.tree.version
     if version is None or inspection.quick:
         return
     for out in version.damaged_listings():
         for path in sorted((inspection.tree.root / out).rglob("*")):
-            if path.is_file() and not version.object(file_digests(path, {"md5"})["md5"]).exists():
+            if (
+                path.is_file()
+                and not version.cache.path(file_digests(path, {"md5"})["md5"]).exists()
+            ):
                 what = f"DVC's listing of {out} is damaged, and its cache has no file like this"
                 inspection.add(Kind.CHANGED, path, what)
 
 
-def check_outputs_without_witness(inspection: Inspection, expected: Iterable[Expected]) -> None:
+def check_unrecorded(inspection: Inspection, expected: Iterable[Expected]) -> None:
     """Report outputs in one file, made by no item, that dvc.lock does not know."""
-    known = {witness.path for witness in expected}
+    known = {record.path for record in expected}
     layout = inspection.tree.project.layout
     for path in (layout.trailers, layout.sources, layout.splits, layout.trailer_embeddings):
         if path.exists() and path not in known:

@@ -1,27 +1,31 @@
-"""What git and DVC remember: earlier versions of every output, each by its commit."""
+"""Earlier versions of every output, each by its commit: dvc.lock in git's history."""
 
-import hashlib
-import json
+import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from mmx.dvc_state.cached import is_intact
-from mmx.engine.errors import ReceiptError
+from mmx.dvc_state.cache import DIRECTORY, Cache, DamagedListingError, find_cache, is_intact
+from mmx.dvc_state.lock import LOCK, Lock, parse_lock, read_lock
 from mmx.engine.receipt import Receipt
 from mmx.errors import UserError
-from mmx.outputs import RECEIPTS, shard_of
+from mmx.outputs import receipts_name, sound_receipts
 
-LOCK = "dvc.lock"
+COMMIT_FORMAT = "--format=%H%x00%aI%x00%s"
 
 
 class HistoryError(UserError):
     """A revision cannot be read, or DVC's cache does not have what it names."""
+
+
+class GitError(HistoryError):
+    """Git cannot answer; the message is git's own."""
+
+
+class NoHistoryError(GitError):
+    """There is no git, no repository of it, or no commit in it."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +47,15 @@ class Commit:
 class Version:
     """The outputs that one dvc.lock names."""
 
-    outs: dict[str, str]
-    """md5 of each output by its path; that of a directory ends in .dir."""
-    cache: Path
-    """DVC's local cache of files."""
+    lock: Lock
+    cache: Cache
     commit: Commit | None = None
     """None for dvc.lock as it lies in the work tree."""
+
+    @cached_property
+    def outs(self) -> dict[str, str]:
+        """md5 of each output by its path; that of a directory ends in .dir."""
+        return self.lock.outs
 
     def listing(self, out: str) -> dict[str, str]:
         """Return the md5 of every file of an output directory by its path in it.
@@ -60,85 +67,96 @@ class Version:
         if digest is None:
             return {}
         try:
-            content = self.object(digest).read_bytes()
+            return self.cache.listing(digest)
         except FileNotFoundError:
             where = f"commit {self.commit.sha[:10]}" if self.commit else "dvc.lock"
             raise HistoryError(
                 f"DVC's cache does not have {out} as {where} names it: "
                 "`dvc fetch --all-commits` gets it"
             ) from None
-        if hashlib.md5(content, usedforsecurity=False).hexdigest() != digest.removesuffix(".dir"):
-            raise HistoryError(f"the listing of {out} in DVC's cache is damaged: `mmx repair`")
-        return {entry["relpath"]: entry["md5"] for entry in json.loads(content)}
+        except DamagedListingError:
+            raise HistoryError(
+                f"the listing of {out} in DVC's cache is damaged: `mmx repair`"
+            ) from None
 
     def damaged_listings(self) -> Iterator[str]:
         """Yield every output directory whose listing is in DVC's cache with other bytes."""
         for out, digest in sorted(self.outs.items()):
-            listing = self.object(digest)
-            if digest.endswith(".dir") and listing.exists() and not is_intact(listing):
+            listing = self.cache.path(digest)
+            if digest.endswith(DIRECTORY) and listing.exists() and not is_intact(listing):
                 yield out
 
-    def object(self, md5: str) -> Path:
-        """Return where DVC's cache keeps the file with this md5."""
-        return self.cache / md5[:2] / md5[2:]
+    def file(self, out: str, name: str) -> Path | None:
+        """Return where DVC's cache keeps a file of an output directory, whether or not it is there.
+
+        None where this version has no such file. Raise HistoryError like `listing`.
+        """
+        digest = self.listing(out).get(name)
+        return self.cache.path(digest) if digest else None
 
     def receipt(self, out: str, item: str) -> Receipt | None:
         """Return an item's receipt in an output directory; None where this version has none."""
-        digest = self.listing(out).get(f"{RECEIPTS}/r{shard_of(item)}.jsonl")
-        return receipts_of_shard(self.object(digest)).get(item) if digest else None
+        path = self.file(out, receipts_name(item))
+        return cached_receipts(path).get(item) if path else None
 
 
 @cache
-def receipts_of_shard(path: Path) -> dict[str, Receipt]:
-    """Return the sound receipts of one file of receipts by item; none where it is missing."""
-    try:
-        entries = [json.loads(line) for line in path.read_bytes().splitlines()]
-        return {entry["item"]: Receipt.from_dict(entry["receipt"]) for entry in entries}
-    except (FileNotFoundError, ReceiptError, ValueError, KeyError, TypeError):
-        return {}
+def cached_receipts(path: Path) -> dict[str, Receipt]:
+    """Return the sound receipts of a file in DVC's cache, by item; its path names its content."""
+    return sound_receipts(path)
 
 
 @dataclass(frozen=True)
 class History:
-    """The versions of a project's outputs. Works without git and without DVC: then it is empty."""
+    """The versions of a project's outputs, as git and DVC remember them."""
 
     root: Path
     """Top folder of the project."""
 
     @cached_property
-    def cache(self) -> Path | None:
-        """DVC's local cache of files; None outside a DVC repository."""
-        if not (self.root / ".dvc").is_dir():
-            return None
-        # Importing DVC takes a second.
-        from dvc.repo import Repo
-
-        return Path(Repo(str(self.root)).cache.local.path)
+    def cache(self) -> Cache | None:
+        """DVC's local cache; None outside a DVC repository."""
+        return find_cache(self.root)
 
     @property
     def now(self) -> Version | None:
-        """What dvc.lock in the work tree names."""
-        path = self.root / LOCK
-        if self.cache is None or not path.exists():
+        """What dvc.lock in the work tree names; None without it or outside a DVC repository."""
+        if self.cache is None or not (self.root / LOCK).exists():
             return None
-        return Version(parse_lock(path.read_text(encoding="utf-8")), self.cache)
+        return Version(read_lock(self.root), self.cache)
 
     def at(self, revision: str) -> Version:
-        """Return the version at a revision of git; HistoryError for an unknown one."""
-        found = self.git("log", "-1", "--format=%H%x00%aI%x00%s", revision, "--")
-        if self.cache is None or not found.strip():
-            raise HistoryError(f"{revision!r} is no revision of a project under git and DVC")
-        commit = Commit(*found.strip().split("\0"))
-        text = self.git("show", f"{commit.sha}:./{LOCK}")
-        return Version(parse_lock(text), self.cache, commit)
+        """Return the version at a revision of git.
+
+        Raise HistoryError where git does not know it, or it has no dvc.lock; GitError where git
+        cannot answer.
+        """
+        cache = self.cache
+        if cache is None:
+            raise HistoryError("the project is not a DVC repository: it has no earlier versions")
+        self.git("rev-parse", "--git-dir")
+        try:
+            sha = self.git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").strip()
+        except GitError:
+            raise HistoryError(f"{revision!r} is not a revision of the project") from None
+        commit = self.log("-1", sha)[0]
+        lock = self.lock_at(commit)
+        if lock is None:
+            raise HistoryError(f"{revision!r} has no dvc.lock: nothing was made by then")
+        return Version(lock, cache, commit)
 
     @cached_property
     def commits(self) -> list[Commit]:
-        """Commits that changed dvc.lock, newest first; none outside a DVC repository."""
+        """Commits that changed dvc.lock, newest first; none without git or DVC.
+
+        Raise GitError where there is a repository that git cannot read.
+        """
         if self.cache is None:
             return []
-        text = self.git("log", "--format=%H%x00%aI%x00%s", "--", LOCK)
-        return [Commit(*line.split("\0")) for line in text.splitlines()]
+        try:
+            return self.log("--", LOCK)
+        except NoHistoryError:
+            return []
 
     def versions(self, out: str) -> Iterator[Version]:
         """Yield one version for every change of an output, newest first, each by its oldest commit.
@@ -146,28 +164,49 @@ class History:
         That is the commit which brought it.
         """
         held: Version | None = None
-        for commit in self.commits:
-            version = self.at(commit.sha)
+        for version in self.all_versions:
             if held is not None and version.outs.get(out) != held.outs.get(out):
                 yield held
             held = version
         if held is not None:
             yield held
 
+    @cached_property
+    def all_versions(self) -> list[Version]:
+        """The version at every commit that changed dvc.lock, newest first.
+
+        Where a commit took dvc.lock away, the version is empty.
+        """
+        if self.cache is None:
+            return []
+        return [
+            Version(self.lock_at(commit) or Lock(), self.cache, commit) for commit in self.commits
+        ]
+
+    def lock_at(self, commit: Commit) -> Lock | None:
+        """Return dvc.lock as it was at a commit; None where it was not there."""
+        if not self.git("ls-tree", "--name-only", commit.sha, "--", LOCK):
+            return None
+        return parse_lock(self.git("show", f"{commit.sha}:./{LOCK}"))
+
+    def log(self, *arguments: str) -> list[Commit]:
+        """Return the commits that `git log` lists."""
+        lines = self.git("log", COMMIT_FORMAT, *arguments).splitlines()
+        return [Commit(*line.split("\0")) for line in lines]
+
     def git(self, *arguments: str) -> str:
-        """Return what git prints; nothing where it fails or is not installed."""
+        """Return what git prints; raise GitError with its own message where it fails."""
         command = ["git", "-C", str(self.root), *arguments]
+        environment = {**os.environ, "LC_ALL": "C"}
         try:
-            return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        except (subprocess.CalledProcessError, FileNotFoundError):
-            return ""
-
-
-def parse_lock(text: str) -> dict[str, str]:
-    """Return the md5 of every output that a dvc.lock names; empty for what is not one."""
-    try:
-        stages: dict[str, Any] = (yaml.safe_load(text) or {}).get("stages", {})
-        outs = [out for stage in stages.values() for out in stage.get("outs", [])]
-        return {out["path"]: out["md5"] for out in outs if "md5" in out}
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError):
-        return {}
+            done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        except FileNotFoundError:
+            raise NoHistoryError("git is not installed") from None
+        if done.returncode == 0:
+            return done.stdout
+        message = " ".join(done.stderr.split()).removeprefix("fatal: ")
+        if message.startswith("not a git repository"):
+            raise NoHistoryError("the project is not in a git repository")
+        if message.endswith("does not have any commits yet"):
+            raise NoHistoryError(f"git: {message}")
+        raise GitError(f"git: {message}")

@@ -66,7 +66,7 @@ class Outcome:
 
     receipts: dict[str, Receipt] = field(default_factory=dict)
     kept: dict[str, Receipt] = field(default_factory=dict)
-    """Those of them whose whole shards are what they were; also among the reused."""
+    """Those of them that the last output still has, whole shards of it; also among the reused."""
     reused: list[str] = field(default_factory=list)
     computed: list[str] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
@@ -119,6 +119,7 @@ def complete(
 ) -> Outcome:
     """Make every task's item, from the store where it is, and return all receipts.
 
+    cached: what is left of the step's last output, for what the store does not have.
     prepare: gives a task its arguments, where they are not worth gathering for an item that is
     there already. before: called with the tasks that are to be computed; what it raises ends the
     step before anything is. The caller holds the store's lock. Failures are in the outcome;

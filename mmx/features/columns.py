@@ -3,6 +3,8 @@
 MEANINGS = {
     "trailer_id": "Identifier of the trailer, the same in every table.",
     "video_sha256": "sha256 of the video file that every row of this trailer derives from.",
+    "video_digest": "Digest of the packets and times of the pictures, whatever the container.",
+    "sound_digest": "Digest of the packets and times of the sound, whatever the container.",
     "duration_s": "Length of the video in seconds.",
     "width": "Width in pixels (trailers), or of one vector (experts).",
     "height": "Height in pixels.",

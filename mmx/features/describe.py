@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from mmx.dvc_state.cached import cached_files, is_intact
+from mmx.dvc_state.cache import cached_files, is_intact
 from mmx.features.digest import ShardDigest, digest_text, read_shards, shards_text
 from mmx.features.facts import Description, manifest_text, read_manifest
 from mmx.features.schema import CARD, CROISSANT, DIGEST, MANIFEST, SHARDS

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from mmx.engine.shards import shard_of
 from mmx.features.schema import EXPERTS
-from mmx.outputs import shard_of
 
 
 @dataclass(frozen=True)

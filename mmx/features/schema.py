@@ -42,6 +42,8 @@ TRAILERS_SCHEMA = pa.schema(
     [
         pa.field("trailer_id", pa.string(), nullable=False),
         pa.field("video_sha256", pa.string()),
+        pa.field("video_digest", pa.string()),
+        pa.field("sound_digest", pa.string()),
         pa.field("duration_s", pa.float64()),
         pa.field("width", pa.int32()),
         pa.field("height", pa.int32()),

@@ -17,7 +17,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mmx.engine.canonical import file_digest
-from mmx.engine.errors import ReceiptError
+from mmx.engine.parquet import UNREADABLE
+from mmx.engine.receipt import ReceiptError
+from mmx.engine.shards import shard_of
 from mmx.features.digest import digest_text, shards_text
 from mmx.features.facts import Description, read_manifest
 from mmx.features.receipts import receipt_of
@@ -37,7 +39,6 @@ from mmx.features.schema import (
     TRAILERS_SCHEMA,
     Table,
 )
-from mmx.outputs import UNREADABLE, shard_of
 
 REQUIRED = (CARD, CROISSANT, DIGEST, EXPERTS, MANIFEST, RECEIPTS, SHARDS)
 SCHEMAS = {

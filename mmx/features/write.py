@@ -13,7 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mmx.engine.atomic import link_or_copy
+from mmx.engine.parquet import write_parquet
 from mmx.engine.receipt import Receipt, gc_disabled
+from mmx.engine.shards import shard_of
 from mmx.features.describe import describe
 from mmx.features.digest import ShardDigest
 from mmx.features.read import read_columns
@@ -29,7 +31,7 @@ from mmx.features.schema import (
     Table,
     expert_table,
 )
-from mmx.outputs import read_receipts, shard_of, write_parquet
+from mmx.outputs import read_receipts
 
 
 @dataclass(frozen=True)

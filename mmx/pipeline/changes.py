@@ -1,10 +1,10 @@
 """Which source files of a step are not what they were when its last results were committed."""
 
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmx.dvc_state.history import GitError, History
 from mmx.engine.code import source_digest, text_digest
 from mmx.engine.imports import source_file
 from mmx.pipeline.ingredients import step_modules
@@ -74,9 +74,8 @@ def _name(path: Path, root: Path) -> str:
 
 
 def _git(root: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(root), *arguments]
+    """Return what git prints; nothing where it cannot answer."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
+        return History(root).git(*arguments)
+    except GitError:
         return ""
-    return done.stdout if done.returncode == 0 else ""

@@ -1,7 +1,7 @@
 """The steps there are, found by their files in mmx/steps/, each after what it needs."""
 
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -67,6 +67,37 @@ def find_step(name: str, params: Params) -> Step:
     if name not in steps:
         raise UnknownStepError(f"there is no step {name!r}; there are {', '.join(steps)}")
     return steps[name]
+
+
+def known_step(name: str, params: Params) -> Step | None:
+    """Return a step by name, also a member of a family that params.yaml does not list by now.
+
+    None for a name that no step ever had.
+    """
+    for step in all_steps(params):
+        if step.name == name:
+            return step
+    family, _, member = name.partition("@")
+    for module in step_modules():
+        if member and getattr(module, "FAMILY", "") == family:
+            found: Step | None = module.known_member(member)
+            return found
+    return None
+
+
+def with_needs(steps: Iterable[Step], params: Params) -> list[TrailerStep]:
+    """Return steps of trailers and all that they need, each after what it needs."""
+    ordered: dict[str, TrailerStep] = {}
+
+    def visit(step: Step | None) -> None:
+        if isinstance(step, TrailerStep) and step.name not in ordered:
+            for need in step.needs:
+                visit(known_step(need, params))
+            ordered[step.name] = step
+
+    for step in steps:
+        visit(step)
+    return list(ordered.values())
 
 
 def find_item_step(name: str, params: Params) -> ItemStep:

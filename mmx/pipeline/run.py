@@ -11,7 +11,7 @@ from mmx.engine.run import Outcome, Task, Workers, check, complete
 from mmx.pipeline.gate import refuse_costly_surprise
 from mmx.pipeline.ingredients import ingredients_of
 from mmx.pipeline.registry import find_step
-from mmx.pipeline.step import ALL, CollectionStep, ItemStep, PlainStep, Step, TrailerStep
+from mmx.pipeline.step import ALL, CollectionStep, ItemStep, PlainStep, TrailerStep
 from mmx.pipeline.upstream import Upstream
 from mmx.project import Project
 from mmx.tools import check_tools
@@ -24,20 +24,24 @@ def run_step(name: str, project: Project) -> Outcome | None:
     where results are stale only because of code, StoreBusyError when another run is under way,
     ToolsError when tools.yaml is out of date.
     """
-    return run(find_step(name, project.params), project)
+    step = find_step(name, project.params)
+    if isinstance(step, ItemStep):
+        return run_items(step, project)
+    assert isinstance(step, PlainStep)
+    check_tools(project.layout.tools, step.tools)
+    with project.store.locked(name):
+        step.function(project)
+    return None
 
 
-def run(step: Step, project: Project) -> Outcome | None:
-    """Bring the outputs of a step up to date, as `run_step` does."""
+def run_items(step: ItemStep, project: Project) -> Outcome:
+    """Bring the output directory of a step up to date, as `run_step` does."""
     check_tools(project.layout.tools, step.tools)
     with project.store.locked(step.name):
         if isinstance(step, TrailerStep):
             return run_trailers(step, project)
-        if isinstance(step, CollectionStep):
-            return run_collection(step, project)
-        assert isinstance(step, PlainStep)
-        step.function(project)
-        return None
+        assert isinstance(step, CollectionStep)
+        return run_collection(step, project)
 
 
 @gc_disabled()

@@ -14,10 +14,17 @@ from mmx.pipeline.collection_inputs import (
 from mmx.pipeline.step import LEARNING_TOOLS, CollectionStep
 from mmx.project import Project
 
+FAMILY = "ablate"
+
 
 def steps(params: Params) -> list[CollectionStep]:
     """Return the steps of the variants that params.yaml lists."""
     return [ablate_step(variant) for variant in params.ablate.variants]
+
+
+def known_member(variant: str) -> CollectionStep:
+    """Return the step of a variant, listed or not."""
+    return ablate_step(variant)
 
 
 def tools() -> tuple[str, ...]:
@@ -33,7 +40,7 @@ def ablate_step(variant: str) -> CollectionStep:
         return {**collection_arguments(project), "variant": variant, "params": project.params}
 
     return CollectionStep(
-        name=f"ablate@{variant}",
+        name=f"{FAMILY}@{variant}",
         needs=("features", "split"),
         recipe=Recipe("mmx.evaluation.ablations:ablate_item"),
         keys=("ablate.seeds", "collection.genres", "evaluate.threshold", "model", "train"),

@@ -37,6 +37,11 @@ def tools() -> tuple[str, ...]:
     return tuple(tool for name in expert_names() for tool in embed_step(name).tools)
 
 
+def known_member(name: str) -> TrailerStep | None:
+    """Return the step of an expert, listed or not; None for a name that is not registered."""
+    return embed_step(name) if name in MODULES else None
+
+
 def step_name(expert: str) -> str:
     """Return the name of an expert's step."""
     return f"{FAMILY}@{expert}"

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from mmx.dvc_state.cached import cached_output, locked_digest
+from mmx.dvc_state.cache import cached_file
+from mmx.dvc_state.lock import read_lock
 from mmx.engine.parquet import read_parquet, write_parquet
 from mmx.errors import UserError
 from mmx.outputs import ITEM
@@ -61,9 +62,9 @@ def earlier_split(project: Project) -> pa.Table | None:
     if layout.splits.exists():
         return read_parquet(layout.splits)
     out = layout.splits.relative_to(layout.root).as_posix()
-    if locked_digest(layout.root / "dvc.lock", out) is None:
+    if out not in read_lock(layout.root).outs:
         return None
-    cached = cached_output(layout.root, out)
+    cached = cached_file(layout.root, out)
     if cached is None:
         raise SplitLostError(
             f"{out} is in dvc.lock but neither here nor in DVC's cache: `dvc pull {out}`, or take "

@@ -54,7 +54,7 @@ def test_backwards_is_the_mirror_image(changed: Path) -> None:
 
 
 def test_unknown_revision(project: Project) -> None:
-    with pytest.raises(HistoryError, match="'nowhere' is no revision"):
+    with pytest.raises(HistoryError, match="'nowhere' is not a revision"):
         diff(project, "nowhere")
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mmx.dvc_state.cached import cached_files
+from mmx.dvc_state.cache import cached_files
 from mmx.engine.canonical import file_digest
 from mmx.features.describe import describe, known_shards
 from mmx.features.digest import ShardDigest, shard_digest

@@ -8,16 +8,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from mmx.audit.recompute import RELATIVE, RecomputeError, Row, draw, recompute
+from mmx.engine.parquet import write_parquet
 from mmx.features.describe import describe
-from mmx.outputs import shard_of, write_parquet
 from mmx.project import Project
+from mmx.steps import embed_output
 
 EXPERTS = ["lite_appearance", "lite_audio", "lite_motion", "lite_scene"]
 
 
 def alter(project: Project, row: Row, change: Callable[[list[float]], list[float]]) -> None:
     """Change one published vector, and describe the store anew as a forger would."""
-    path = project.layout.features / row.expert / f"e{shard_of(row.trailer)}.parquet"
+    name = embed_output(row.expert).shard_path(project.layout.root, row.trailer).name
+    path = project.layout.features / row.expert / name
     table = pq.read_table(path)
     rows = table.to_pylist()
     for entry in rows:

@@ -8,8 +8,9 @@ import yaml
 from benchmarks import simulated
 from mmx.audit.repair import Repair, repair
 from mmx.audit.verify import Kind, verify
-from mmx.engine.errors import StoreBusyError
-from mmx.outputs import read_receipts, shard_of
+from mmx.engine.shards import shard_of
+from mmx.engine.store import StoreBusyError
+from mmx.outputs import read_receipts
 from mmx.project import Project
 
 TRAILER = "t00002"

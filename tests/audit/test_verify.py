@@ -8,18 +8,19 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from mmx.learning import learning_inputs
 
 from benchmarks import simulated
 from mmx.audit.artefacts import how_to_restore
 from mmx.audit.verify import Kind, Verification, how_to_get, verify
 from mmx.dvc_state.history import History
+from mmx.engine.parquet import write_parquet
 from mmx.engine.receipt import Receipt
 from mmx.engine.run import Outcome
+from mmx.engine.shards import shard_of
 from mmx.experts.base import Packaged
 from mmx.experts.registry import get_expert
-from mmx.learning import learning_inputs
-from mmx.outputs import shard_of, write_parquet
-from mmx.pipeline import earlier_output, ingredients_of, lay_out
+from mmx.pipeline import cached_output, ingredients_of, lay_out
 from mmx.project import Project, open_project
 from mmx.steps import TRAIN
 
@@ -99,7 +100,7 @@ def test_a_flipped_bit_in_the_store(project: Project, flip: Flip, pattern: str) 
     assert named(project, Kind.CHANGED, path.relative_to(project.layout.root).as_posix())
 
 
-def test_a_damaged_listing_of_dvc_accuses_nothing_else(
+def test_a_damaged_listing_of_dvc_is_the_only_finding(
     project: Project, replace_file: ReplaceFile
 ) -> None:
     cache = project.layout.root / ".dvc/cache/files/md5"
@@ -147,7 +148,9 @@ def test_a_shard_shared_with_the_feature_store_is_one_artefact(
     assert f"data/features/clips/c{SHARD}.parquet" in finding.links
 
 
-def test_a_copy_does_not_accuse_the_original(project: Project, replace_file: ReplaceFile) -> None:
+def test_of_a_damaged_copy_the_original_is_not_reported(
+    project: Project, replace_file: ReplaceFile
+) -> None:
     replace_file(project.layout.flow / f"{TRAILER}.flow", b"something else")
     (finding,) = verify(project).findings
     assert (finding.name, finding.links) == (f"data/flow/{TRAILER}.flow", ())
@@ -162,7 +165,9 @@ def test_the_facts_of_a_receipt_are_covered(project: Project) -> None:
     assert named(project, Kind.CHANGED, path.relative_to(project.layout.root).as_posix())
 
 
-def test_damaged_sources_accuse_no_video(project: Project, replace_file: ReplaceFile) -> None:
+def test_for_damaged_sources_no_video_is_reported(
+    project: Project, replace_file: ReplaceFile
+) -> None:
     table = pq.read_table(project.layout.sources)
     digests = pa.array(["0" * 64] * len(table))
     changed = table.set_column(table.column_names.index("sha256"), "sha256", digests)
@@ -172,7 +177,7 @@ def test_damaged_sources_accuse_no_video(project: Project, replace_file: Replace
     assert named(project, Kind.CHANGED, "data/sources.parquet")
 
 
-def test_changed_facts_in_an_output_directory_do_not_accuse_the_store(
+def test_for_changed_facts_in_an_output_directory_the_store_is_not_reported(
     project: Project, replace_file: ReplaceFile
 ) -> None:
     path = project.layout.flow / f"_receipts/r{SHARD}.jsonl"
@@ -309,7 +314,7 @@ def model(project: Project) -> Path:
         (out / "parts/history.json").write_bytes(b"[]")
         receipt = Receipt(made_of, project.store.put_folder(out))
     project.store.commit(receipt)
-    lay_out(step, project, Outcome({"all": receipt}), earlier_output(step, project))
+    lay_out(step, project, Outcome({"all": receipt}), cached_output(step, project))
     return project.layout.coarse
 
 
@@ -327,7 +332,9 @@ def test_a_flipped_bit_in_a_model(project: Project, model: Path, flip: Flip, nam
     assert len(finding.links) == 1
 
 
-def test_a_damaged_receipt_of_a_model_accuses_no_file_of_it(project: Project, model: Path) -> None:
+def test_for_a_damaged_receipt_of_a_model_no_file_of_it_is_reported(
+    project: Project, model: Path
+) -> None:
     path = first(model / "_receipts", "*.jsonl")
     path.write_bytes(path.read_bytes().replace(b'"train"', b'"trail"'))
     assert named(project, Kind.CHANGED, f"models/coarse/_receipts/{path.name}")
@@ -342,7 +349,7 @@ def test_a_model_of_other_features_is_unverifiable(project: Project, model: Path
     assert names == [f"models/coarse/_receipts/r{shard_of('all')}.jsonl#all"]
 
 
-def test_damaged_labels_that_can_be_read_accuse_no_model(
+def test_for_damaged_labels_that_can_be_read_no_model_is_reported(
     project: Project, model: Path, replace_file: ReplaceFile
 ) -> None:
     labels = pq.read_table(project.layout.trailers)

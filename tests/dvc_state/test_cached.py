@@ -3,15 +3,18 @@
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
-from mmx.dvc_state.cached import Earlier, cached_path
+from mmx.dvc_state.cache import Cache
+from mmx.dvc_state.cached import CachedOutput
 from mmx.engine.run import Outcome, Recipe, Spread, complete
+from mmx.engine.shards import by_shard, shard_of
 from mmx.engine.store import Store
-from mmx.outputs import RECEIPTS, by_shard, shard_of, write_files, write_receipts, write_table
+from mmx.outputs import ALL, FilesOutput, Output, TableOutput, TreeOutput, receipts_name
 
 HERE = Spread(here=True)
 ROWS, FILES = Recipe("work:rows"), Recipe("work:double", faults=("work:BadInputError",))
@@ -19,6 +22,7 @@ NUMBERS = range(1, 40)
 CROWDED = next(shard for shard, items in by_shard(f"item{n}" for n in NUMBERS).items() if items[1:])
 ITEM = next(f"item{n}" for n in NUMBERS if shard_of(f"item{n}") == CROWDED)
 """One whose shard has others."""
+TABLE = TableOutput("out", letter="c")
 
 
 def fingerprints(outcome: Outcome) -> dict[str, str]:
@@ -44,86 +48,87 @@ def cache(root: Path, out: Path) -> None:
 
 
 def keep(root: Path, digest: str, content: bytes) -> None:
-    path = cached_path(root / ".dvc/cache/files/md5", digest)
+    path = Cache(root / ".dvc/cache/files/md5").path(digest)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
 
 
+def committed(output: Output, root: Path, outcome: Outcome, store: Store) -> CachedOutput:
+    """Write an output directory, and do what DVC does when it commits it."""
+    output.write(output.path(root), outcome.receipts, store)
+    cache(root, output.path(root))
+    return CachedOutput(root, output)
+
+
 @pytest.fixture
-def table(tmp_path: Path, store: Store, make_task) -> tuple[Earlier, Outcome]:
+def table(tmp_path: Path, store: Store, make_task) -> tuple[CachedOutput, Outcome]:
     """A committed output directory of rows, and what was made for it."""
     outcome = complete(ROWS, [make_task(number) for number in NUMBERS], store, spread=HERE)
-    write_table(tmp_path / "out", "c", outcome.receipts, store)
-    write_receipts(tmp_path / "out", outcome.receipts)
-    cache(tmp_path, tmp_path / "out")
-    return Earlier(tmp_path, "out", "table", "c"), outcome
+    return committed(TABLE, tmp_path, outcome, store), outcome
 
 
 @pytest.fixture
-def files(tmp_path: Path, store: Store, make_task) -> tuple[Earlier, Outcome]:
+def files(tmp_path: Path, store: Store, make_task) -> tuple[CachedOutput, Outcome]:
     """A committed output directory of files, one item of it faulty."""
     tasks = [make_task(number) for number in (-1, *NUMBERS)]
     outcome = complete(FILES, tasks, store, spread=HERE)
-    write_files(tmp_path / "out", ".txt", outcome.receipts, store)
-    write_receipts(tmp_path / "out", outcome.receipts)
-    cache(tmp_path, tmp_path / "out")
-    return Earlier(tmp_path, "out", "file", ".txt"), outcome
+    return committed(FilesOutput("out", suffix=".txt"), tmp_path, outcome, store), outcome
 
 
 def test_unchanged_shards_are_kept_and_come_out_as_they_were(table, store: Store, tmp_path: Path):
-    earlier, outcome = table
-    kept = earlier.unchanged(fingerprints(outcome), store)
+    cached, outcome = table
+    kept = cached.unchanged(fingerprints(outcome), store)
     assert kept == outcome.receipts
-    earlier.lay_out(by_shard(kept), tmp_path / "again")
+    cached.lay_out(kept, tmp_path / "again")
     assert tree(tmp_path / "again") == tree(tmp_path / "out")
 
 
 def test_the_shard_of_an_item_that_changed_is_not_kept(table, store: Store):
-    earlier, outcome = table
+    cached, outcome = table
     wanted = {**fingerprints(outcome), ITEM: "0" * 64}
-    kept = earlier.unchanged(wanted, store)
+    kept = cached.unchanged(wanted, store)
     assert set(kept) == {item for item in wanted if shard_of(item) != CROWDED}
 
 
 @pytest.mark.parametrize("change", ["added", "removed"])
 def test_nor_is_that_of_one_more_or_one_less(table, change: str, store: Store):
-    earlier, outcome = table
+    cached, outcome = table
     wanted = fingerprints(outcome)
     if change == "removed":
         del wanted[ITEM]
     else:
         other = next(n for n in map(str, range(999)) if shard_of(n) == CROWDED)
         wanted[other] = "0" * 64
-    kept = earlier.unchanged(wanted, store)
+    kept = cached.unchanged(wanted, store)
     assert set(kept) == {item for item in wanted if shard_of(item) != CROWDED}
 
 
-@pytest.mark.parametrize("name", ["c{}.parquet", f"{RECEIPTS}/r{{}}.jsonl"])
+@pytest.mark.parametrize("name", [TABLE.shard_name(CROWDED), receipts_name(ITEM)])
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"damage")])
 def test_a_damaged_shard_is_not_kept_and_its_items_come_from_the_store(
     table, name: str, damage, store: Store, make_task
 ):
-    earlier, outcome = table
-    damage(earlier.files[name.format(CROWDED)])
-    kept = earlier.unchanged(fingerprints(outcome), store)
+    cached, outcome = table
+    damage(cached.files.paths[name])
+    kept = cached.unchanged(fingerprints(outcome), store)
     assert set(kept) == {item for item in outcome.receipts if shard_of(item) != CROWDED}
     tasks = [make_task(number) for number in NUMBERS]
-    again = complete(ROWS, tasks, store, earlier=earlier, spread=HERE)
+    again = complete(ROWS, tasks, store, cached=cached, spread=HERE)
     assert again.computed == [] and again.receipts == outcome.receipts
 
 
 def test_a_damaged_listing_counts_as_none(table, store: Store, tmp_path: Path):
-    earlier, outcome = table
+    cached, outcome = table
     for path in (tmp_path / ".dvc/cache").rglob("*.dir"):
         path.write_bytes(path.read_bytes().replace(b"out", b"uot") + b" ")
-    assert earlier.unchanged(fingerprints(outcome), store) == {}
+    assert cached.unchanged(fingerprints(outcome), store) == {}
 
 
 def test_with_the_store_lost_only_changed_shards_are_taken_apart(table, store: Store, make_task):
-    earlier, outcome = table
+    cached, outcome = table
     shutil.rmtree(store.root)
     tasks = [make_task(number) for number in NUMBERS if f"item{number}" != ITEM]
-    again = complete(ROWS, tasks, store, earlier=earlier, spread=HERE)
+    again = complete(ROWS, tasks, store, cached=cached, spread=HERE)
     assert again.computed == []
     neighbours = {t.item for t in tasks if shard_of(t.item) == CROWDED}
     assert neighbours and neighbours.isdisjoint(again.kept)
@@ -133,24 +138,35 @@ def test_with_the_store_lost_only_changed_shards_are_taken_apart(table, store: S
 
 
 def test_files_that_the_store_lost_are_put_back_unless_they_are_others(files, store: Store):
-    earlier, outcome = files
+    cached, outcome = files
     shutil.rmtree(store.root / "objects")
-    earlier.files[f"{ITEM}.txt"].write_bytes(b"0")
-    kept = earlier.unchanged(fingerprints(outcome), store)
+    cached.files.paths[f"{ITEM}.txt"].write_bytes(b"0")
+    kept = cached.unchanged(fingerprints(outcome), store)
     assert set(kept) == {item for item in outcome.receipts if shard_of(item) != CROWDED}
     assert all(store.holds(output) for receipt in kept.values() for output in receipt.outputs)
 
 
 def test_a_fault_that_is_to_be_tried_again_is_not_kept(files, store: Store):
-    earlier, outcome = files
-    assert "item-1" in earlier.unchanged(fingerprints(outcome), store)
+    cached, outcome = files
+    assert "item-1" in cached.unchanged(fingerprints(outcome), store)
     mark = store.retry_mark(outcome.receipts["item-1"].fingerprint)
     mark.parent.mkdir()
     mark.touch()
-    assert "item-1" not in earlier.unchanged(fingerprints(outcome), store)
+    assert "item-1" not in cached.unchanged(fingerprints(outcome), store)
 
 
-def test_without_dvc_there_is_nothing_earlier(tmp_path: Path, store: Store):
-    earlier = Earlier(tmp_path, "out", "table", "c")
-    assert earlier.files == {} and earlier.unchanged({"a": "0" * 64}, store) == {}
-    assert earlier.recall("0" * 64, store) is None
+def test_without_dvc_nothing_is_cached(tmp_path: Path, store: Store):
+    cached = CachedOutput(tmp_path, TABLE)
+    assert cached.files.paths == {} and cached.unchanged({"a": "0" * 64}, store) == {}
+    assert cached.recall("0" * 64, store) is None
+
+
+def test_the_files_of_the_only_item_are_kept_and_come_back(tmp_path: Path, store: Store, make_task):
+    outcome = complete(FILES, [replace(make_task(2), item=ALL)], store, spread=HERE)
+    cached = committed(TreeOutput("out"), tmp_path, outcome, store)
+    shutil.rmtree(store.root)
+    kept = cached.unchanged(fingerprints(outcome), store)
+    assert kept == outcome.receipts
+    cached.lay_out(kept, tmp_path / "again")
+    cached.output.write(tmp_path / "again", outcome.receipts, store, kept)
+    assert tree(tmp_path / "again") == tree(tmp_path / "out")

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from mmx.dvc_state.history import History, parse_lock
+from mmx.dvc_state.history import History
 from mmx.outputs import read_receipts
 from mmx.project import Project
 
@@ -29,9 +29,3 @@ def test_no_git_and_no_dvc_is_no_history(tmp_path: Path) -> None:
     assert history.cache is None
     assert history.now is None
     assert history.commits == []
-
-
-def test_a_damaged_lock_names_nothing() -> None:
-    assert parse_lock("stages: [") == {}
-    assert parse_lock("") == {}
-    assert parse_lock("stages: 3") == {}

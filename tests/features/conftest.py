@@ -13,7 +13,7 @@ from mmx.engine.receipt import Fault, Ingredients, Receipt, Weight
 from mmx.engine.rows import write_rows
 from mmx.engine.store import Store
 from mmx.features import ExpertSource, build_store
-from mmx.outputs import write_receipts, write_table
+from mmx.outputs import TableOutput, write_receipts
 
 CLIPS = {"alien": 3, "brazil": 2, "clue": 5, "dune": 0, "élan": 1, "fargo": None}
 """Clips per trailer; dune has none left, fargo could not be decoded."""
@@ -142,9 +142,11 @@ def write_collection(folder: Path, counts: dict[str, int | None] = CLIPS) -> Col
             made_of = ingredients(f"embed@{name}", trailer, scenes=digest)
             steps[name][trailer] = make_item(store, made_of, table)
     for name, receipts in steps.items():
-        if name != "audio":
-            write_table(folder / name, "c" if name == "clips" else "e", receipts, store)
-        write_receipts(folder / name, receipts)
+        if name == "audio":
+            write_receipts(folder / name, receipts)
+        else:
+            output = TableOutput(name, letter="c" if name == "clips" else "e")
+            output.write(output.path(folder), receipts, store)
     write_sources(folder / "sources.parquet", list(counts))
     return Collection(folder, counts, SILENT)
 

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mmx.engine.parquet import write_parquet
 from mmx.features.describe import describe
 from mmx.features.validate import Finding, validate
-from mmx.outputs import write_parquet
 
 
 @pytest.fixture

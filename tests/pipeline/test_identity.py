@@ -1,4 +1,4 @@
-"""What an edit costs: the items that `mmx plan` would compute after it, in a project with results."""
+"""What an edit costs: the items that `mmx plan` would compute after it."""
 
 import re
 from collections import Counter
@@ -16,7 +16,9 @@ EVERY = {
 
 def costs(project) -> dict[str, int]:
     """Items to compute by step; steps without any are left out."""
-    return {step["step"]: step["compute"] for step in project.json("mmx", "plan") if step["compute"]}
+    return {
+        step["step"]: step["compute"] for step in project.json("mmx", "plan") if step["compute"]
+    }
 
 
 def all_of(*steps: str) -> dict[str, int]:

@@ -31,7 +31,7 @@ STAGES = {
 }
 PARAMS = load_params(TOP / "params.yaml")
 STEPS = [*trailer_steps(PARAMS), TRAIN, FINETUNE, EVALUATE, ablate_step("full")]
-NEUTRAL = ("mmx.engine", "mmx.errors", "mmx.layout", "mmx.outputs", "mmx.params", "mmx.yamlfile")
+NEUTRAL = ("mmx.engine", "mmx.params", "mmx.layout", "mmx.outputs", "mmx.dvc_state")
 """Rooms that carry no result: bookkeeping, types, places."""
 
 

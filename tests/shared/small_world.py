@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mmx.engine.shards import SHARD_NAMES, shard_of
 from mmx.evaluation.item import evaluate_item
 from mmx.features.schema import EXPERTS_SCHEMA
 from mmx.layout import Layout
-from mmx.outputs import SHARDS, shard_of
 from mmx.params import (
     EvaluateParams,
     FinetuneParams,
@@ -74,7 +74,7 @@ def write_shards(folder: Path, letter: str, table: pa.Table) -> None:
     """Write a table as 64 shards by trailer."""
     folder.mkdir(parents=True)
     shard = np.array([shard_of(name) for name in table["trailer_id"].to_pylist()])
-    for name in (f"{number:02x}" for number in range(SHARDS)):
+    for name in SHARD_NAMES:
         pq.write_table(
             table.take(np.flatnonzero(shard == name)), folder / f"{letter}{name}.parquet"
         )

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from mmx.engine.shards import shard_of
 from mmx.model.config import NetworkConfig
-from mmx.outputs import shard_of
 from mmx.params import ModelParams
 from mmx.training.data import Collection, read_collection
 from mmx.training.load import configure

@@ -1,0 +1,111 @@
+"""DVC's local cache: every version of every output, each file under the md5 of its content."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from mmx.dvc_state.lock import read_lock
+from mmx.engine.canonical import file_digest
+
+DIRECTORY = ".dir"
+"""Ends the md5 of a directory: that of the listing of its files."""
+
+
+class DamagedListingError(Exception):
+    """The listing of a directory has other bytes than its name says."""
+
+
+@dataclass(frozen=True)
+class Cache:
+    """The cache's folder `files/md5`."""
+
+    folder: Path
+
+    @property
+    def runs(self) -> Path:
+        """The folder of the run-cache: what every run of a stage gave, by what it was given."""
+        return self.folder.parent.parent / "runs"
+
+    def path(self, md5: str) -> Path:
+        """Return where the object with this md5 lies, whether or not it is there."""
+        return self.folder / md5[:2] / md5[2:]
+
+    def objects(self) -> Iterator[Path]:
+        """Yield the path of every object, sorted."""
+        for path in sorted(self.folder.glob("??/*")):
+            if len(content_md5(path)) == 32:
+                yield path
+
+    def listing(self, md5: str) -> dict[str, str]:
+        """Return the md5 of every file of a directory by its path in it.
+
+        Raise FileNotFoundError where the cache has no such listing, DamagedListingError where it
+        has other bytes under that name.
+        """
+        path = self.path(md5)
+        content = path.read_bytes()
+        if not is_intact(path):
+            raise DamagedListingError(f"{path.name} has other bytes than its name says")
+        return {entry["relpath"]: entry["md5"] for entry in orjson.loads(content)}
+
+    def files(self, md5: str) -> dict[str, str]:
+        """Return the listing of a directory; empty for a file, or where there is no sound one."""
+        if not md5.endswith(DIRECTORY):
+            return {}
+        try:
+            return self.listing(md5)
+        except (FileNotFoundError, DamagedListingError):
+            return {}
+
+
+def find_cache(root: Path) -> Cache | None:
+    """Return the local cache of the DVC repository in the folder `root`; None where there is none.
+
+    Of DVC only what reads its settings is loaded: the rest takes longer than this to answer.
+    """
+    if not (root / ".dvc").is_dir():
+        return None
+    from dvc.config import Config
+
+    folder = Config(str(root / ".dvc"))["cache"].get("dir")
+    return Cache(Path(folder or root / ".dvc" / "cache") / "files" / "md5")
+
+
+def cached_file(root: Path, out: str) -> Path | None:
+    """Return where the cache has an output that is one file; None where it does not have it."""
+    digest, cache = read_lock(root).outs.get(out), find_cache(root)
+    if digest is None or cache is None:
+        return None
+    path = cache.path(digest)
+    return path if path.exists() else None
+
+
+def cached_files(root: Path, out: str) -> dict[str, Path]:
+    """Return where the cache keeps each file of an output directory, by its name in it.
+
+    Empty where dvc.lock does not name the directory, or where its listing is gone or damaged.
+    """
+    digest, cache = read_lock(root).outs.get(out), find_cache(root)
+    if digest is None or cache is None:
+        return {}
+    return {name: cache.path(md5) for name, md5 in cache.files(digest).items()}
+
+
+def object_md5(path: Path) -> str:
+    """Return the md5 of an object of the cache as dvc.lock has it, from its path."""
+    return path.parent.name + path.name
+
+
+def content_md5(path: Path) -> str:
+    """Return the md5 that the content of an object of the cache should have, from its path."""
+    return object_md5(path).removesuffix(DIRECTORY)
+
+
+def is_intact(path: Path) -> bool:
+    """Say whether an object of the cache is there with the content that its path promises."""
+    try:
+        return file_digest(path, "md5") == content_md5(path)
+    except OSError:
+        return False

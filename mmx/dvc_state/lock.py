@@ -1,0 +1,57 @@
+"""dvc.lock: the outputs that DVC recorded of every stage."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from mmx.engine.atomic import write_atomic
+
+LOCK = "dvc.lock"
+
+
+@dataclass(frozen=True)
+class Lock:
+    """What one dvc.lock says."""
+
+    stages: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By stage: md5 of each output by its path. The md5 of a directory ends in .dir."""
+
+    @property
+    def outs(self) -> dict[str, str]:
+        """md5 of each output by its path."""
+        return {path: md5 for outs in self.stages.values() for path, md5 in outs.items()}
+
+
+def read_lock(root: Path) -> Lock:
+    """Return what dvc.lock in the folder `root` says; nothing where it is missing or damaged."""
+    try:
+        return parse_lock((root / LOCK).read_text(encoding="utf-8"))
+    except (FileNotFoundError, UnicodeDecodeError):
+        return Lock()
+
+
+def parse_lock(text: str) -> Lock:
+    """Return what a dvc.lock says; nothing for what is not one."""
+    try:
+        stages = (yaml.safe_load(text) or {}).get("stages", {})
+        return Lock({name: stage_outs(stage) for name, stage in stages.items()})
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError):
+        return Lock()
+
+
+def stage_outs(entry: dict) -> dict[str, str]:
+    """Return the md5 of each output of a stage, or of an entry of DVC's run-cache, by its path."""
+    return {out["path"]: out["md5"] for out in entry.get("outs", []) if "md5" in out}
+
+
+def forget_outs(root: Path, stages: Iterable[str]) -> None:
+    """Take the outputs of the stages out of dvc.lock; the stages keep their places in it."""
+    named = set(stages)
+    if not named:
+        return
+    data = yaml.safe_load((root / LOCK).read_text(encoding="utf-8"))
+    for name in named:
+        data["stages"][name].pop("outs", None)
+    write_atomic(root / LOCK, yaml.safe_dump(data, sort_keys=False, allow_unicode=True).encode())

@@ -1,0 +1,65 @@
+"""A project in a temporary folder: for videos that go through the steps beside the real one."""
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from mmx.engine.parquet import write_parquet
+from mmx.outputs import ITEM
+from mmx.project import Project
+from mmx.trailers.intake import SOURCES_SCHEMA
+
+
+@dataclass(frozen=True)
+class Source:
+    """One video that the steps of a temporary project are to read."""
+
+    trailer: str
+    """By what its trailer is called there."""
+    video: Path
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """Other columns of sources.parquet, the same for every video, `sha256` among them."""
+
+
+@contextmanager
+def temporary_project(project: Project, sources: Iterable[Source]) -> Iterator[Project]:
+    """Yield a project with these videos as its only trailers and nothing made yet.
+
+    It has the parameters of `project`, copies of its tools.yaml and weights.lock.yaml where there
+    are any, and a store of its own. It is gone afterwards; the videos are only linked.
+    """
+    with tempfile.TemporaryDirectory(prefix="mmx-") as folder:
+        aside = project.at(Path(folder))
+        aside.layout.videos.mkdir(parents=True)
+        rows = [link_video(source, number, aside) for number, source in enumerate(sources)]
+        write_sources(rows, aside.layout.sources)
+        for name in ("tools", "weights_lock"):
+            copy_if_there(getattr(project.layout, name), getattr(aside.layout, name))
+        yield aside
+
+
+def link_video(source: Source, number: int, aside: Project) -> dict[str, Any]:
+    """Link a video into a temporary project and return its row of sources.parquet."""
+    link = aside.layout.videos / f"{number}{source.video.suffix}"
+    link.symlink_to(source.video.resolve())
+    video = link.relative_to(aside.layout.data).as_posix()
+    return {ITEM: source.trailer, "video": video, **source.about}
+
+
+def write_sources(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Write sources.parquet with those of its columns that the rows have."""
+    given = [field for field in SOURCES_SCHEMA if all(field.name in row for row in rows)]
+    write_parquet(pa.Table.from_pylist(rows, pa.schema(given)), path)
+
+
+def copy_if_there(source: Path, target: Path) -> None:
+    """Copy a file, where there is one, into a folder that is made for it."""
+    if source.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
