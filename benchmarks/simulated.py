@@ -20,15 +20,17 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
-import mmx.pipeline
 from benchmarks.simulated_items import digest_rng
 from mmx.engine.canonical import file_digest
 from mmx.engine.parquet import write_parquet
 from mmx.engine.run import Recipe
 from mmx.layout import Layout
-from mmx.params import Params
+from mmx.pipeline import registry
+from mmx.pipeline.registry import all_steps as real_steps
+from mmx.pipeline.registry import all_tools
+from mmx.pipeline.run import run_step
+from mmx.pipeline.step import Step, TrailerStep
 from mmx.project import Project, open_project
-from mmx.steps import Step, all_tools, find_step
 from mmx.tools import write_tools
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,7 +143,9 @@ def commit(root: Path, message: str) -> None:
 
 
 def simulated(step: Step) -> Step:
-    """The same step with a simulated recipe."""
+    """The same step with a simulated recipe, if it is one of trailers."""
+    if not isinstance(step, TrailerStep):
+        return step
     module = "benchmarks.simulated_items"
     recipes = {
         "scenes": Recipe(f"{module}:scenes_item"),
@@ -149,17 +153,12 @@ def simulated(step: Step) -> Step:
         "flow": Recipe(f"{module}:flow_item"),
     }
     embed = Recipe(f"{module}:embed_items", job=f"{module}:Job")
-    return replace(step, recipe=recipes.get(step.name, embed), rooms=(module,))
-
-
-def simulated_step(name: str, params: Params) -> Step:
-    """What the registry would return, simulated."""
-    return simulated(find_step(name, params))
+    return replace(step, recipe=recipes.get(step.name, embed), modules=())
 
 
 def install(patch: Callable[[object, str, object], None] = setattr) -> None:
     """Let the pipeline run simulated recipes in this process."""
-    patch(mmx.pipeline, "find_step", simulated_step)
+    patch(registry, "all_steps", lambda params: list(map(simulated, real_steps(params))))
 
 
 def ingest(project: Project) -> None:
@@ -201,18 +200,10 @@ def ingest(project: Project) -> None:
 def run_stage(name: str) -> None:
     """Run one stage of the simulated project in the current folder."""
     project = open_project()
-    # Imported here: as in stages/, a stage loads what it needs and no more.
     if name == "ingest":
         ingest(project)
-    elif name == "features":
-        from stages.features import build_features
-
-        build_features(project)
-    elif name == "split":
-        from mmx.collection import split_collection
-
-        split_collection(project)
-    else:
-        install()
-        outcome = mmx.pipeline.run_step(name, project)
+        return
+    install()
+    outcome = run_step(name, project)
+    if outcome:
         print(f"{name}: {len(outcome.computed)} computed, {len(outcome.reused)} reused")

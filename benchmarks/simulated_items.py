@@ -57,7 +57,14 @@ def audio_item(*, video: Path, params: Any, limits: Any, out: Path) -> dict[str,
 
 
 def flow_item(
-    *, video: Path, clips: list[Clip], params: Any, limits: Any, out: Path, device: str = "cpu"
+    *,
+    video: Path,
+    shown: tuple[int, int],
+    clips: list[Clip],
+    params: Any,
+    limits: Any,
+    out: Path,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """Draw a few hundred bytes from those of the video and the clips."""
     wait()

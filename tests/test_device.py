@@ -5,10 +5,11 @@ from types import SimpleNamespace
 import pytest
 
 import mmx.device
-import mmx.pipeline
+import mmx.pipeline.run
 from mmx.device import can_load, find_device
-from mmx.pipeline import spread
-from mmx.steps import FLOW, SCENES, embed_step
+from mmx.pipeline.run import workers_of
+from mmx.steps import flow, scenes
+from mmx.steps.embed import embed_step
 
 
 @pytest.mark.parametrize(("gpus", "auto"), [(0, "cpu"), (2, "cuda")])
@@ -29,14 +30,14 @@ def project(device):
     return SimpleNamespace(workers=4, params=SimpleNamespace(run=run))
 
 
-@pytest.mark.parametrize("step", [FLOW, embed_step("lite_scene")])
+@pytest.mark.parametrize("step", [flow.STEP, embed_step("lite_scene")])
 def test_workers_of_heavy_steps_share_the_gpus(monkeypatch, step):
-    monkeypatch.setattr(mmx.pipeline, "count_gpus", lambda: 2)
-    dealt = spread(step, project("cuda"))
+    monkeypatch.setattr(mmx.pipeline.run, "count_gpus", lambda: 2)
+    dealt = workers_of(step, project("cuda"))
     assert (dealt.device, dealt.gpus, dealt.setup) == ("cuda", 2, mmx.device.take_gpu)
-    pinned = spread(step, project("cuda:1"))
+    pinned = workers_of(step, project("cuda:1"))
     assert (pinned.device, pinned.gpus, pinned.setup) == ("cuda:1", 0, None)
 
 
 def test_steps_that_only_decode_stay_on_the_cpu():
-    assert spread(SCENES, project("cuda")).device == "cpu"
+    assert workers_of(scenes.STEP, project("cuda")).device == "cpu"

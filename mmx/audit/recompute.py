@@ -30,11 +30,11 @@ from mmx.features.read import list_experts, read_table
 from mmx.features.schema import RECEIPTS
 from mmx.outputs import ITEM, read_receipts
 from mmx.params import Params
-from mmx.pipeline.registry import all_tools, with_needs
+from mmx.pipeline.registry import all_tools, known_step, with_needs
 from mmx.pipeline.run import run_items
 from mmx.pipeline.step import TrailerStep
 from mmx.project import Project
-from mmx.steps.embed import embed_step
+from mmx.steps.embed import step_name
 from mmx.temporary import Source, temporary_project
 from mmx.tools import write_tools
 from mmx.trailers.inspection import inspect_file
@@ -219,7 +219,8 @@ def sources_of(group: Iterable[Row], found: Mapping[str, Path], project: Project
 
 def needed_steps(group: Iterable[Row], params: Params) -> list[TrailerStep]:
     """Return the steps that the drawn rows need, each after what it needs itself."""
-    return with_needs([embed_step(row.expert) for row in group], params)
+    steps = [known_step(step_name(row.expert), params) for row in group]
+    return with_needs(filter(None, steps), params)
 
 
 def surroundings(step: TrailerStep, again: Project, receipts: Items) -> set[str]:

@@ -38,11 +38,12 @@ def source_file(name: str) -> Path | None:
     """Return the file of a module or of a package's `__init__`; None where there is none."""
     top, *parts = name.split(".")
     spec = find_spec(top)
-    if spec is None or spec.origin is None:
-        return None
-    path = Path(spec.origin).parent.joinpath(*parts)
-    candidates = (path / "__init__.py", path.with_name(f"{path.name}.py"))
-    return next((each for each in candidates if each.is_file()), None)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        path = Path(folder).joinpath(*parts)
+        for file in (path / "__init__.py", path.with_name(f"{path.name}.py")):
+            if file.is_file():
+                return file
+    return None
 
 
 @cache

@@ -8,7 +8,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from mmx.learning import learning_inputs
 
 from benchmarks import simulated
 from mmx.audit.artefacts import how_to_restore
@@ -20,9 +19,10 @@ from mmx.engine.run import Outcome
 from mmx.engine.shards import shard_of
 from mmx.experts.base import Packaged
 from mmx.experts.registry import get_expert
-from mmx.pipeline import cached_output, ingredients_of, lay_out
+from mmx.pipeline.ingredients import ingredients_of
+from mmx.pipeline.run import cached_output, lay_out
 from mmx.project import Project, open_project
-from mmx.steps import TRAIN
+from mmx.steps import train
 
 TRAILER = "t00002"
 SHARD = shard_of(TRAILER)
@@ -302,12 +302,12 @@ def test_a_video_is_checked_though_the_table_that_names_it_is_damaged_too(
 @pytest.fixture
 def model(project: Project) -> Path:
     """A coarse model in the project, made of its features: two files, one of them in a folder."""
-    step = replace(TRAIN, rooms=("mmx.steps",))
+    step = train.STEP
     params = project.params.model_copy(
         update={"model": project.params.model.model_copy(update={"modalities": MODALITIES})}
     )
     project = replace(project, params=params)
-    made_of = ingredients_of(step, project)(learning_inputs(step, project))
+    made_of = ingredients_of(step, project)(step.inputs(project))
     with project.store.workspace() as out:
         (out / "parts").mkdir()
         (out / "model.safetensors").write_bytes(b"weights" * 99)

@@ -18,10 +18,10 @@ TOP = Path(__file__).resolve().parents[2]
 # The simulation is shared with the benchmarks, which are no part of the installed package.
 sys.path.insert(0, str(TOP))
 
-import mmx.pipeline  # noqa: E402
 from benchmarks import simulated  # noqa: E402
+from mmx.pipeline import run  # noqa: E402
+from mmx.pipeline.registry import trailer_steps  # noqa: E402
 from mmx.project import open_project  # noqa: E402
-from mmx.steps import trailer_steps  # noqa: E402
 
 TRAILERS = 9
 SMALL = {
@@ -195,8 +195,8 @@ def run_simulated(root: Path) -> Counter[str]:
     """Run every step whose items are trailers, in this process; how many items each computed."""
     opened = open_project(root)
     simulated.ingest(opened)
-    steps = [step.name for step in trailer_steps(opened.params)]
-    return +Counter({name: len(mmx.pipeline.run_step(name, opened).computed) for name in steps})
+    steps = trailer_steps(opened.params)
+    return +Counter({step.name: len(run.run_items(step, opened).computed) for step in steps})
 
 
 @pytest.fixture(scope="session")
@@ -220,9 +220,5 @@ def simulated_whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def root(simulated_whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the simulated project, run by simulated recipes."""
     simulated.install(monkeypatch.setattr)
-    monkeypatch.setattr(
-        "mmx.upkeep.trailer_steps",
-        lambda params: [simulated.simulated(step) for step in trailer_steps(params)],
-    )
     subprocess.run(["cp", "-a", str(simulated_whole), str(tmp_path / "project")], check=True)
     return tmp_path / "project"

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-import mmx.pipeline
 from benchmarks import simulated
 from mmx.experts.registry import get_expert
+from mmx.pipeline import ingredients, registry, run
+from mmx.pipeline.registry import trailer_steps
 from mmx.project import open_project
-from mmx.steps import trailer_steps
 
 EXPERTS = ("lite_appearance", "lite_audio", "lite_motion", "lite_scene")
 
@@ -44,24 +44,39 @@ def test_a_parameter(root: Path, run_items, key: str, value: object, steps: tupl
     assert run_items(root) == every(*steps)
 
 
-def test_a_weight(root: Path, run_items, monkeypatch: pytest.MonkeyPatch):
-    weights_of = mmx.pipeline.expert_weights
+@pytest.fixture
+def change_steps(monkeypatch: pytest.MonkeyPatch):
+    """Have each step changed by a function before the pipeline sees it."""
+
+    def change(function) -> None:
+        steps_of = registry.all_steps
+        monkeypatch.setattr(
+            registry, "all_steps", lambda params: list(map(function, steps_of(params)))
+        )
+
+    return change
+
+
+def test_a_weight(root: Path, run_items, change_steps):
     assert get_expert("lite_appearance").weights
 
-    def others(name: str, lock: Path) -> dict:
-        found = weights_of(name, lock)
-        return {path: replace(weight, sha256="00" * 32) for path, weight in found.items()}
+    def others(step):
+        if step.name != "embed@lite_appearance":
+            return step
+        made = step.weights(open_project(root))
+        changed = tuple(replace(weight, sha256="00" * 32) for weight in made)
+        return replace(step, weights=lambda project: changed)
 
-    monkeypatch.setattr(mmx.pipeline, "expert_weights", others)
+    change_steps(others)
     assert run_items(root) == every("embed@lite_appearance")
 
 
 @pytest.mark.parametrize("tool", ["scenedetect", "ffmpeg", "numba", "torch", "av"])
 def test_the_version_of_a_tool(root: Path, run_items, tool: str, monkeypatch: pytest.MonkeyPatch):
-    versions_of = mmx.pipeline.tool_versions
-    monkeypatch.setattr(mmx.pipeline, "check_tools", lambda path, names: None)
+    versions_of = ingredients.tool_versions
+    monkeypatch.setattr(run, "check_tools", lambda path, names: None)
     monkeypatch.setattr(
-        mmx.pipeline,
+        ingredients,
         "tool_versions",
         lambda names: {name: "0" if name == tool else v for name, v in versions_of(names).items()},
     )
@@ -70,14 +85,11 @@ def test_the_version_of_a_tool(root: Path, run_items, tool: str, monkeypatch: py
     assert concerned and run_items(root) == every(*concerned)
 
 
-def test_the_code_of_a_room(root: Path, run_items, monkeypatch: pytest.MonkeyPatch):
-    find_step = mmx.pipeline.find_step
+def test_the_code_of_a_module(root: Path, run_items, change_steps):
+    def with_another(step):
+        return replace(step, modules=("mmx.flow.quantise",)) if step.name == "flow" else step
 
-    def find_other(name: str, params):
-        step = find_step(name, params)
-        return replace(step, rooms=(*step.rooms, "mmx.flow.quantise")) if name == "flow" else step
-
-    monkeypatch.setattr(mmx.pipeline, "find_step", find_other)
+    change_steps(with_another)
     assert run_items(root) == every("flow")
 
 

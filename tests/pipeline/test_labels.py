@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from mmx.learning import label_digest
 
 from mmx.engine.parquet import write_parquet
 from mmx.layout import Layout
+from mmx.pipeline.collection_inputs import label_digest
 
 GENRES = ["Drama", "War"]
 

@@ -9,7 +9,7 @@ import pytest
 from benchmarks import simulated
 from mmx.engine.errors import StoreBusyError
 from mmx.project import open_project
-from mmx.upkeep import prune
+from mmx.upkeep.prune import prune
 
 
 @pytest.mark.parametrize("lost", ["data/flow", "data/clips", "data/embeddings/lite_scene"])
@@ -36,7 +36,7 @@ def test_an_interrupted_training_stays_as_long_as_it_can_go_on(root: Path, monke
     store = open_project(root).store
     for name in ("wanted", "abandoned"):
         (store.scratch(name) / "checkpoint").touch()
-    monkeypatch.setattr("mmx.upkeep.sought", lambda project: {"wanted"})
+    monkeypatch.setattr("mmx.upkeep.prune.next_run", lambda project: {"wanted"})
     prune(open_project(root))
     assert [path.name for path in (store.root / "scratch").iterdir()] == ["wanted"]
 

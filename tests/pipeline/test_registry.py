@@ -1,38 +1,24 @@
-"""dvc.yaml, the import graph and tools.yaml say what mmx/steps.py says."""
+"""dvc.yaml, .gitignore and tools.yaml say what the files in mmx/steps/ say."""
 
-import ast
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import yaml
 
-from mmx.engine.code import module_files
-from mmx.experts.registry import get_expert
 from mmx.layout import Layout
-from mmx.params import load_params
-from mmx.steps import (
-    EVALUATE,
-    FINETUNE,
-    STAGE_TOOLS,
-    TRAIN,
-    ablate_step,
-    all_tools,
-    embed_step,
-    trailer_steps,
-)
+from mmx.params import ParamsError, load_params
+from mmx.pipeline.ingredients import step_modules
+from mmx.pipeline.registry import all_steps, all_tools, find_step, item_steps, known_step
+from mmx.pipeline.step import ItemStep, TrailerStep, UnknownStepError
+from mmx.project import open_project
+from mmx.steps.embed import embed_step
 from mmx.tools import check_tools
 
 TOP = Path(__file__).parents[2]
-STAGES = {
-    name: stage
-    for file in ("dvc.yaml", "ablations/dvc.yaml")
-    for name, stage in yaml.safe_load((TOP / file).read_text())["stages"].items()
-}
+STAGES = yaml.safe_load((TOP / "dvc.yaml").read_text())["stages"]
 PARAMS = load_params(TOP / "params.yaml")
-STEPS = [*trailer_steps(PARAMS), TRAIN, FINETUNE, EVALUATE, ablate_step("full")]
-NEUTRAL = ("mmx.engine", "mmx.params", "mmx.layout", "mmx.outputs", "mmx.dvc_state")
-"""Rooms that carry no result: bookkeeping, types, places."""
+STEPS = [step for step in all_steps(PARAMS) if not step.name.startswith("ablate@")]
+ITEM_STEPS = [step for step in STEPS if isinstance(step, ItemStep)]
 
 
 def stage_of(step) -> dict:
@@ -41,103 +27,71 @@ def stage_of(step) -> dict:
     stage = STAGES[name]
     if "do" not in stage:
         return stage
-    entry = PARAMS.embed.experts[part] if name == "embed" else None
-    text = yaml.safe_dump(stage["do"]).replace("${key}", part).replace("${item}", part)
-    if entry:
-        text = text.replace("${item.reads}", entry.reads)
-    return yaml.safe_load(text)
+    text = yaml.safe_dump(stage["do"]).replace("${key}", part)
+    return yaml.safe_load(text.replace("${item.reads}", PARAMS.embed.experts[part].reads))
 
 
-def own_keys(stage: dict) -> set[str]:
-    return {key for key in stage["params"] if isinstance(key, str)}
+def by_name(step) -> str:
+    return step.name
 
 
-def labelled(stage: dict) -> bool:
-    return "data/trailers.parquet" in stage["deps"]
+def test_every_step_has_a_stage_and_the_other_way_round():
+    assert {step.name.partition("@")[0] for step in STEPS} == set(STAGES)
 
 
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
-def test_dvc_runs_a_stage_again_for_every_parameter_that_its_step_reads(step):
+@pytest.mark.parametrize("step", STEPS, ids=by_name)
+def test_a_stage_runs_its_step_and_again_for_other_code_or_tools(step):
+    stage = stage_of(step)
+    assert stage["cmd"] == f"python -m stages.run {step.name}"
+    assert "mmx" in stage["deps"]
+    assert Layout(TOP).tools.is_relative_to(TOP / "mmx")
+
+
+@pytest.mark.parametrize("step", ITEM_STEPS, ids=by_name)
+def test_a_stage_runs_again_for_every_parameter_that_its_step_reads_and_no_other(step):
     stage = stage_of(step)
     # trailers.parquet names the vocabulary: what depends on it depends on that.
-    keys = own_keys(stage) | ({"collection.genres"} & set(step.keys) if labelled(stage) else set())
-    covered = {key for key in step.keys if any(key == k or key.startswith(f"{k}.") for k in keys)}
-    assert covered == set(step.keys)
-    useless = {k for k in keys if not any(key == k or key.startswith(f"{k}.") for key in step.keys)}
-    assert not useless
+    labelled = "data/trailers.parquet" in stage["deps"]
+    keys = {*stage["params"], *(["collection.genres"] if labelled else [])}
+    needed = set(step.keys) - ({"collection.genres"} if labelled else set())
+    assert all(any(f"{key}.".startswith(f"{k}.") for k in keys) for key in step.keys)
+    assert all(any(f"{n}.".startswith(f"{key}.") for n in needed) for key in stage["params"]) or (
+        step.name == "evaluate"  # the page has parameters of its own
+    )
 
 
-@pytest.mark.parametrize("name", STAGES)
-def test_dvc_runs_every_stage_again_for_other_code_or_tools(name):
-    stage = STAGES[name].get("do", STAGES[name])
-    assert "mmx" in stage["deps"]
-    assert Layout(TOP).tools.relative_to(TOP).parts[0] == "mmx"
+@pytest.mark.parametrize("step", ITEM_STEPS, ids=by_name)
+def test_a_stage_leaves_the_output_of_its_step(step):
+    outs = [next(iter(out)) if isinstance(out, dict) else out for out in stage_of(step)["outs"]]
+    assert step.output.folder in outs
 
 
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
-def test_the_rooms_of_a_step_hold_all_that_its_function_imports(step):
-    module = step.recipe.function.partition(":")[0]
-    known = {name for room in step.rooms for name, _ in module_files(room)}
-    starts = [module, *(f"mmx.experts.{part}" for part in [step.expert] if part)]
-    missed = {
-        name
-        for start in starts
-        for name in imported(start, set())
-        if name not in known and not name.startswith(NEUTRAL) and not is_empty(name)
-    }
-    without_result = {"mmx.experts.registry", "mmx.experts.job"}
-    if step.expert:  # imported by the readers of all, used by some
-        read = get_expert(step.expert).reads
-        without_result |= {"mmx.flow.store"} if read != "flow" else set()
-        without_result |= {"mmx.flow.sampling"} if read != "clips" else set()
-    assert missed <= without_result
+@pytest.mark.parametrize("step", ITEM_STEPS, ids=by_name)
+def test_a_stage_depends_on_what_its_step_needs(step):
+    deps = stage_of(step)["deps"]
+    made = {each.name: each for each in ITEM_STEPS}
+    for need in step.needs:
+        if need in made:
+            folder = made[need].output.folder
+            assert folder in deps or f"{folder}/_receipts" in deps or need == "train"
 
 
-def imported(module: str, seen: set[str]) -> set[str]:
-    """Return the modules of mmx that a module imports, directly or not, itself included."""
-    if module in seen or not module.startswith("mmx") or module.startswith(NEUTRAL):
-        return seen
-    seen.add(module)
-    origin = find_spec(module).origin
-    for node in ast.walk(ast.parse(Path(origin).read_text())):
-        for name in names_in(node):
-            imported(name, seen)
-    return seen
+def test_steps_come_after_what_they_need():
+    names = [step.name for step in all_steps(PARAMS)]
+    for step in item_steps(PARAMS):
+        assert all(
+            names.index(need) < names.index(step.name) for need in step.needs if need in names
+        )
 
 
-def names_in(node: ast.AST) -> list[str]:
-    """Return the modules that one import statement names."""
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if not isinstance(node, ast.ImportFrom) or node.level or not node.module:
-        return []
-    inner = [f"{node.module}.{alias.name}" for alias in node.names]
-    return [node.module, *(name for name in inner if is_module(name))]
-
-
-def is_module(name: str) -> bool:
-    try:
-        return find_spec(name) is not None
-    except ModuleNotFoundError:
-        return False
-
-
-def is_empty(name: str) -> bool:
-    """Say whether a module has no code: a package that is only a folder."""
-    body = ast.parse(Path(find_spec(name).origin).read_text()).body
-    return all(isinstance(node, ast.Expr) for node in body)
-
-
-def test_every_registered_step_has_a_stage_and_the_other_way_round():
-    stages = {step.name.partition("@")[0] for step in STEPS}
-    assert stages | set(STAGE_TOOLS) | {"page"} == set(STAGES)
-
-
-def test_the_ablations_end_with_a_report_that_is_stale_whenever_evaluate_is():
-    page, evaluate = STAGES["page"], STAGES["evaluate"]
-    assert page["cmd"] == "python -m dvc repro --single-item --force evaluate"
-    assert set(page["deps"]) == {*evaluate["deps"], "reports/ablations"}
-    assert page["params"] == evaluate["params"]
+def test_git_ignores_every_output():
+    ignored = (TOP / ".gitignore").read_text().splitlines()
+    for step in STEPS:
+        for out in stage_of(step)["outs"]:
+            path, how = next(iter(out.items())) if isinstance(out, dict) else (out, {})
+            if how.get("cache", True):
+                above = [f"/{path}", *(f"/{part}" for part in map(str, Path(path).parents))]
+                assert any(name in ignored for name in above), path
 
 
 def test_tools_yaml_is_what_is_installed():
@@ -146,11 +100,55 @@ def test_tools_yaml_is_what_is_installed():
     assert set(written) == set(all_tools())
 
 
-def test_every_expert_reads_what_its_entry_says():
-    for name, entry in PARAMS.embed.experts.items():
-        expert = get_expert(name)
-        assert (expert.modality, expert.reads) == (entry.modality, entry.reads)
-        assert embed_step(name).expert == name
+@pytest.mark.parametrize("step", ITEM_STEPS, ids=by_name)
+def test_code_that_counts_is_that_of_the_results_alone(step):
+    modules = step_modules(step)
+    assert step.recipe.function.partition(":")[0] in modules
+    assert not [name for name in modules if name.startswith(("mmx.cli", "mmx.report", "mmx.audit"))]
+
+
+def test_how_an_artefact_is_read_counts_for_those_experts_alone_that_read_it():
+    reach = {
+        name: step_modules(embed_step(name)) for name in ("lite_scene", "lite_audio", "lite_motion")
+    }
+    assert "mmx.media.frames" in reach["lite_scene"]
+    assert not {"mmx.flow.store", "mmx.media.wav"} & set(reach["lite_scene"])
+    assert "mmx.media.wav" in reach["lite_audio"]
+    assert not {"mmx.media.frames", "mmx.flow.store"} & set(reach["lite_audio"])
+    assert "mmx.flow.store" in reach["lite_motion"]
+    assert not {"mmx.flow.tvl1", "mmx.media.wav"} & set(reach["lite_motion"])
+
+
+def test_an_unknown_step_is_named_with_those_there_are():
+    with pytest.raises(UnknownStepError, match=r"'flwo'; there are .*\bflow\b"):
+        find_step("flwo", PARAMS)
+
+
+def test_members_of_families_are_known_though_params_do_not_list_them():
+    assert "senet154" not in PARAMS.embed.experts
+    step = known_step("embed@senet154", PARAMS)
+    assert isinstance(step, TrailerStep) and step.output.folder == "data/embeddings/senet154"
+    assert known_step("embed@nothing", PARAMS) is None
+    assert known_step("nothing", PARAMS) is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"lite_scene": {"reads": "audio"}}, "embed.experts.lite_scene.reads: it reads clips"),
+        (
+            {"lite_scene": {"reads": "clips", "modality": "audio"}},
+            "embed.experts.lite_scene.modality: it is scene, not audio",
+        ),
+        ({"lite_scnee": {"reads": "clips"}}, "embed.experts.lite_scnee: there is no such expert"),
+    ],
+)
+def test_parameters_cannot_contradict_the_registry(tmp_path, entry, words):
+    data = yaml.safe_load((TOP / "params.yaml").read_text())
+    data["embed"]["experts"] = entry
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(data))
+    with pytest.raises(ParamsError, match=words):
+        open_project(tmp_path)
 
 
 def test_opencv_is_the_contrib_build():

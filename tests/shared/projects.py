@@ -13,12 +13,10 @@ ROOT = Path(__file__).resolve().parents[2]
 # The simulation is shared with the benchmarks, which are no part of the installed package.
 sys.path.insert(0, str(ROOT))
 
-import mmx.pipeline  # noqa: E402
 from benchmarks import simulated, torture  # noqa: E402
-from mmx.collection import split_collection  # noqa: E402
+from mmx.pipeline.registry import trailer_steps  # noqa: E402
+from mmx.pipeline.run import run_items, run_step  # noqa: E402
 from mmx.project import Project, open_project  # noqa: E402
-from mmx.steps import trailer_steps  # noqa: E402
-from stages.features import build_features  # noqa: E402
 
 TRAILERS = 5
 
@@ -32,10 +30,10 @@ def recipes() -> None:
 def run_all(project: Project) -> dict[str, int]:
     """Run every stage up to the feature store in this process; how many items each computed."""
     simulated.ingest(project)
-    steps = [step.name for step in trailer_steps(project.params)]
-    computed = {name: len(mmx.pipeline.run_step(name, project).computed) for name in steps}
-    build_features(project)
-    split_collection(project)
+    steps = trailer_steps(project.params)
+    computed = {step.name: len(run_items(step, project).computed) for step in steps}
+    run_step("features", project)
+    run_step("split", project)
     return computed
 
 
