@@ -8,7 +8,7 @@ import pytest
 from mmx.engine.parquet import UNREADABLE, write_parquet
 from mmx.engine.receipt import ReceiptError
 from mmx.engine.rows import encode_rows, read_rows
-from mmx.engine.run import Recipe, Spread, complete
+from mmx.engine.run import Recipe, Workers, complete
 from mmx.engine.shards import by_shard, shard_of
 from mmx.engine.store import Store
 from mmx.outputs import (
@@ -19,7 +19,7 @@ from mmx.outputs import (
     write_receipts,
 )
 
-HERE = Spread(here=True)
+HERE = Workers(in_process=True)
 TABLE = TableOutput("out", letter="c")
 
 
@@ -44,7 +44,7 @@ def test_a_table_has_every_row_once_sorted_with_its_fingerprint(
     store: Store, make_task, tmp_path: Path
 ):
     tasks = [make_task(number) for number in range(9)]
-    outcome = complete(Recipe("work:rows"), tasks, store, spread=HERE)
+    outcome = complete(Recipe("work:rows"), tasks, store, workers=HERE)
     TABLE.write(tmp_path / "out", outcome.receipts, store)
     seen = {}
     for path in (tmp_path / "out").glob("c*.parquet"):
@@ -66,7 +66,7 @@ def test_a_table_has_every_row_once_sorted_with_its_fingerprint(
 
 
 def test_rows_come_back_out_of_a_shard_bit_for_bit(store: Store, make_task, tmp_path: Path):
-    outcome = complete(Recipe("work:rows"), [make_task(n) for n in range(5)], store, spread=HERE)
+    outcome = complete(Recipe("work:rows"), [make_task(n) for n in range(5)], store, workers=HERE)
     TABLE.write(TABLE.path(tmp_path), outcome.receipts, store)
     for item, receipt in outcome.receipts.items():
         shard = pq.read_table(TABLE.shard_path(tmp_path, item))
@@ -78,7 +78,7 @@ def test_rows_come_back_out_of_a_shard_bit_for_bit(store: Store, make_task, tmp_
 def test_equal_items_give_equal_directories_whatever_their_order(
     store: Store, make_task, tmp_path: Path
 ):
-    outcome = complete(Recipe("work:rows"), [make_task(n) for n in range(6)], store, spread=HERE)
+    outcome = complete(Recipe("work:rows"), [make_task(n) for n in range(6)], store, workers=HERE)
     backwards = dict(reversed(outcome.receipts.items()))
     for name, receipts in (("a", outcome.receipts), ("b", backwards)):
         TABLE.write(tmp_path / name, receipts, store)
@@ -87,7 +87,7 @@ def test_equal_items_give_equal_directories_whatever_their_order(
 
 def test_files_are_links_and_faults_have_none(store: Store, make_task, tmp_path: Path):
     recipe = Recipe("work:double", faults=("work:BadInputError",))
-    outcome = complete(recipe, [make_task(-1), make_task(2)], store, spread=HERE)
+    outcome = complete(recipe, [make_task(-1), make_task(2)], store, workers=HERE)
     FilesOutput("out", suffix=".txt").write(tmp_path, outcome.receipts, store)
     assert [path.name for path in tmp_path.glob("*.txt")] == ["item2.txt"]
     sha256 = outcome.receipts["item2"].outputs[0].sha256
@@ -96,7 +96,7 @@ def test_files_are_links_and_faults_have_none(store: Store, make_task, tmp_path:
 
 
 def test_receipts_that_were_edited_are_refused(store: Store, make_task, tmp_path: Path):
-    outcome = complete(Recipe("work:double"), [make_task(2)], store, spread=HERE)
+    outcome = complete(Recipe("work:double"), [make_task(2)], store, workers=HERE)
     write_receipts(tmp_path, outcome.receipts)
     (path,) = (tmp_path / "_receipts").iterdir()
     path.write_text(path.read_text().replace('"double.factor":2', '"double.factor":3'))

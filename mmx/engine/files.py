@@ -113,7 +113,8 @@ def _advice(file: InputFile, what: str) -> str:
 def steady(paths: Iterable[Path]) -> Iterator[None]:
     """Raise InputChangedError if a file at or below `paths` is not the same afterwards.
 
-    For work whose results are not kept by digest: nothing is hashed.
+    For work whose results are not kept by digest: nothing is hashed. The work may give the files
+    further names, which changes their ctime.
     """
     places = list(paths)
     before = _states(places)
@@ -128,4 +129,4 @@ def steady(paths: Iterable[Path]) -> Iterator[None]:
 
 def _states(places: Iterable[Path]) -> dict[Path, FileState]:
     files = (path for place in places for path in (place, *place.rglob("*")) if path.is_file())
-    return {path: FileState.of(path) for path in files}
+    return {path: replace(FileState.of(path), ctime_ns=0) for path in files}

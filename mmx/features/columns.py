@@ -42,7 +42,7 @@ MEANINGS = {
     "output_digest": "sha256 over names and digests of `outputs`: what later steps depend on.",
     "facts": "JSON: counts and flags that the step found.",
     "fault": "JSON: kind and reason where the input could not be processed, else null.",
-    "adopted": "Fingerprint under which the rows were made, if a refactoring carried them over.",
+    "adopted": "JSON: the evidence, where rows that other code or tools made were carried over.",
     "title": "Title of the film.",
     "year": "Year of release.",
     "genres": "Genre labels, in the order of the manifest.",

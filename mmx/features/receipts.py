@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from mmx.engine.canonical import canonical, canonical_floatless
-from mmx.engine.receipt import Receipt, plain
+from mmx.engine.receipt import Receipt, adoption_data, plain
 from mmx.features.schema import RECEIPTS_SCHEMA
 
 
@@ -34,7 +34,7 @@ def receipts_table(items: Iterable[tuple[str, Receipt]]) -> pa.Table:
         "output_digest": [receipt.output_digest for receipt in made],
         "facts": [_json(receipt.facts) for receipt in made],
         "fault": [_json(plain(receipt.fault)) if receipt.fault else None for receipt in made],
-        "adopted": [receipt.adopted for receipt in made],
+        "adopted": [_adopted(receipt) for receipt in made],
     }
     return pa.table(columns, RECEIPTS_SCHEMA)
 
@@ -50,9 +50,20 @@ def receipt_of(row: Mapping[str, Any]) -> Receipt:
         "outputs": json.loads(row["outputs"]),
         "facts": json.loads(row["facts"]),
         "fault": json.loads(row["fault"]) if row["fault"] else None,
-        "adopted": row["adopted"],
+        "adopted": _loaded(row["adopted"]),
     }
     return Receipt.from_dict(data)
+
+
+def _adopted(receipt: Receipt) -> str | None:
+    """The evidence of an adoption as JSON; of earlier versions the fingerprint alone."""
+    data = adoption_data(receipt.adopted)
+    return data if data is None or isinstance(data, str) else _json(data)
+
+
+def _loaded(adopted: str | None) -> Any:
+    """What `_adopted` was given."""
+    return json.loads(adopted) if adopted and adopted.startswith("{") else adopted
 
 
 def _in_common(values: Iterable[Any]) -> list[str]:

@@ -11,12 +11,12 @@ import yaml
 
 from mmx.dvc_state.cache import Cache
 from mmx.dvc_state.cached import CachedOutput
-from mmx.engine.run import Outcome, Recipe, Spread, complete
+from mmx.engine.run import Outcome, Recipe, Workers, complete
 from mmx.engine.shards import by_shard, shard_of
 from mmx.engine.store import Store
 from mmx.outputs import ALL, FilesOutput, Output, TableOutput, TreeOutput, receipts_name
 
-HERE = Spread(here=True)
+HERE = Workers(in_process=True)
 ROWS, FILES = Recipe("work:rows"), Recipe("work:double", faults=("work:BadInputError",))
 NUMBERS = range(1, 40)
 CROWDED = next(shard for shard, items in by_shard(f"item{n}" for n in NUMBERS).items() if items[1:])
@@ -63,7 +63,7 @@ def committed(output: Output, root: Path, outcome: Outcome, store: Store) -> Cac
 @pytest.fixture
 def table(tmp_path: Path, store: Store, make_task) -> tuple[CachedOutput, Outcome]:
     """A committed output directory of rows, and what was made for it."""
-    outcome = complete(ROWS, [make_task(number) for number in NUMBERS], store, spread=HERE)
+    outcome = complete(ROWS, [make_task(number) for number in NUMBERS], store, workers=HERE)
     return committed(TABLE, tmp_path, outcome, store), outcome
 
 
@@ -71,7 +71,7 @@ def table(tmp_path: Path, store: Store, make_task) -> tuple[CachedOutput, Outcom
 def files(tmp_path: Path, store: Store, make_task) -> tuple[CachedOutput, Outcome]:
     """A committed output directory of files, one item of it faulty."""
     tasks = [make_task(number) for number in (-1, *NUMBERS)]
-    outcome = complete(FILES, tasks, store, spread=HERE)
+    outcome = complete(FILES, tasks, store, workers=HERE)
     return committed(FilesOutput("out", suffix=".txt"), tmp_path, outcome, store), outcome
 
 
@@ -113,7 +113,7 @@ def test_a_damaged_shard_is_not_kept_and_its_items_come_from_the_store(
     kept = cached.unchanged(fingerprints(outcome), store)
     assert set(kept) == {item for item in outcome.receipts if shard_of(item) != CROWDED}
     tasks = [make_task(number) for number in NUMBERS]
-    again = complete(ROWS, tasks, store, cached=cached, spread=HERE)
+    again = complete(ROWS, tasks, store, cached=cached, workers=HERE)
     assert again.computed == [] and again.receipts == outcome.receipts
 
 
@@ -128,7 +128,7 @@ def test_with_the_store_lost_only_changed_shards_are_taken_apart(table, store: S
     cached, outcome = table
     shutil.rmtree(store.root)
     tasks = [make_task(number) for number in NUMBERS if f"item{number}" != ITEM]
-    again = complete(ROWS, tasks, store, cached=cached, spread=HERE)
+    again = complete(ROWS, tasks, store, cached=cached, workers=HERE)
     assert again.computed == []
     neighbours = {t.item for t in tasks if shard_of(t.item) == CROWDED}
     assert neighbours and neighbours.isdisjoint(again.kept)
@@ -162,7 +162,7 @@ def test_without_dvc_nothing_is_cached(tmp_path: Path, store: Store):
 
 
 def test_the_files_of_the_only_item_are_kept_and_come_back(tmp_path: Path, store: Store, make_task):
-    outcome = complete(FILES, [replace(make_task(2), item=ALL)], store, spread=HERE)
+    outcome = complete(FILES, [replace(make_task(2), item=ALL)], store, workers=HERE)
     cached = committed(TreeOutput("out"), tmp_path, outcome, store)
     shutil.rmtree(store.root)
     kept = cached.unchanged(fingerprints(outcome), store)

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from mmx.engine.errors import ReceiptError
-from mmx.engine.receipt import Fault, OutputFile, Receipt, Weight
+from mmx.engine.receipt import Adoption, Fault, OutputFile, Receipt, Weight
 
 WEIGHT = Weight("net.pth", "a" * 64, "https://example.org/net.pth", "MIT")
 
@@ -36,7 +36,9 @@ def test_what_is_told_of_a_weight_is_not(make_ingredients):
     [
         {"outputs": (OutputFile("a.txt", "b" * 64, 3),), "facts": {"n": 1}},
         {"fault": Fault("MediaFault", "the file is empty")},
-        {"adopted": "f" * 64},
+        {"fault": Fault("MediaFault", "the file is empty", "empty")},
+        {"adopted": Adoption("f" * 64)},
+        {"adopted": Adoption("f" * 64, ("alien", "jaws"), 9, "c0ffee+")},
     ],
 )
 def test_a_receipt_survives_json(receipt, make_ingredients):
@@ -65,3 +67,37 @@ def test_the_output_digest_follows_the_bytes_and_not_the_ingredients(make_ingred
     assert one.output_digest == two.output_digest
     other = Receipt(make_ingredients(1), (OutputFile("a.txt", "c" * 64, 3),))
     assert one.output_digest != other.output_digest
+
+
+def test_receipts_of_earlier_versions_are_read_and_written_as_they_were(make_ingredients):
+    old = Receipt(make_ingredients(), fault=Fault("MediaFault", "it is empty")).to_dict()
+    assert "code" not in old["fault"]
+    old["adopted"] = "f" * 64
+    receipt = Receipt.from_dict(old)
+    assert receipt.adopted == Adoption("f" * 64)
+    assert receipt.to_dict() == old
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        {"sha256": "/etc/passwd"},
+        {"sha256": "../" * 20 + "etc/passwd"},
+        {"sha256": "B" * 64},
+        {"sha256": 7},
+        {"name": "../escaped"},
+        {"name": "/etc/passwd"},
+        {"name": "a/../../b"},
+        {"name": "a//b"},
+        {"name": "a\\b"},
+        {"name": "a\0b"},
+        {"name": ""},
+        {"name": None},
+    ],
+)
+@pytest.mark.parametrize("verify", [True, False])
+def test_an_output_that_could_lead_anywhere_is_refused(make_ingredients, output, verify):
+    receipt = Receipt(make_ingredients(), (OutputFile("a.txt", "b" * 64, 3),)).to_dict()
+    receipt["outputs"] = [{**receipt["outputs"][0], **output}]
+    with pytest.raises(ReceiptError, match="not a receipt"):
+        Receipt.from_dict(receipt, verify=verify)

@@ -8,11 +8,11 @@ import work
 
 from mmx.engine.errors import StepFailedError
 from mmx.engine.receipt import Fault
-from mmx.engine.run import Outcome, Recipe, Spread, Task, check, complete
+from mmx.engine.run import Outcome, Recipe, Task, Workers, check, complete
 from mmx.engine.store import Store
 
-HERE = Spread(here=True)
-POOL = Spread(workers=2)
+HERE = Workers(in_process=True)
+POOL = Workers(count=2)
 DOUBLE = Recipe("work:double", faults=("work:BadInputError",))
 
 
@@ -23,11 +23,11 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("spread", [HERE, POOL])
-def test_the_second_time_nothing_is_computed(spread: Spread, store: Store, make_task):
+def test_the_second_time_nothing_is_computed(spread: Workers, store: Store, make_task):
     tasks = [make_task(number) for number in range(5)]
-    first = complete(DOUBLE, tasks, store, spread=spread)
+    first = complete(DOUBLE, tasks, store, workers=spread)
     assert sorted(first.computed) == [task.item for task in tasks]
-    second = complete(DOUBLE, tasks, store, spread=spread)
+    second = complete(DOUBLE, tasks, store, workers=spread)
     assert second.computed == [] and second.receipts == first.receipts
     assert first.receipts["item3"].facts == {"doubled": 6}
     assert store.object(first.receipts["item3"].outputs[0].sha256).read_text() == "6"
@@ -36,29 +36,29 @@ def test_the_second_time_nothing_is_computed(spread: Spread, store: Store, make_
 def test_parts_are_counted_across_workers_and_told(store: Store, make_task, capsys):
     recipe = Recipe("work:in_parts", parts="slices")
     tasks = [make_task(number) for number in (300, 500)]
-    complete(recipe, tasks, store, spread=Spread(workers=2, setup=work.remember_number))
+    complete(recipe, tasks, store, workers=Workers(count=2, setup=work.remember_number))
     told = re.search(r"in ([\d.]+) s, ([\d.]+) slices/s", capsys.readouterr().err)
     assert float(told[1]) * float(told[2]) == pytest.approx(800, rel=0.2)
-    complete(recipe, tasks, store, spread=POOL)
+    complete(recipe, tasks, store, workers=POOL)
     assert "slices" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("spread", [HERE, POOL])
 def test_workers_inherit_what_was_done_before_them(
-    spread: Spread, store: Store, make_task, monkeypatch: pytest.MonkeyPatch
+    spread: Workers, store: Store, make_task, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("ANNOUNCED", "0")
     recipe = Recipe("work:announced", before="work:announce")
-    done = complete(recipe, [make_task(number) for number in range(3)], store, spread=spread)
+    done = complete(recipe, [make_task(number) for number in range(3)], store, workers=spread)
     assert {receipt.facts["by"] for receipt in done.receipts.values()} == {os.getpid()}
     monkeypatch.setenv("ANNOUNCED", "0")
-    complete(recipe, [make_task(0)], store, spread=spread)
+    complete(recipe, [make_task(0)], store, workers=spread)
     assert os.environ["ANNOUNCED"] == "0"
 
 
 def test_only_what_is_missing_is_computed(store: Store, make_task):
-    complete(DOUBLE, [make_task(1), make_task(2)], store, spread=HERE)
-    outcome = complete(DOUBLE, [make_task(n) for n in (1, 2, 3)], store, spread=HERE)
+    complete(DOUBLE, [make_task(1), make_task(2)], store, workers=HERE)
+    outcome = complete(DOUBLE, [make_task(n) for n in (1, 2, 3)], store, workers=HERE)
     assert (outcome.reused, outcome.computed) == (["item1", "item2"], ["item3"])
 
 
@@ -67,37 +67,37 @@ def test_equal_ingredients_are_computed_once(
 ):
     recipe, log = Recipe("work:counted"), tmp_path / "log"
     tasks = [Task(name, make_ingredients(4), {"number": 4, "log": log}) for name in "ab"]
-    outcome = complete(recipe, tasks, store, spread=HERE)
+    outcome = complete(recipe, tasks, store, workers=HERE)
     assert log.read_text() == "4\n"
     assert outcome.receipts["a"] == outcome.receipts["b"]
 
 
 def test_a_fault_of_the_input_is_a_result(store: Store, make_task):
     tasks = [make_task(-1), make_task(2)]
-    outcome = complete(DOUBLE, tasks, store, spread=HERE)
+    outcome = complete(DOUBLE, tasks, store, workers=HERE)
     assert outcome.faults == {"item-1": Fault("BadInputError", "the number is negative")}
     assert outcome.failures == {}
-    again = complete(DOUBLE, tasks, store, spread=HERE)
+    again = complete(DOUBLE, tasks, store, workers=HERE)
     assert again.computed == [] and again.faults == outcome.faults
 
 
 @pytest.mark.parametrize("function", ["work:no_space", "no_such_module:f"])
 def test_a_fault_of_the_machine_is_not(function: str, store: Store, make_task):
-    outcome = complete(Recipe(function), [make_task(1)], store, spread=HERE)
+    outcome = complete(Recipe(function), [make_task(1)], store, workers=HERE)
     assert list(outcome.failures) == ["item1"] and outcome.receipts == {}
     with pytest.raises(StepFailedError, match="item1"):
         check(outcome, "double", 1.0)
-    assert complete(DOUBLE, [make_task(1)], store, spread=HERE).computed == ["item1"]
+    assert complete(DOUBLE, [make_task(1)], store, workers=HERE).computed == ["item1"]
 
 
 def test_a_full_disk_is_named_without_a_trace(store: Store, make_task):
-    outcome = complete(Recipe("work:no_space"), [make_task(1)], store, spread=HERE)
+    outcome = complete(Recipe("work:no_space"), [make_task(1)], store, workers=HERE)
     assert outcome.failures == {"item1": "the disk is full"}
 
 
 def test_too_many_faults_fail_the_step(store: Store, make_task):
     tasks = [make_task(number) for number in (-2, -1, 1, 2)]
-    outcome = complete(DOUBLE, tasks, store, spread=HERE)
+    outcome = complete(DOUBLE, tasks, store, workers=HERE)
     check(outcome, "double", 0.5)
     with pytest.raises(StepFailedError, match="2 of 4 items are faulty"):
         check(outcome, "double", 0.4)
@@ -106,7 +106,7 @@ def test_too_many_faults_fail_the_step(store: Store, make_task):
 def test_a_stream_gives_each_job_its_own(store: Store, make_task):
     recipe = Recipe("work:stream", faults=("work:BadInputError",), job="work:Job")
     tasks = [make_task(number) for number in (1, -1, 2, 13, 3)]
-    outcome = complete(recipe, tasks, store, spread=Spread(workers=1, chunk=5))
+    outcome = complete(recipe, tasks, store, workers=Workers(count=1, chunk=5))
     assert sorted(outcome.computed) == ["item-1", "item1", "item2"]
     assert list(outcome.faults) == ["item-1"]
     assert sorted(outcome.failures) == ["item13", "item3"]
@@ -115,14 +115,14 @@ def test_a_stream_gives_each_job_its_own(store: Store, make_task):
 def test_what_was_begun_is_there_the_next_time(store: Store, make_task):
     recipe = Recipe("work:resumed", scratch=True)
     for _ in range(2):
-        assert complete(recipe, [make_task(2)], store, spread=HERE).failures
-    outcome = complete(recipe, [make_task(2)], store, spread=HERE)
+        assert complete(recipe, [make_task(2)], store, workers=HERE).failures
+    outcome = complete(recipe, [make_task(2)], store, workers=HERE)
     assert outcome.receipts["item2"].facts == {"seen": 2}
     assert not any((store.root / "scratch").iterdir())
 
 
 def test_the_journal_knows_when_and_where(store: Store, make_task):
-    outcome = complete(DOUBLE, [make_task(1)], store, spread=HERE)
+    outcome = complete(DOUBLE, [make_task(1)], store, workers=HERE)
     (entry,) = store.journal("double")
     assert entry["item"] == "item1"
     assert entry["fingerprint"] == outcome.receipts["item1"].fingerprint

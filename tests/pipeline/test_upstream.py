@@ -23,9 +23,8 @@ def given(tmp_path: Path):
 
     def upstream(*outputs: OutputFile) -> Upstream:
         receipt = Receipt(Ingredients("audio", 1, {}, {}, "", {}), outputs)
-        made = Upstream(
-            open_project(tmp_path), _receipts=dict.fromkeys(("audio", "flow"), {TRAILER: receipt})
-        )
+        receipts = {step: {TRAILER: receipt} for step in ("audio", "flow")}
+        made = Upstream(open_project(tmp_path), _receipts=receipts)
         vars(made)["sources"] = {TRAILER: SOURCE}
         return made
 
