@@ -55,8 +55,8 @@ from mmx.experts.weights import Place, require
 from mmx.flow.store import FlowHeader, FlowPair, FlowWriter, read_flow
 from mmx.media.audio import read_wav
 from mmx.media.clip import Clip
+from mmx.media.faults import Limits
 from mmx.media.frames import read_frames
-from mmx.media.limits import Limits
 from mmx.params import EmbedParams
 
 LITE = ("lite_appearance", "lite_scene", "lite_motion", "lite_audio")

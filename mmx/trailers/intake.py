@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from mmx.errors import UserError
 from mmx.layout import Layout
-from mmx.media.limits import Limits
+from mmx.media.faults import Limits
 from mmx.params import CollectionParams
 from mmx.trailers.inspection import Inspection, inspect_files
 from mmx.trailers.manifest import ManifestRow, genre_faults, read_manifest
