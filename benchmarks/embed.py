@@ -54,8 +54,8 @@ from mmx.experts.registry import get_expert
 from mmx.experts.weights import Place, require
 from mmx.flow.store import FlowHeader, FlowPair, FlowWriter, read_flow
 from mmx.media.clip import Clip
+from mmx.media.faults import Limits
 from mmx.media.frames import read_frames
-from mmx.media.limits import Limits
 from mmx.media.wav import read_wav
 from mmx.params import EmbedParams
 

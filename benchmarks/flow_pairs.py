@@ -12,8 +12,7 @@ from mmx.flow.parameters import TVL1Params
 from mmx.flow.quantise import quantise
 from mmx.flow.sampling import Pair, clip_pairs, spread
 from mmx.media.clip import Clip
-from mmx.media.faults import MediaFault
-from mmx.media.limits import Limits
+from mmx.media.faults import Limits, MediaFault
 from mmx.media.probe import probe
 from mmx.params import ScenesParams
 from mmx.scenes.shots import detect_shots, keep_clips

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmx.engine.store import Store
 from mmx.layout import Layout, find_root
-from mmx.media.limits import Limits
+from mmx.media.faults import Limits
 from mmx.params import Params, load_params
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from mmx.experts.base import Expert
 from mmx.experts.registry import get_expert
 from mmx.media.clip import Clip
-from mmx.media.limits import Limits
+from mmx.media.faults import Limits
 from mmx.params import EmbedParams
 
 

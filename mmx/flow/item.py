@@ -16,8 +16,8 @@ from mmx.flow.sampling import Pair, clip_pairs, nearest_frames
 from mmx.flow.store import FlowHeader, FlowPair, FlowWriter
 from mmx.flow.tvl1 import TVL1
 from mmx.media.clip import Clip
+from mmx.media.faults import Limits
 from mmx.media.frames import read_frames
-from mmx.media.limits import Limits
 from mmx.params import FlowParams
 
 FILE = "trailer.flow"

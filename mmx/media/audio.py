@@ -12,11 +12,10 @@ from subprocess import DEVNULL, PIPE, Popen
 from typing import IO, cast
 
 import ffmpeg
+from imageio_ffmpeg import get_ffmpeg_exe
 
-from mmx.media.faults import MediaFault
-from mmx.media.limits import DEFAULT_LIMITS, Limits
+from mmx.media.faults import DEFAULT_LIMITS, Limits, MediaFault
 from mmx.media.probe import Probe, probe
-from mmx.media.program import ffmpeg_program
 from mmx.media.source import FORMATS
 from mmx.params import AudioParams
 
@@ -69,7 +68,7 @@ def _command(video: Path, found: Probe, rate: int) -> list[str]:
         "aresample", osr=rate, ochl="mono", osf="s16", **{"async": 1, "first_pts": 0}
     )
     output = ffmpeg.output(sound, "pipe:1", format="s16le", acodec="pcm_s16le")
-    return output.global_args("-nostdin", "-copyts", "-v", "quiet").compile(ffmpeg_program())
+    return output.global_args("-nostdin", "-copyts", "-v", "quiet").compile(get_ffmpeg_exe())
 
 
 def _write_wav(command: list[str], path: Path, rate: int) -> int:

@@ -1,12 +1,28 @@
-"""The one exception that means: the video is at fault, not the machine."""
+"""When a video cannot serve: what it may not exceed, and the one exception that says so."""
+
+from dataclasses import dataclass
 
 from mmx.errors import UserError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds on a stranger's video, held before and while it is decoded."""
+
+    max_seconds: float = 1800.0
+    """Longest duration, in seconds, by the header and by the presentation times."""
+    max_pixels: int = 8192 * 4320
+    """Largest picture, width times height, as stored and as shown."""
+
+
+DEFAULT_LIMITS = Limits()
 
 
 class MediaFault(UserError):
     """A file cannot serve as a trailer; decoding it again would end the same way.
 
-    Equal files give equal messages: one sentence, without paths.
+    The video is at fault, not the machine. Equal files give equal messages: one sentence, without
+    paths.
     """
 
     def __init__(self, code: str, message: str) -> None:

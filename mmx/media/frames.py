@@ -11,8 +11,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from mmx.media.faults import MediaFault
-from mmx.media.limits import DEFAULT_LIMITS, Limits
+from mmx.media.faults import DEFAULT_LIMITS, Limits, MediaFault
 from mmx.media.pictures import decode, deinterlace
 from mmx.media.source import Source, blame, check_size, open_video
 from mmx.media.upright import upright_of

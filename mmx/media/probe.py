@@ -6,8 +6,8 @@ from pathlib import Path
 
 from av import VideoFrame
 
+from mmx.media.faults import DEFAULT_LIMITS, Limits
 from mmx.media.frames import shown_size
-from mmx.media.limits import DEFAULT_LIMITS, Limits
 from mmx.media.pictures import decode_packet, no_frames, packet_end, read_packets, stamp
 from mmx.media.source import Source, open_video, too_long
 from mmx.media.streams import SoundDigest, VideoDigest

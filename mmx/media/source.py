@@ -14,8 +14,7 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
-from mmx.media.faults import MediaFault
-from mmx.media.limits import Limits
+from mmx.media.faults import Limits, MediaFault
 
 FORMATS = ("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "ogg", "asf")
 """Demuxers that may read a trailer. None of them follows a reference to another file."""

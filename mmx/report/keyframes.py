@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 
 from mmx.media.clip import Clip
-from mmx.media.faults import MediaFault
+from mmx.media.faults import Limits, MediaFault
 from mmx.media.frames import read_frames
-from mmx.media.limits import Limits
 
 QUALITY = 72
 

@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 
 import ffmpeg
 import numpy as np
+from imageio_ffmpeg import get_ffmpeg_exe
 
-from mmx.media.program import ffmpeg_program
 from mmx.sample.sound import RATE
 
 Options = Mapping[str, str | int]
@@ -119,7 +119,7 @@ def _run(output: ffmpeg.nodes.OutputStream, data: bytes) -> None:
     """Run the program on `data`; raise RuntimeError with its last words if it fails."""
     command = output.global_args("-hide_banner", "-loglevel", "error")
     try:
-        command.run(cmd=ffmpeg_program(), input=data, quiet=True, overwrite_output=True)
+        command.run(cmd=get_ffmpeg_exe(), input=data, quiet=True, overwrite_output=True)
     except ffmpeg.Error as error:
         # ffmpeg.Error itself does not survive the way back from a worker process.
         raise RuntimeError(f"ffmpeg: {error.stderr.decode(errors='replace').strip()}") from None

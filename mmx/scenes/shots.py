@@ -19,8 +19,8 @@ from scenedetect.scene_manager import compute_downscale_factor
 
 from mmx.engine.rows import write_rows
 from mmx.media.clip import Clip
+from mmx.media.faults import DEFAULT_LIMITS, Limits
 from mmx.media.frames import read_frames
-from mmx.media.limits import DEFAULT_LIMITS, Limits
 from mmx.media.source import open_video
 from mmx.params import ScenesParams
 from mmx.scenes.detectors import FrameNumber, new_detector

@@ -99,8 +99,11 @@ def init(
     the manifest is written anew. With `params`, genres are checked too.
 
     Raises:
+        PathFault: `videos` is not a folder.
         TableError: the table of labels or the manifest cannot be read.
     """
+    if not videos.is_dir():
+        raise PathFault(f"{videos} is not a folder: name the one that your videos are in")
     table = read_csv(labels, LABELS)
     known = Table(REQUIRED, ()) if force else _known(layout.manifest)
     refused, entries = _sort_out(table, known)

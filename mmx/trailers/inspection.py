@@ -15,8 +15,7 @@ from mmx.engine.code import code_digest
 from mmx.engine.files import FileState, InputFile, unchanged
 from mmx.engine.pools.local import Lost, map_items
 from mmx.engine.progress import ItemProgress
-from mmx.media.faults import MediaFault
-from mmx.media.limits import Limits
+from mmx.media.faults import Limits, MediaFault
 from mmx.media.probe import Probe, probe
 
 NO_CACHE = (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from mmx.errors import UserError
 from mmx.layout import Layout
-from mmx.media.limits import Limits
+from mmx.media.faults import Limits
 from mmx.params import CollectionParams
 from mmx.project import Project
 from mmx.trailers.inspection import Inspection, inspect_files

@@ -56,6 +56,8 @@ def read_manifest(path: Path) -> list[ManifestRow]:
 
 def read_records(path: Path) -> Table:
     """Read the manifest as text; raise TableError if it is no table or lacks columns."""
+    if not path.exists():
+        raise TableError(f"{path.name} is not there yet: `mmx init` makes it")
     return read_csv(path, REQUIRED, defused=True)
 
 

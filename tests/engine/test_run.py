@@ -95,6 +95,14 @@ def test_a_full_disk_is_named_without_a_trace(store: Store, make_task):
     assert outcome.failures == {"item1": "the disk is full"}
 
 
+@pytest.mark.parametrize("spread", [HERE, Spread(workers=1)], ids=["here", "worker"])
+def test_an_expected_error_is_its_sentence_and_a_bug_keeps_its_trace(store, make_task, spread):
+    outcome = complete(Recipe("work:refuse"), [make_task(1)], store, spread=spread)
+    assert outcome.failures == {"item1": "1 is refused: give another"}
+    outcome = complete(Recipe("work:no_such"), [make_task(1)], store, spread=spread)
+    assert "Traceback" in outcome.failures["item1"] or "line" in outcome.failures["item1"]
+
+
 def test_too_many_faults_fail_the_step(store: Store, make_task):
     tasks = [make_task(number) for number in (-2, -1, 1, 2)]
     outcome = complete(DOUBLE, tasks, store, workers=HERE)

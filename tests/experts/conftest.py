@@ -21,7 +21,7 @@ from mmx.experts.registry import get_expert
 from mmx.experts.weights import Place, require
 from mmx.flow.store import FlowHeader, FlowPair, FlowWriter
 from mmx.media.clip import Clip
-from mmx.media.limits import Limits
+from mmx.media.faults import Limits
 from mmx.params import EmbedParams
 
 

@@ -8,8 +8,7 @@ from mmx.flow.item import FILE, flow_item, short_side_size
 from mmx.flow.quantise import dequantise
 from mmx.flow.store import read_flow, read_header
 from mmx.media.clip import Clip
-from mmx.media.faults import MediaFault
-from mmx.media.limits import Limits
+from mmx.media.faults import Limits, MediaFault
 from mmx.params import FlowParams
 
 SPEEDS = [(1.0, 0.0), (-0.5, 1.5)]

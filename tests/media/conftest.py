@@ -14,8 +14,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-
-from mmx.media.program import ffmpeg_program
+from imageio_ffmpeg import get_ffmpeg_exe
 
 SCENE = "testsrc2=s={size}:r={rate}:d={seconds}"
 TONE = "sine=f=440:r=44100:d={seconds}"
@@ -160,7 +159,7 @@ class Program:
     @staticmethod
     def run(*arguments: str | Path) -> bytes:
         """Run it with no input from the terminal; return what it wrote to the pipe."""
-        command = [ffmpeg_program(), "-nostdin", "-v", "error", "-y", *map(str, arguments)]
+        command = [get_ffmpeg_exe(), "-nostdin", "-v", "error", "-y", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, check=True).stdout
 
     remux = staticmethod(remux)

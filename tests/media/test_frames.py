@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from mmx.media import frames as frames_module
-from mmx.media.faults import MediaFault
+from mmx.media.faults import Limits, MediaFault
 from mmx.media.frames import read_frames
-from mmx.media.limits import Limits
 
 
 def images(path: Path, **options: object) -> np.ndarray:

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 
 from mmx.media import source as source_module
 from mmx.media.audio import extract_audio
-from mmx.media.faults import MediaFault
+from mmx.media.faults import Limits, MediaFault
 from mmx.media.frames import read_frames
-from mmx.media.limits import Limits
 from mmx.media.pictures import read_packets
 from mmx.media.probe import probe
 from mmx.media.source import blame, open_video

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mmx.media.audio import extract_audio
+from mmx.media.faults import DEFAULT_LIMITS
 from mmx.media.frames import read_frames
-from mmx.media.limits import DEFAULT_LIMITS
 from mmx.media.probe import probe
 from mmx.media.source import open_video
 

@@ -131,7 +131,7 @@ def test_another_python_is_adopted(project):
 @pytest.fixture
 def remux(project):
     """Writes a trailer's video anew by the ffmpeg program and accepts it; returns the trailer."""
-    from mmx.media.program import ffmpeg_program
+    from imageio_ffmpeg import get_ffmpeg_exe
 
     def write(*options: str) -> str:
         rows = (project.root / "data/trailers.csv").read_text().splitlines()[1:]
@@ -139,7 +139,7 @@ def remux(project):
         [path] = [p for p in (project.root / "data/videos").rglob("*") if p.stem in rows[0]]
         source = Path(path).resolve()
         path.unlink()
-        command = [ffmpeg_program(), "-v", "error", "-i", str(source), *options, str(path)]
+        command = [get_ffmpeg_exe(), "-v", "error", "-i", str(source), *options, str(path)]
         project.run(*command)
         project.run("mmx", "accept", name)
         return name

@@ -9,9 +9,8 @@ import pytest
 
 from mmx.engine.canonical import file_digest
 from mmx.engine.rows import ROWS, read_rows
-from mmx.media.faults import MediaFault
+from mmx.media.faults import Limits, MediaFault
 from mmx.media.frames import read_frames
-from mmx.media.limits import Limits
 from mmx.media.probe import probe
 from mmx.params import ScenesParams
 from mmx.sample import GENRES, STYLES, SampleError, SampleReport, generate

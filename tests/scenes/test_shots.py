@@ -19,9 +19,8 @@ from hypothesis import strategies as st
 
 from mmx.engine.rows import read_rows
 from mmx.media.clip import Clip
-from mmx.media.faults import MediaFault
+from mmx.media.faults import Limits, MediaFault
 from mmx.media.frames import read_frames
-from mmx.media.limits import Limits
 from mmx.media.probe import probe
 from mmx.params import ScenesParams
 from mmx.scenes.shots import SCHEMA, Shots, detect_item, detect_shots, keep_clips

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mmx.engine.errors import StoreError
 from mmx.engine.progress import count_part
 from mmx.engine.rows import write_rows
 
@@ -51,6 +52,10 @@ def in_parts(*, number: int, out: Path) -> dict[str, Any]:
 
 def no_space(*, number: int, out: Path) -> dict[str, Any]:
     raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def refuse(*, number: int, out: Path) -> dict[str, Any]:
+    raise StoreError(f"{number} is refused: give another")
 
 
 def counted(*, number: int, log: Path, out: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from mmx.media.limits import Limits
+from mmx.media.faults import Limits
 from mmx.trailers.inspection import Inspection
 
 

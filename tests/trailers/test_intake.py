@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
+from imageio_ffmpeg import get_ffmpeg_exe
 
 from mmx.engine.files import FileState, InputChangedError, InputFile
 from mmx.layout import Layout
-from mmx.media.limits import Limits
-from mmx.media.program import ffmpeg_program
+from mmx.media.faults import Limits
 from mmx.params import CollectionParams
 from mmx.trailers import Ingested, IngestError, TableError, accept, ingest, init
 from mmx.trailers import inspection as inspection_module
@@ -29,7 +29,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("video") / "v.mp4"
     inputs = ["-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=0.5", "-f", "lavfi", "-i", "sine=d=0.5"]
     coding = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", str(path)]
-    command = [ffmpeg_program(), "-nostdin", "-loglevel", "error", *inputs, *coding]
+    command = [get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", *inputs, *coding]
     subprocess.run(command, check=True)
     return path.read_bytes()
 

@@ -1,0 +1,357 @@
+"""What a user can get wrong: one sentence with the way out, an exit code, and never a traceback."""
+
+import importlib
+import pkgutil
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import mmx
+from mmx.cli import main
+from mmx.engine.errors import StepFailedError, StoreBusyError
+from mmx.errors import UserError
+from mmx.params import ParamsError
+from mmx.project import open_project
+
+TOP = Path(__file__).parents[2]
+Damage = Callable[[Path], None]
+
+NOT_WRITTEN = (
+    "is damaged, or is not what its step wrote: "
+    "`mmx repair` takes it out, `dvc repro` makes it again"
+)
+STEPS = (
+    "scenes, audio, flow, embed@lite_appearance, embed@lite_audio, embed@lite_motion, "
+    "embed@lite_scene"
+)
+COLUMNS = "trailer_id, title, year, genres, video, sha256"
+PINS = "take it from your last commit, or delete it to pin anew"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One wrong use: what is done to the project, the command, and all that is said."""
+
+    arguments: str
+    said: str
+    damage: Damage = lambda root: None
+    exit_code: int = 1
+
+
+def write(name: str, content: bytes | str) -> Damage:
+    """Replace a file."""
+
+    def damage(root: Path) -> None:
+        remove(name)(root)
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content.encode() if isinstance(content, str) else content)
+
+    return damage
+
+
+def remove(name: str) -> Damage:
+    """Remove a file or a folder."""
+
+    def damage(root: Path) -> None:
+        path = root / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
+
+    return damage
+
+
+def folder(name: str) -> Damage:
+    """Put a folder where a file should be."""
+
+    def damage(root: Path) -> None:
+        remove(name)(root)
+        (root / name).mkdir()
+
+    return damage
+
+
+def truncate(name: str) -> Damage:
+    """Cut a file in half, without touching other names of its bytes."""
+
+    def damage(root: Path) -> None:
+        content = (root / name).read_bytes()
+        write(name, content[: len(content) // 2])(root)
+
+    return damage
+
+
+def other_table(name: str) -> Damage:
+    """Put a sound Parquet file of something else in a table's place."""
+
+    def damage(root: Path) -> None:
+        remove(name)(root)
+        pq.write_table(pa.table({"other": [1]}), root / name)
+
+    return damage
+
+
+def append(name: str, text: str) -> Damage:
+    """Add lines to a file."""
+    return lambda root: write(name, (root / name).read_text() + text)(root)
+
+
+def receipts(root: Path) -> str:
+    """Return a file of receipts, by name."""
+    return min((root / "data/clips/_receipts").iterdir()).relative_to(root).as_posix()
+
+
+CASES = [
+    Case(
+        "status",
+        "ROOT/params.yaml does not exist: run mmx in a project's top folder",
+        remove("params.yaml"),
+    ),
+    Case("status", "ROOT/params.yaml is not UTF-8: byte 0", write("params.yaml", b"\xff")),
+    Case(
+        "plan",
+        "ROOT/params.yaml is not YAML: line 1: expected the node content, but found '<stream end>'",
+        write("params.yaml", "a: ["),
+    ),
+    Case(
+        "experts",
+        "ROOT/params.yaml cannot be read: Is a directory",
+        folder("params.yaml"),
+    ),
+    Case(
+        "verify",
+        "ROOT/params.yaml is not YAML: line 1: the key 'profile' is there twice",
+        append("params.yaml", "\nprofile: lite\n"),
+    ),
+    Case(
+        "retry",
+        "ROOT/params.yaml is not YAML: month must be in 1..12",
+        write("params.yaml", "when: 2024-13-45"),
+    ),
+    Case(
+        "prune",
+        "ROOT/params.yaml: the file: Input should be a valid dictionary or instance of Params",
+        write("params.yaml", ""),
+    ),
+    Case(
+        "repair",
+        "ROOT/params.yaml: extra: Extra inputs are not permitted",
+        append("params.yaml", "\nextra: 1\n"),
+    ),
+    Case(
+        "status",
+        "trailers.csv is not there yet: `mmx init` makes it",
+        remove("data/trailers.csv"),
+    ),
+    Case(
+        "accept t00001",
+        "trailers.csv is not there yet: `mmx init` makes it",
+        remove("data/trailers.csv"),
+    ),
+    Case("accept nobody", "trailers.csv has 0 rows of 'nobody', not one"),
+    Case(
+        "plan",
+        "trailers.csv cannot be read, byte 0 is not UTF-8: save it as CSV in UTF-8",
+        write("data/trailers.csv", b"\xff"),
+    ),
+    Case(
+        "status",
+        f"trailers.csv has no column {COLUMNS}; it has a, b",
+        write("data/trailers.csv", "a,b\n"),
+    ),
+    Case("status", "trailers.csv cannot be read: Is a directory", folder("data/trailers.csv")),
+    Case(
+        "adopt flow",
+        "data/sources.parquet is not there yet: `dvc repro ingest` makes it",
+        remove("data/sources.parquet"),
+    ),
+    Case("prune", f"data/sources.parquet {NOT_WRITTEN}", truncate("data/sources.parquet")),
+    Case(
+        "trace t00001", f"data/sources.parquet {NOT_WRITTEN}", other_table("data/sources.parquet")
+    ),
+    Case("adopt flow", f"data/sources.parquet {NOT_WRITTEN}", folder("data/sources.parquet")),
+    Case("status", f"RECEIPTS {NOT_WRITTEN}", lambda root: truncate(receipts(root))(root)),
+    Case("plan", f"RECEIPTS {NOT_WRITTEN}", lambda root: write(receipts(root), "[]\n")(root)),
+    Case("retry scenes", f"RECEIPTS {NOT_WRITTEN}", lambda root: folder(receipts(root))(root)),
+    Case(
+        "audit",
+        f"data/features/receipts.parquet {NOT_WRITTEN}",
+        truncate("data/features/receipts.parquet"),
+    ),
+    Case(
+        "publish out",
+        "the feature store is not sound: receipts.parquet: file: expected present, found missing",
+        remove("data/features/receipts.parquet"),
+    ),
+    Case(
+        "publish out",
+        "data/trailers.parquet is not there yet: `dvc repro ingest` makes it",
+        remove("data/trailers.parquet"),
+    ),
+    Case("publish data", "data is not empty: name a new folder"),
+    Case("publish out", "out is not empty: name a new folder", write("out", "a file")),
+    Case(
+        "similar t00001",
+        "data/trailer_embeddings.parquet is not there yet: `dvc repro` makes it",
+        remove("data/trailer_embeddings.parquet"),
+    ),
+    Case(
+        "similar t00001",
+        f"data/trailer_embeddings.parquet {NOT_WRITTEN}",
+        other_table("data/trailer_embeddings.parquet"),
+    ),
+    Case(
+        "similar t00001", f"data/trailers.parquet {NOT_WRITTEN}", truncate("data/trailers.parquet")
+    ),
+    Case(
+        "similar nobody",
+        "nobody has no embedding: it is not in the collection, or has too few clips",
+    ),
+    Case("predict film.mp4", "models/coarse is not there yet: `dvc repro train` makes it"),
+    Case(
+        "predict film.mp4", f"models/coarse {NOT_WRITTEN}", write("models/coarse/model.json", "[]")
+    ),
+    Case("trace nobody", "nobody has no rows: `mmx status` says how far its steps are"),
+    Case("trace t00001 --clip 99", "t00001 has no clip 99"),
+    Case("retry nothing", f"there is no step 'nothing'; there are {STEPS}"),
+    Case("adopt nothing", f"there is no step 'nothing'; there are {STEPS}"),
+    Case(
+        "tools",
+        "mmx/tools.yaml is missing: run `mmx tools --write`",
+        remove("mmx/tools.yaml"),
+    ),
+    Case(
+        "tools",
+        "mmx/tools.yaml does not name versions: run `mmx tools --write`",
+        write("mmx/tools.yaml", "[]"),
+    ),
+    Case(
+        "weights verify",
+        f"weights.lock.yaml is not a list of pinned weights: ROOT/weights.lock.yaml is not UTF-8: "
+        f"byte 0; {PINS}",
+        write("weights.lock.yaml", b"\xff"),
+    ),
+    Case(
+        "weights verify",
+        "weights.lock.yaml is not a list of pinned weights: "
+        f"'list' object has no attribute 'items'; {PINS}",
+        write("weights.lock.yaml", "- a"),
+    ),
+    Case(
+        "init --videos none --labels none.csv",
+        "none is not a folder: name the one that your videos are in",
+    ),
+    Case("init --videos data --labels none.csv", "none.csv does not exist"),
+    Case("init --videos data --labels data", "data cannot be read: Is a directory"),
+    Case("sample data", "data is there already and not empty: name a new folder"),
+    Case(
+        "prune",
+        "the item store cannot be written: File exists",
+        write(".mmx", ""),
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.arguments}: {case.said[:40]}")
+def test_a_wrong_use_is_one_sentence(case: Case, root: Path, monkeypatch, capsys):
+    shard = receipts(root)
+    case.damage(root)
+    monkeypatch.setattr(sys, "argv", ["mmx", *case.arguments.split()])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    told = capsys.readouterr().err
+    said = case.said.replace("ROOT", str(root)).replace("RECEIPTS", shard)
+    # Before it may stand how far the command came.
+    assert told[told.index("error: ") :] == f"error: {said}\n"
+    assert ended.value.code == case.exit_code and "Traceback" not in told
+
+
+@pytest.mark.parametrize(
+    "arguments", ["frobnicate", "status --frobnicate", "adopt flow --sample 0", "profile huge"]
+)
+def test_wrong_usage_ends_with_two(arguments: str, root: Path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["mmx", *arguments.split()])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2 and "Usage" in capsys.readouterr().err
+
+
+def test_a_store_in_use_has_an_exit_code_of_its_own(root: Path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["mmx", "prune"])
+    with open_project(root).store.locked("flow"), pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 5
+    assert "another run is using the item store: flow, process " in capsys.readouterr().err
+
+
+def exceptions() -> Iterator[type[Exception]]:
+    """Yield every class of exception that mmx defines."""
+    for module in pkgutil.walk_packages(mmx.__path__, "mmx."):
+        for value in vars(importlib.import_module(module.name)).values():
+            own = isinstance(value, type) and value.__module__ == module.name
+            if own and issubclass(value, Exception):
+                yield value
+
+
+def test_every_error_of_mmx_is_the_users_and_its_exit_code_is_documented():
+    text = (TOP / "docs" / "commands.md").read_text().partition("## Exit codes")[2]
+    documented = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
+    found = set(exceptions())
+    assert len(found) > 23
+    for kind in found:
+        assert issubclass(kind, UserError), kind
+        assert kind.__doc__ and kind.exit_code in documented, kind
+    codes = {kind: kind.exit_code for kind in found if kind.exit_code != 1}
+    assert codes.items() >= {StepFailedError: 3, StoreBusyError: 5}.items()
+    assert ParamsError.exit_code == 1
+
+
+@pytest.mark.parametrize("module", ["mmx.errors", "mmx.training"])
+def test_an_error_costs_a_stage_no_heavy_import(module: str, tmp_path: Path):
+    code = (
+        f"import sys, {module}; print(*{{'numpy', 'pyarrow', 'torch', 'yaml'}} & {{*sys.modules}})"
+    )
+    done = python(tmp_path, "-c", code)
+    assert (done.returncode, done.stdout) == (0, "\n")
+
+
+def python(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a folder, with the project's own modules."""
+    command = [sys.executable, *arguments]
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(TOP), "HOME": str(root)}
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+
+
+def test_a_stage_ends_in_a_sentence(tmp_path: Path):
+    done = python(tmp_path, "-m", "stages.scenes")
+    said = "params.yaml does not exist: run mmx in a project's top folder"
+    assert (done.returncode, done.stderr) == (1, f"error: {tmp_path}/{said}\n")
+
+
+def test_a_failed_step_ends_in_a_sentence_and_its_own_exit_code(root: Path):
+    (root / "data" / "videos" / "t00001.mp4").unlink()
+    for path in (root / "data" / "flow").glob("*.flow"):
+        path.unlink()
+    done = python(root, "-m", "stages.embed", "lite_motion")
+    assert done.returncode == 3 and "Traceback" not in done.stderr
+    assert re.search(
+        r"^error: embed@lite_motion: \S+\.flow is missing; ", done.stderr, re.MULTILINE
+    )
+
+
+def test_dvc_shows_the_sentence_of_a_stage_and_no_trace(tmp_path: Path):
+    command = f"{sys.executable} -m stages.scenes"
+    (tmp_path / "dvc.yaml").write_text(f"stages:\n  scenes:\n    cmd: {command}\n")
+    assert python(tmp_path, "-m", "dvc", "init", "--no-scm", "--quiet").returncode == 0
+    done = python(tmp_path, "-m", "dvc", "repro")
+    told = done.stdout + done.stderr
+    assert done.returncode and f"error: {tmp_path}/params.yaml does not exist" in told
+    assert "Traceback" not in told
