@@ -101,7 +101,7 @@ FLOW = Step(
 )
 
 
-def embed_output(expert: str) -> Output:
+def embed_output(expert: str) -> TableOutput:
     """Return where the embeddings of an expert lie, whether or not it is still registered."""
     return TableOutput(f"data/embeddings/{expert}", letter="e")
 
