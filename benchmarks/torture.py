@@ -30,6 +30,7 @@ from benchmarks.simulated_items import SLOW
 from mmx.audit.repair import repair
 from mmx.audit.verify import Finding, verify
 from mmx.dvc_state.history import History
+from mmx.outputs import is_receipts
 from mmx.project import Project, open_project
 
 OUTPUTS = ("data/clips", "data/audio", "data/flow", "data/embeddings", "data/features",
@@ -181,7 +182,7 @@ def artefacts(project: Project) -> list[Path]:
     folders += [project.layout.videos, project.store.root / "objects"]
     folders += [project.store.root / "receipts"]
     cache = History(root).cache
-    folders += [cache] if cache else []
+    folders += [cache.folder] if cache else []
     found: dict[tuple[int, int], Path] = {}
     for folder in folders:
         for path in [folder] if folder.is_file() else sorted(folder.rglob("*")):
@@ -219,7 +220,7 @@ def kind_of(path: Path, project: Project) -> str:
         return f"store {path.relative_to(project.store.root).parts[0]}"
     if path.is_relative_to(root / ".dvc"):
         return "DVC cache"
-    if path.parent.name == "_receipts":
+    if is_receipts(path.as_posix()):
         return "receipts"
     top, *parts = path.relative_to(root).parts
     return parts[0] if top == "data" else top

@@ -2,20 +2,29 @@ import hashlib
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from mmx.engine.parquet import UNREADABLE, write_parquet
-from mmx.engine.receipt import ReceiptError
+from mmx.engine.receipt import Receipt, ReceiptError
 from mmx.engine.rows import encode_rows, read_rows
 from mmx.engine.run import Recipe, Workers, complete
 from mmx.engine.shards import by_shard, shard_of
 from mmx.engine.store import Store
 from mmx.outputs import (
     FilesOutput,
+    Output,
     TableOutput,
+    TreeOutput,
+    content_files,
+    damaged_rows,
     item_rows,
     read_receipts,
+    receipt_files,
+    receipts_name,
+    sound_receipts,
+    stray_rows,
     write_receipts,
 )
 
@@ -98,7 +107,7 @@ def test_files_are_links_and_faults_have_none(store: Store, make_task, tmp_path:
 def test_receipts_that_were_edited_are_refused(store: Store, make_task, tmp_path: Path):
     outcome = complete(Recipe("work:double"), [make_task(2)], store, workers=HERE)
     write_receipts(tmp_path, outcome.receipts)
-    (path,) = (tmp_path / "_receipts").iterdir()
+    (path,) = receipt_files(tmp_path)
     path.write_text(path.read_text().replace('"double.factor":2', '"double.factor":3'))
     with pytest.raises(ReceiptError):
         read_receipts(tmp_path)
@@ -117,3 +126,76 @@ def test_whatever_a_damaged_table_raises_is_known(tmp_path: Path):
         except UNREADABLE as error:
             kinds.add(type(error))
     assert {OSError, UnicodeDecodeError, pa.ArrowInvalid} <= kinds
+
+
+def test_where_everything_lies(store: Store, make_task, tmp_path: Path):
+    rows, files = made_rows(store, make_task), made_files(store, make_task)
+    TABLE.write(tmp_path / "rows", rows, store)
+    FilesOutput("", suffix=".txt").write(tmp_path / "files", files, store)
+    TreeOutput("").write(tmp_path / "tree", {"all": files["item2"]}, store)
+    shard = f"{int(hashlib.sha256(b'item2').hexdigest()[:2], 16) // 4:02x}"
+    assert f"c{shard}.parquet" in tree(tmp_path / "rows")
+    assert f"_receipts/r{shard}.jsonl" == receipts_name("item2")
+    assert (
+        receipts_name("item2") in tree(tmp_path / "rows").keys() & tree(tmp_path / "files").keys()
+    )
+    assert set(content_files(tmp_path / "files")) == {"item2.txt"}
+    (output,) = files["item2"].outputs
+    assert set(tree(tmp_path / "tree")) == {output.name, receipts_name("all")}
+
+
+def made_rows(store: Store, make_task) -> dict[str, Receipt]:
+    tasks = [make_task(number) for number in range(9)]
+    return complete(Recipe("work:rows"), tasks, store, spread=HERE).receipts
+
+
+def made_files(store: Store, make_task) -> dict[str, Receipt]:
+    recipe = Recipe("work:double", faults=("work:BadInputError",))
+    return complete(recipe, [make_task(-1), make_task(2)], store, spread=HERE).receipts
+
+
+@pytest.mark.parametrize(
+    "output", [TABLE, FilesOutput("out", suffix=".txt")], ids=["table", "files"]
+)
+def test_every_file_is_accounted_for_by_receipts_that_are_named(
+    output: Output, store: Store, make_task, tmp_path: Path
+):
+    receipts = (made_rows if output.table else made_files)(store, make_task)
+    out = output.path(tmp_path)
+    output.write(out, receipts, store)
+    assert content_files(out).keys() == output.names(receipts)
+    for name in content_files(out):
+        made = sound_receipts(out / output.receipts_of_file(name))
+        assert name in output.names(made)
+
+
+def test_rows_that_are_damaged_and_rows_that_are_strays(store: Store, make_task, tmp_path: Path):
+    receipts = made_rows(store, make_task)
+    TABLE.write(TABLE.path(tmp_path), receipts, store)
+    path = TABLE.shard_path(tmp_path, "item2")
+    own = TABLE.shared_files(receipts)[path.name]
+    assert damaged_rows(path, own) == stray_rows(path, own) == []
+    table = pq.read_table(path)
+    clip = pc.if_else(pc.equal(table["trailer_id"], "item2"), 99, table["clip"])
+    changed = table.set_column(1, "clip", clip.cast(table["clip"].type))
+    strange = table.slice(0, 1).set_column(0, "trailer_id", pa.array(["stranger"]))
+    write_parquet(pa.concat_tables([changed, strange]), path)
+    assert damaged_rows(path, own) == ["item2"]
+    assert stray_rows(path, own) == ["stranger"]
+    path.write_bytes(b"damage")
+    assert damaged_rows(path, own) == list(own) and stray_rows(path, own) == []
+
+
+def test_a_damaged_line_costs_no_other_receipt(store: Store, make_task, tmp_path: Path):
+    crowded = next(items for items in by_shard(f"item{n}" for n in range(99)).values() if items[1:])
+    tasks = [make_task(int(item.removeprefix("item"))) for item in crowded]
+    receipts = complete(Recipe("work:double"), tasks, store, spread=HERE).receipts
+    write_receipts(tmp_path, receipts)
+    (path,) = receipt_files(tmp_path)
+    first, *others = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([first[:-9] + b"\n", *others]))
+    left = {item: receipts[item] for item in crowded[1:]}
+    assert sound_receipts(path) == left
+    assert sound_receipts(tmp_path / "nothing") == {}
+    with pytest.raises(ReceiptError):
+        read_receipts(tmp_path)

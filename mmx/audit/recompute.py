@@ -27,7 +27,7 @@ from mmx.engine.canonical import file_digest
 from mmx.errors import UserError
 from mmx.experts.registry import expert_names, get_expert
 from mmx.features.read import list_experts, read_table
-from mmx.features.schema import RECEIPTS
+from mmx.features.schema import RECEIPTS, expert_table
 from mmx.outputs import ITEM, read_receipts
 from mmx.params import Params
 from mmx.pipeline.registry import all_tools, known_step, with_needs
@@ -125,7 +125,7 @@ def draw(store: Path, count: int, seed: int) -> list[Row]:
     chance = random.Random(seed)
     piles = []
     for expert in sorted(list_experts(store)):
-        if any((store / expert).glob("e*.parquet")):
+        if expert_table(expert).paths(store):
             table = read_table(store / expert, columns=[ITEM, "clip"])
             pairs = zip(table[ITEM].to_pylist(), table["clip"].to_pylist(), strict=True)
             pile = [Row(expert, trailer, clip) for trailer, clip in pairs]

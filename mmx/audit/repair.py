@@ -101,10 +101,10 @@ def secure(tree: Tree, stages: set[str], damaged: set[Path]) -> None:
 
 
 def all_receipts(tree: Tree, step: ItemStep) -> Iterator[tuple[str, Receipt]]:
-    """Yield (item, receipt) of what a step made, as far as anybody has a sound record of it.
+    """Yield (item, receipt) of what a step made, as far as there is a sound receipt of it.
 
-    A receipt stands in the store, in the step's output, in the work tree or cached, and in the
-    feature store's table: for one that is damaged here there is another.
+    A receipt stands in the step's output, in the work tree or in DVC's cache, and in the feature
+    store's table: where one is damaged, there is another.
     """
     present = [
         pair for path in receipt_files(tree.out(step)) for pair in sound_receipts(path).items()

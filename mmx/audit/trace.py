@@ -115,7 +115,7 @@ class Records:
         return step.output if step else None
 
     def receipts(self, step: str) -> Iterator[Receipt]:
-        """Yield the trailer's receipts of a step: present, published, in the store, in history."""
+        """Yield the trailer's receipts of a step: present, published, of earlier versions."""
         output = self.output(step)
         if output:
             present = sound_receipts(output.path(self.layout.root) / receipts_name(self.trailer))
@@ -203,7 +203,7 @@ def trace(
 
 
 def no_such_row(trailer: str, expert: str | None, fingerprint: str | None) -> str:
-    """Return the sentence for a row that nobody knows of."""
+    """Return the sentence for a row of which no receipt was found."""
     what = f"rows of {expert}" if expert else "rows"
     if fingerprint:
         return f"{trailer} has no {what} with fingerprint {fingerprint}, nor had in any commit"
@@ -211,7 +211,7 @@ def no_such_row(trailer: str, expert: str | None, fingerprint: str | None) -> st
 
 
 def chain(step: str, records: Records, fingerprint: str | None = None) -> Made | None:
-    """Return the item of a step and all that it was made of; None where nobody knows it."""
+    """Return the item of a step and all that it was made of; None without a receipt."""
     for receipt in records.receipts(step):
         if fingerprint is None or receipt.fingerprint.startswith(fingerprint):
             return explain(receipt, records)

@@ -21,6 +21,7 @@ from mmx.experts.base import Packaged, Weights
 from mmx.experts.registry import get_expert
 from mmx.experts.weights import Place, list_weights, weights_folder
 from mmx.experts.weights import verify as verify_weights
+from mmx.features.schema import RECEIPTS
 from mmx.features.validate import validate
 from mmx.outputs import (
     content_files,
@@ -384,7 +385,7 @@ def collection_inputs(inspection: Inspection, step: CollectionStep) -> dict[str,
 def read_by_learning(inspection: Inspection) -> Iterator[Path]:
     """Yield the files of which steps that see all trailers take digests."""
     layout = inspection.tree.project.layout
-    yield from (layout.trailers, layout.splits, layout.features / "receipts.parquet")
+    yield from (layout.trailers, layout.splits, layout.features / RECEIPTS)
     for model in (layout.coarse, layout.fine):
         yield from receipt_files(model)
 

@@ -8,13 +8,16 @@ import yaml
 from benchmarks import simulated
 from mmx.audit.repair import Repair, repair
 from mmx.audit.verify import Kind, verify
-from mmx.engine.shards import shard_of
 from mmx.engine.store import StoreBusyError
-from mmx.outputs import read_receipts
+from mmx.outputs import read_receipts, receipts_name
 from mmx.project import Project
+from mmx.steps import scenes
+from mmx.steps.embed import embed_step
 
 TRAILER = "t00002"
-SHARD = shard_of(TRAILER)
+RECEIPTS = receipts_name(TRAILER)
+CLIP_ROWS = scenes.OUTPUT.shard_path(Path(), TRAILER).name
+EXPERT_ROWS = embed_step("lite_scene").output.shard_path(Path(), TRAILER).name
 Flip = Callable[[Path], None]
 Rerun = Callable[[Project], dict[str, int]]
 Outputs = Callable[[Path], dict[str, bytes]]
@@ -41,8 +44,8 @@ def test_nothing_to_repair_changes_nothing(project: Project, outputs: Outputs) -
     [
         (f"data/flow/{TRAILER}.flow", {"flow"}, {"flow": 1}),
         (f"data/audio/{TRAILER}.wav", {"audio"}, {"audio": 1}),
-        (f"data/embeddings/lite_motion/e{SHARD}.parquet", {"embed@lite_motion"}, {}),
-        (f"data/flow/_receipts/r{SHARD}.jsonl", {"flow"}, {}),
+        (f"data/embeddings/lite_motion/{EXPERT_ROWS}", {"embed@lite_motion"}, {}),
+        (f"data/flow/{RECEIPTS}", {"flow"}, {}),
         ("data/features/receipts.parquet", {"features"}, {}),
         ("data/trailers.parquet", {"ingest"}, {}),
     ],
@@ -107,9 +110,9 @@ def test_rows_of_a_damaged_shard_are_made_again_where_no_store_has_them(
 ) -> None:
     expected = outputs(project.layout.root)
     shutil.rmtree(project.store.root)
-    flip(project.layout.embeddings("lite_scene") / f"e{SHARD}.parquet")
+    flip(project.layout.embeddings("lite_scene") / EXPERT_ROWS)
     repair(project)
-    inside = sum(shard_of(name) == SHARD for name in read_receipts(project.layout.clips))
+    inside = sum(receipts_name(name) == RECEIPTS for name in read_receipts(project.layout.clips))
     assert rerun(project)["embed@lite_scene"] <= inside
     assert outputs(project.layout.root) == expected
 
@@ -134,7 +137,7 @@ def test_a_damaged_receipt_of_the_store_costs_nothing(
     expected = outputs(project.layout.root)
     fingerprint = read_receipts(project.layout.clips)[TRAILER].fingerprint
     flip(project.store.receipt_path("scenes", fingerprint))
-    other = next(shard for shard in project.layout.clips.glob("c*") if shard.stem[1:] != SHARD)
+    other = next(shard for shard in project.layout.clips.glob("c*") if shard.name != CLIP_ROWS)
     flip(other)
     assert "scenes" in repair(project).stages
     assert project.store.find("scenes", fingerprint)
@@ -148,7 +151,7 @@ def test_with_two_damaged_receipts_the_feature_store_has_a_third(
     expected = outputs(project.layout.root)
     fingerprint = read_receipts(project.layout.clips)[TRAILER].fingerprint
     flip(project.store.receipt_path("scenes", fingerprint))
-    flip(project.layout.clips / f"_receipts/r{SHARD}.jsonl")
+    flip(project.layout.clips / RECEIPTS)
     repair(project)
     assert project.store.find("scenes", fingerprint)
     assert computed(rerun(project)) == {}
@@ -230,7 +233,7 @@ def test_dvc_repro_mends_it_and_the_lock_is_as_before(
     root = project.layout.root
     expected, lock = outputs(root), (root / "dvc.lock").read_bytes()
     flip(project.layout.flow / f"{TRAILER}.flow")
-    flip(project.layout.clips / f"c{SHARD}.parquet")
+    flip(project.layout.clips / CLIP_ROWS)
     repair(project)
     told = simulated.dvc(root, "repro", "flow")
     assert "scenes: 0 computed, 5 reused" in told

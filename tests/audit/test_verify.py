@@ -16,16 +16,19 @@ from mmx.dvc_state.history import History
 from mmx.engine.parquet import write_parquet
 from mmx.engine.receipt import Receipt
 from mmx.engine.run import Outcome
-from mmx.engine.shards import shard_of
 from mmx.experts.base import Packaged
 from mmx.experts.registry import get_expert
+from mmx.outputs import ALL, receipt_files, receipts_name
 from mmx.pipeline.ingredients import ingredients_of
 from mmx.pipeline.run import cached_output, lay_out
 from mmx.project import Project, open_project
-from mmx.steps import train
+from mmx.steps import scenes, train
+from mmx.steps.embed import embed_step
 
 TRAILER = "t00002"
-SHARD = shard_of(TRAILER)
+RECEIPTS = receipts_name(TRAILER)
+CLIP_ROWS = scenes.OUTPUT.shard_path(Path(), TRAILER).name
+EXPERT_ROWS = embed_step("lite_scene").output.shard_path(Path(), TRAILER).name
 MODALITIES = {"motion": ("lite_motion",)}
 Flip = Callable[[Path], None]
 ReplaceFile = Callable[[Path, bytes], None]
@@ -69,9 +72,9 @@ def test_progress_ends_at_all_bytes(project: Project) -> None:
         f"data/videos/{TRAILER}.mp4",
         f"data/audio/{TRAILER}.wav",
         f"data/flow/{TRAILER}.flow",
-        f"data/clips/c{SHARD}.parquet",
-        f"data/embeddings/lite_motion/e{SHARD}.parquet",
-        f"data/flow/_receipts/r{SHARD}.jsonl",
+        f"data/clips/{CLIP_ROWS}",
+        f"data/embeddings/lite_motion/{EXPERT_ROWS}",
+        f"data/flow/{RECEIPTS}",
         "data/features/README.md",
         "data/features/receipts.parquet",
         "data/sources.parquet",
@@ -116,13 +119,13 @@ def test_a_damaged_shard_is_found_though_its_listing_is_damaged_too(
     project: Project, flip: Flip, replace_file: ReplaceFile
 ) -> None:
     """In bytes that hold no row: those its receipts would find."""
-    shard = project.layout.clips / f"c{SHARD}.parquet"
+    shard = project.layout.clips / CLIP_ROWS
     content = shard.read_bytes()
     writer = b"parquet-cpp-arrow version"
     assert writer in content
     replace_file(shard, content.replace(writer, writer.upper()))
     version = History(project.layout.root).now
-    listing = version.object(version.outs["data/clips"])
+    listing = version.cache.path(version.outs["data/clips"])
     flip(listing)
     assert found(verify(project)) == [
         ("changed", listing.relative_to(project.layout.root).as_posix()),
@@ -142,10 +145,10 @@ def test_a_damaged_inode_is_named_with_all_its_links(project: Project, flip: Fli
 def test_a_shard_shared_with_the_feature_store_is_one_artefact(
     project: Project, flip: Flip
 ) -> None:
-    flip(project.layout.clips / f"c{SHARD}.parquet")
+    flip(project.layout.clips / CLIP_ROWS)
     (finding,) = verify(project).findings
-    assert finding.name == f"data/clips/c{SHARD}.parquet"
-    assert f"data/features/clips/c{SHARD}.parquet" in finding.links
+    assert finding.name == f"data/clips/{CLIP_ROWS}"
+    assert f"data/features/clips/{CLIP_ROWS}" in finding.links
 
 
 def test_of_a_damaged_copy_the_original_is_not_reported(
@@ -180,10 +183,10 @@ def test_for_damaged_sources_no_video_is_reported(
 def test_for_changed_facts_in_an_output_directory_the_store_is_not_reported(
     project: Project, replace_file: ReplaceFile
 ) -> None:
-    path = project.layout.flow / f"_receipts/r{SHARD}.jsonl"
+    path = project.layout.flow / RECEIPTS
     content = path.read_bytes().replace(b'"pairs":1', b'"pairs":2')
     replace_file(path, content)
-    assert named(project, Kind.CHANGED, f"data/flow/_receipts/r{SHARD}.jsonl")
+    assert named(project, Kind.CHANGED, f"data/flow/{RECEIPTS}")
 
 
 @pytest.mark.parametrize("quick", [False, True])
@@ -192,7 +195,7 @@ def test_for_changed_facts_in_an_output_directory_the_store_is_not_reported(
     [
         f"data/videos/{TRAILER}.mp4",
         f"data/audio/{TRAILER}.wav",
-        f"data/clips/c{SHARD}.parquet",
+        f"data/clips/{CLIP_ROWS}",
         "data/trailers.parquet",
     ],
 )
@@ -233,7 +236,7 @@ def test_a_file_without_a_receipt(project: Project) -> None:
 
 
 def test_rows_without_a_receipt(project: Project) -> None:
-    path = project.layout.clips / f"c{SHARD}.parquet"
+    path = project.layout.clips / CLIP_ROWS
     table = pq.read_table(path)
     names = pa.array(["stranger"] * len(table))
     strangers = table.set_column(0, "trailer_id", names)
@@ -241,19 +244,19 @@ def test_rows_without_a_receipt(project: Project) -> None:
     write_parquet(pa.concat_tables([table, strangers]), path)
     shutil.rmtree(project.layout.root / ".dvc")
     shutil.rmtree(project.layout.features)
-    assert ("without receipt", f"data/clips/c{SHARD}.parquet") in found(verify(project))
+    assert ("without receipt", f"data/clips/{CLIP_ROWS}") in found(verify(project))
 
 
 def test_rows_are_compared_where_dvc_is_not(project: Project, replace_file: ReplaceFile) -> None:
     shutil.rmtree(project.layout.root / ".dvc")
     shutil.rmtree(project.layout.features)
-    path = project.layout.embeddings("lite_scene") / f"e{SHARD}.parquet"
+    path = project.layout.embeddings("lite_scene") / EXPERT_ROWS
     rows = pq.read_table(path).to_pylist()
     rows[0]["samples"] += 1
     schema = pq.read_schema(path)
     path.unlink()
     write_parquet(pa.Table.from_pylist(rows, schema), path)
-    name = f"data/embeddings/lite_scene/e{SHARD}.parquet"
+    name = f"data/embeddings/lite_scene/{EXPERT_ROWS}"
     assert ("changed", name) in found(verify(project))
 
 
@@ -286,7 +289,7 @@ def test_an_item_of_another_input_is_unverifiable(project: Project) -> None:
         "embeddings/lite_scene",
         "flow",
     ]
-    assert names == [f"data/{out}/_receipts/r{SHARD}.jsonl#{TRAILER}" for out in made_of_video]
+    assert names == [f"data/{out}/{RECEIPTS}#{TRAILER}" for out in made_of_video]
 
 
 def test_a_video_is_checked_though_the_table_that_names_it_is_damaged_too(
@@ -321,7 +324,7 @@ def model(project: Project) -> Path:
 def test_a_model_is_sound(project: Project, model: Path) -> None:
     before = verify(project)
     assert before.ok
-    assert (model / "_receipts").is_dir()
+    assert receipt_files(model)
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "parts/history.json"])
@@ -335,9 +338,9 @@ def test_a_flipped_bit_in_a_model(project: Project, model: Path, flip: Flip, nam
 def test_for_a_damaged_receipt_of_a_model_no_file_of_it_is_reported(
     project: Project, model: Path
 ) -> None:
-    path = first(model / "_receipts", "*.jsonl")
+    (path,) = receipt_files(model)
     path.write_bytes(path.read_bytes().replace(b'"train"', b'"trail"'))
-    assert named(project, Kind.CHANGED, f"models/coarse/_receipts/{path.name}")
+    assert named(project, Kind.CHANGED, f"models/coarse/{receipts_name(ALL)}")
 
 
 def test_a_model_of_other_features_is_unverifiable(project: Project, model: Path) -> None:
@@ -346,7 +349,7 @@ def test_a_model_of_other_features_is_unverifiable(project: Project, model: Path
     project.layout.splits.unlink()
     write_parquet(pa.Table.from_pylist(rows), project.layout.splits)
     names = [name for kind, name in found(verify(project, quick=True)) if kind == "unverifiable"]
-    assert names == [f"models/coarse/_receipts/r{shard_of('all')}.jsonl#all"]
+    assert names == [f"models/coarse/{receipts_name(ALL)}#all"]
 
 
 def test_for_damaged_labels_that_can_be_read_no_model_is_reported(

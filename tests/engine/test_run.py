@@ -22,12 +22,12 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", path)
 
 
-@pytest.mark.parametrize("spread", [HERE, POOL])
-def test_the_second_time_nothing_is_computed(spread: Workers, store: Store, make_task):
+@pytest.mark.parametrize("workers", [HERE, POOL])
+def test_the_second_time_nothing_is_computed(workers: Workers, store: Store, make_task):
     tasks = [make_task(number) for number in range(5)]
-    first = complete(DOUBLE, tasks, store, workers=spread)
+    first = complete(DOUBLE, tasks, store, workers=workers)
     assert sorted(first.computed) == [task.item for task in tasks]
-    second = complete(DOUBLE, tasks, store, workers=spread)
+    second = complete(DOUBLE, tasks, store, workers=workers)
     assert second.computed == [] and second.receipts == first.receipts
     assert first.receipts["item3"].facts == {"doubled": 6}
     assert store.object(first.receipts["item3"].outputs[0].sha256).read_text() == "6"
@@ -43,16 +43,16 @@ def test_parts_are_counted_across_workers_and_told(store: Store, make_task, caps
     assert "slices" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("spread", [HERE, POOL])
+@pytest.mark.parametrize("workers", [HERE, POOL])
 def test_workers_inherit_what_was_done_before_them(
-    spread: Workers, store: Store, make_task, monkeypatch: pytest.MonkeyPatch
+    workers: Workers, store: Store, make_task, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("ANNOUNCED", "0")
     recipe = Recipe("work:announced", before="work:announce")
-    done = complete(recipe, [make_task(number) for number in range(3)], store, workers=spread)
+    done = complete(recipe, [make_task(number) for number in range(3)], store, workers=workers)
     assert {receipt.facts["by"] for receipt in done.receipts.values()} == {os.getpid()}
     monkeypatch.setenv("ANNOUNCED", "0")
-    complete(recipe, [make_task(0)], store, workers=spread)
+    complete(recipe, [make_task(0)], store, workers=workers)
     assert os.environ["ANNOUNCED"] == "0"
 
 
@@ -95,11 +95,11 @@ def test_a_full_disk_is_named_without_a_trace(store: Store, make_task):
     assert outcome.failures == {"item1": "the disk is full"}
 
 
-@pytest.mark.parametrize("spread", [HERE, Spread(workers=1)], ids=["here", "worker"])
-def test_an_expected_error_is_its_sentence_and_a_bug_keeps_its_trace(store, make_task, spread):
-    outcome = complete(Recipe("work:refuse"), [make_task(1)], store, spread=spread)
+@pytest.mark.parametrize("workers", [HERE, Workers(count=1)], ids=["here", "worker"])
+def test_an_expected_error_is_its_sentence_and_a_bug_keeps_its_trace(store, make_task, workers):
+    outcome = complete(Recipe("work:refuse"), [make_task(1)], store, workers=workers)
     assert outcome.failures == {"item1": "1 is refused: give another"}
-    outcome = complete(Recipe("work:no_such"), [make_task(1)], store, spread=spread)
+    outcome = complete(Recipe("work:no_such"), [make_task(1)], store, workers=workers)
     assert "Traceback" in outcome.failures["item1"] or "line" in outcome.failures["item1"]
 
 

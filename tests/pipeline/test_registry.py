@@ -155,3 +155,22 @@ def test_opencv_is_the_contrib_build():
     import cv2
 
     assert hasattr(cv2.optflow, "DualTVL1OpticalFlow_create")
+
+
+def test_every_step_leaves_what_its_stage_names_where_the_layout_has_it():
+    layout = Layout(TOP)
+    for step in STEPS:
+        assert step.output.folder in {path for out in stage_of(step)["outs"] for path in named(out)}
+    folders = {step.name: step.output.path(TOP) for step in STEPS}
+    assert folders["scenes"] == layout.clips
+    assert (folders["audio"], folders["flow"]) == (layout.audio, layout.flow)
+    assert (folders["train"], folders["finetune"]) == (layout.coarse, layout.fine)
+    assert folders["evaluate"] == layout.evaluation
+    assert folders["ablate@full"] == layout.ablations / "full"
+    for name in PARAMS.embed.experts:
+        assert folders[f"embed@{name}"] == layout.embeddings(name)
+
+
+def named(out: str | dict) -> list[str]:
+    """Return the paths of an entry among the outs of dvc.yaml."""
+    return [out] if isinstance(out, str) else list(out)

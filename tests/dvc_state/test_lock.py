@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mmx.dvc_state.lock import Lock, forget_outs, parse_lock, read_lock
+
+WRITTEN = {
+    "schema": "2.0",
+    "stages": {
+        "scenes": {
+            "cmd": "scenes",
+            "deps": [{"path": "data/sources.parquet", "md5": "1" * 32}],
+            "outs": [{"path": "data/clips", "md5": "2" * 32 + ".dir"}],
+        },
+        "split": {
+            "cmd": "split",
+            "outs": [
+                {"path": "data/splits.parquet", "md5": "3" * 32},
+                {"path": "reports/not-cached"},
+            ],
+        },
+    },
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder with a dvc.lock."""
+    (tmp_path / "dvc.lock").write_text(yaml.safe_dump(WRITTEN, sort_keys=False))
+    return tmp_path
+
+
+def test_a_lock_names_what_each_stage_left(root: Path) -> None:
+    lock = read_lock(root)
+    assert lock.stages == {
+        "scenes": {"data/clips": "2" * 32 + ".dir"},
+        "split": {"data/splits.parquet": "3" * 32},
+    }
+    assert lock.outs == {"data/clips": "2" * 32 + ".dir", "data/splits.parquet": "3" * 32}
+
+
+@pytest.mark.parametrize("text", ["stages: [", "", "stages: 3", "stages: {a: 1}", "just words"])
+def test_a_damaged_lock_names_nothing(text: str) -> None:
+    assert parse_lock(text) == Lock()
+
+
+def test_no_lock_names_nothing(tmp_path: Path) -> None:
+    assert read_lock(tmp_path) == Lock()
+
+
+def test_a_lock_that_is_not_text_names_nothing(tmp_path: Path) -> None:
+    (tmp_path / "dvc.lock").write_bytes(b"\xff\xfe")
+    assert read_lock(tmp_path) == Lock()
+
+
+def test_a_stage_forgets_its_outputs_and_keeps_its_place(root: Path) -> None:
+    forget_outs(root, {"scenes"})
+    left = yaml.safe_load((root / "dvc.lock").read_text())
+    assert list(left["stages"]) == ["scenes", "split"]
+    assert "outs" not in left["stages"]["scenes"] and "deps" in left["stages"]["scenes"]
+    assert left["stages"]["split"] == WRITTEN["stages"]["split"]
