@@ -14,6 +14,8 @@ from mmx.experts.registry import get_expert
 from mmx.project import open_project
 from mmx.steps import trailer_steps
 
+pytestmark = pytest.mark.slow
+
 EXPERTS = ("lite_appearance", "lite_audio", "lite_motion", "lite_scene")
 
 
