@@ -21,8 +21,10 @@ RUN make install VENV=/opt/venv PYTHON=python3.11 CPU=$CPU TORCH_INDEX=$TORCH_IN
     && rm -rf /root/.cache
 COPY . .
 
+# DVC asks for the user's name, which an arbitrary uid has only if the environment tells.
 ENV PATH=/opt/venv/bin:$PATH \
     HOME=/nonexistent \
+    LOGNAME=mmx \
     DVC_NO_ANALYTICS=1 \
     DVC_SITE_CACHE_DIR=/tmp/dvc \
     MPLCONFIGDIR=/tmp/matplotlib \

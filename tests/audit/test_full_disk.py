@@ -12,6 +12,8 @@ from benchmarks.torture import journal, outputs, receipts
 from mmx.audit.verify import verify
 from mmx.project import open_project
 
+pytestmark = pytest.mark.slow
+
 EXPERTS = ("lite_motion",)
 TRAILERS = 6
 

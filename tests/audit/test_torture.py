@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.torture import flip_bits, kill_runs, whole_project
+
+pytestmark = pytest.mark.slow
 
 EXPERTS = ("lite_motion",)
 """One chain of every kind of step: fewer stages for DVC to start."""

@@ -66,6 +66,7 @@ def test_noise_replaces_one_modality_alone(learning: ModuleType, setup: object) 
     assert abs(np.corrcoef(before[:, 0], after[:, 0])[0, 1]) < 0.2
 
 
+@pytest.mark.slow
 def test_out_of_fold_predictions_are_scored(learning: ModuleType, setup: object) -> None:
     found = learning.measure_genres(setup, seed=0)
     assert set(found) == {"random", "full", "appearance", "audio", "naive"}

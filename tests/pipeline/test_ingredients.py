@@ -14,6 +14,8 @@ from mmx.pipeline import ingredients, registry, run
 from mmx.pipeline.registry import trailer_steps
 from mmx.project import open_project
 
+pytestmark = pytest.mark.slow
+
 EXPERTS = ("lite_appearance", "lite_audio", "lite_motion", "lite_scene")
 
 

@@ -5,7 +5,11 @@ import shutil
 import signal
 import time
 
+import pytest
+
 from mmx.engine.store import Store
+
+pytestmark = pytest.mark.slow
 
 STAGE = "embed@lite_appearance"
 

@@ -4,7 +4,10 @@ import json
 import shutil
 from collections import Counter
 
+import pytest
 import yaml
+
+pytestmark = pytest.mark.slow
 
 
 def test_ablations_end_in_the_report_and_leave_the_default_path_as_it_was(project):

@@ -11,6 +11,8 @@ import pytest
 
 from mmx.experts.registry import get_expert
 
+pytestmark = pytest.mark.slow
+
 FPS, RATE = 25, 16000
 SIZE = (96, 128)
 SHOTS = 4

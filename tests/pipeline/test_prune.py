@@ -11,6 +11,8 @@ from mmx.engine.errors import StoreBusyError
 from mmx.project import open_project
 from mmx.upkeep.prune import prune
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("lost", ["data/flow", "data/clips", "data/embeddings/lite_scene"])
 def test_what_an_interrupted_run_finished_stays(root: Path, run_items, lost: str):

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
+
+pytestmark = pytest.mark.slow
 
 TRAILER = "0000-amber-harbour"
 

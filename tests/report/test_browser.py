@@ -11,6 +11,8 @@ from small_world import EVIL, GENRES, World, report_params
 
 from mmx.report import page
 
+pytestmark = pytest.mark.browser
+
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:

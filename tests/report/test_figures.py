@@ -32,6 +32,7 @@ def still(image: np.ndarray) -> str:
     return f"data:image/jpeg;base64,{data}"
 
 
+@pytest.mark.slow
 def test_equal_numbers_give_equal_pictures(
     sources: Sources, stills: Pictures, tmp_path: Path
 ) -> None:

@@ -79,6 +79,7 @@ def test_the_page_is_well_formed(read: Reader) -> None:
     assert len(names) == len(set(names))
 
 
+@pytest.mark.slow
 def test_equal_inputs_give_equal_bytes(world: World, text: str) -> None:
     again = page.render(world.layout, report_params(), faults=[FAULT])
     assert again.read_text(encoding="utf-8") == text
@@ -165,6 +166,7 @@ def test_tables_are_written_beside_the_page(world: World, text: str) -> None:
     assert (own["trailers"], own["genres_per_trailer"]) == (48, 2)
 
 
+@pytest.mark.slow
 def test_a_corrected_title_shows_without_evaluating(
     world: World, text: str, tmp_path: Path
 ) -> None:
@@ -176,6 +178,7 @@ def test_a_corrected_title_shows_without_evaluating(
     assert "Renamed" in found and "Renamed" not in text
 
 
+@pytest.mark.slow
 def test_ablations_join_tables_and_curves(world: World, text: str, tmp_path: Path) -> None:
     world = replace(world, folder=shutil.copytree(world.folder, tmp_path / "copy"))
     folder = world.layout.ablations

@@ -36,6 +36,7 @@ def clips(video: Path, out: Path) -> list[dict[str, float]]:
     return read_rows(out / ROWS).to_pylist()
 
 
+@pytest.mark.slow
 def test_bytes_depend_on_neither_workers_nor_the_size_of_the_collection(
     sample: SampleReport, tmp_path: Path
 ):
