@@ -6,10 +6,10 @@ export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench clean
+.PHONY: help install demo test test-processors lint bench clean
 
 help: ## list the commands
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## install into .venv what requirements.lock names
 
@@ -25,6 +25,9 @@ demo: install ## generate a sample, run the whole pipeline on it, name the repor
 
 test: install ## run the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+test-processors: install ## run the numeric tests with the kernels of several kinds of processor
+	$(BIN)/python scripts/test_processors.py
 
 lint: install ## style and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy mmx stages
