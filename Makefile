@@ -10,10 +10,10 @@ export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test test-fast lint docs lock bench clean
+.PHONY: help install install-dev demo test test-fast test-processors lint docs lock bench clean
 
 help: ## list the commands
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## install what the pipeline needs into .venv; CPU=1 TORCH_INDEX=...: without CUDA
 
@@ -51,6 +51,9 @@ test: install-dev ## run the tests
 test-fast: install-dev ## run the tests that take two minutes together
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
 		-m "not slow and not browser and not cluster and not gpu"
+
+test-processors: install-dev ## run the numeric tests with the kernels of several kinds of processor
+	$(BIN)/python scripts/test_processors.py
 
 lint: install-dev ## style and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy mmx stages

@@ -261,7 +261,13 @@ AVX512 = "+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl"
 
 
 @pytest.mark.parametrize(
-    ("processor", "features"), [("haswell", AVX2), ("skylake-avx512", f"{AVX2},{AVX512}")]
+    ("processor", "features"),
+    [
+        ("x86-64", "+sse2"),
+        ("haswell", AVX2),
+        ("znver1", AVX2),
+        ("skylake-avx512", f"{AVX2},{AVX512}"),
+    ],
 )
 def test_code_for_another_processor_has_the_same_bits(kit, processor, features, tmp_path):
     """Roots, sizes and estimates are got in ways that depend on the processor."""
