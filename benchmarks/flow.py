@@ -1,6 +1,6 @@
 """Dual TV-L1: ours against OpenCV's, on the same pairs of frames in the same run.
 
-    python benchmarks/flow.py --videos DIR [--pairs 40] [--short-sides 128 224 256] [--json FILE]
+    python -m benchmarks.flow --videos DIR [--pairs 40] [--short-sides 128 224 256] [--json FILE]
                               [--device cuda]
 
 The pairs are consecutive frames inside clips, spread over all clips of all videos of the folder.
@@ -29,16 +29,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from flow_batch import measure_batches
-from flow_pairs import BOUND, Difference, Footage, compare, find_footage, nudge, thin
-from flow_parts import (
+
+from benchmarks.flow_batch import measure_batches
+from benchmarks.flow_pairs import BOUND, Difference, Footage, compare, find_footage, nudge, thin
+from benchmarks.flow_parts import (
     Parts,
     divider_nanoseconds_per_pixel,
     nanoseconds_per_pixel,
     take_apart,
 )
-from flow_storage import Way, measure_ways
-
+from benchmarks.flow_storage import Way, measure_ways
 from mmx.device import find_device
 from mmx.flow.quantise import quantise
 from mmx.flow.tvl1 import TVL1
