@@ -10,13 +10,13 @@ import mmx
 from mmx.experts.reading import read_samples
 from mmx.experts.registry import get_expert
 
-BENCHMARKS = Path(mmx.__file__).parents[1] / "benchmarks"
+TOP = Path(mmx.__file__).parents[1]
 
 
 @pytest.fixture
 def bench(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import embed
+    monkeypatch.syspath_prepend(str(TOP))
+    from benchmarks import embed
 
     return embed
 

@@ -20,7 +20,7 @@ from mmx.features.publish import PublishError, publish
 from mmx.features.validate import validate
 
 if TYPE_CHECKING:
-    from conftest import Collection
+    from tests.features.conftest import Collection
 
 TABLES = {"clips": 11, "labels": 6, "picture": 11, "sound": 6, "splits": 6, "trailers": 6}
 Labels = tuple[Path, Path]

@@ -8,7 +8,7 @@ from mmx.features import load, read_embeddings, read_table
 from mmx.features.read import list_experts
 
 if TYPE_CHECKING:
-    from conftest import Collection, MakeCollection
+    from tests.features.conftest import Collection, MakeCollection
 
 
 def test_rows_are_sorted_across_shards(collection: "Collection", built: Path) -> None:

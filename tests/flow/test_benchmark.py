@@ -8,17 +8,13 @@ import pytest
 
 import mmx
 
-BENCHMARKS = Path(mmx.__file__).parents[1] / "benchmarks"
+TOP = Path(mmx.__file__).parents[1]
 
 
 @pytest.fixture
 def bench(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import flow
-    import flow_batch
-    import flow_pairs
-    import flow_parts
-    import flow_storage
+    monkeypatch.syspath_prepend(str(TOP))
+    from benchmarks import flow, flow_batch, flow_pairs, flow_parts, flow_storage
 
     return SimpleNamespace(
         flow=flow, batch=flow_batch, pairs=flow_pairs, parts=flow_parts, storage=flow_storage

@@ -21,7 +21,7 @@ from mmx.media.probe import probe
 from mmx.media.source import open_video
 
 if TYPE_CHECKING:
-    from conftest import Program
+    from tests.media.conftest import Program
 
 H264 = "-c:v libx264 -preset ultrafast -bf 2 -pix_fmt yuv420p -threads 1"
 CLIPS = {

@@ -10,7 +10,7 @@ from mmx.trailers import TableError, accept, init, read_manifest
 from mmx.trailers.paths import PathFault
 
 if TYPE_CHECKING:
-    from conftest import Desk
+    from tests.trailers.conftest import Desk
 
 
 def sha256(path: Path) -> str:

@@ -20,7 +20,7 @@ from mmx.trailers.inspection import inspect_files, known_states
 from mmx.trailers.intake import SOURCES_SCHEMA, TRAILERS_SCHEMA
 
 if TYPE_CHECKING:
-    from conftest import Desk
+    from tests.trailers.conftest import Desk
 
 
 @pytest.fixture(scope="session")
