@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -42,7 +45,9 @@ def naive_trapezoid(labels: np.ndarray, scores: np.ndarray) -> float:
         (metrics.trapezoid_area, naive_trapezoid),
     ],
 )
-def test_areas_equal_a_naive_computation(area, naive) -> None:
+def test_areas_equal_a_naive_computation(
+    area: Callable[..., Any], naive: Callable[..., Any]
+) -> None:
     found = area(LABELS, SCORES)
     expected = [naive(LABELS[:, g], SCORES[:, g]) for g in range(4)]
     support = LABELS.sum(axis=0)[:4]
@@ -149,6 +154,6 @@ def test_a_curve_without_positives_is_none() -> None:
         (np.zeros((1, 1)), np.full((1, 1), np.nan), "finite"),
     ],
 )
-def test_wrong_arguments_are_refused(labels, scores, message) -> None:
+def test_wrong_arguments_are_refused(labels: np.ndarray, scores: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         metrics.average_precision(labels, scores)

@@ -4,6 +4,8 @@ The order of computation, the names and the shapes are the original's: modalitie
 order, each pair (i, j) with j = i included, and y_i overwritten before expert i + 1.
 """
 
+from typing import TYPE_CHECKING
+
 import pytest
 import torch
 from torch import Tensor
@@ -12,6 +14,10 @@ from mmx.model.batch import Batch
 from mmx.model.config import GatingConfig, Modality, NetworkConfig
 from mmx.model.network import Network
 from mmx.model.original import from_original
+
+if TYPE_CHECKING:
+    from tests.model.conftest import BatchMaker
+
 
 DIM, CLUSTERS, EPS = 8, 3, 1e-5
 MODALITIES = (
@@ -161,7 +167,7 @@ def gate_naively(naive: Naive, batch: Batch) -> list[Tensor]:
 
 @pytest.mark.parametrize("train", [False, True])
 def test_gating_gives_the_originals_numbers(
-    train: bool, state: dict[str, Tensor], network: Network, make_batch
+    train: bool, state: dict[str, Tensor], network: Network, make_batch: "BatchMaker"
 ) -> None:
     batch = make_batch([4, 3], modalities=MODALITIES)
     naive = Naive(state, train)
@@ -172,7 +178,7 @@ def test_gating_gives_the_originals_numbers(
 
 
 def test_running_statistics_move_once_per_pair(
-    state: dict[str, Tensor], network: Network, make_batch
+    state: dict[str, Tensor], network: Network, make_batch: "BatchMaker"
 ) -> None:
     batch = make_batch([4, 3], modalities=MODALITIES)
     naive = Naive(state, train=True)
@@ -187,7 +193,7 @@ def test_running_statistics_move_once_per_pair(
 
 
 def test_simultaneous_order_gives_other_numbers(
-    state: dict[str, Tensor], network: Network, make_batch
+    state: dict[str, Tensor], network: Network, make_batch: "BatchMaker"
 ) -> None:
     batch = make_batch([4, 3], modalities=MODALITIES)
     network.fusion.gating.config = GatingConfig("original", "simultaneous", include_self=True)

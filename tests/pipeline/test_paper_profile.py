@@ -1,8 +1,10 @@
 """The paper's experts through the whole DAG, on stand-ins for their checkpoints."""
 
 import shutil
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -10,6 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from mmx.experts.registry import get_expert
+
+if TYPE_CHECKING:
+    from tests.pipeline.conftest import Project
+
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +81,7 @@ def write_film(path: Path) -> None:
 
 
 @pytest.fixture
-def weights(tmp_path, monkeypatch) -> Path:
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of weights, empty at first."""
     folder = tmp_path / "weights"
     monkeypatch.setenv("MMX_WEIGHTS", str(folder))
@@ -83,7 +89,7 @@ def weights(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture
-def project(clone, weights, tmp_path):
+def project(clone: "Callable[[Path], Project]", weights: Path, tmp_path: Path) -> "Project":
     """Trailers that nothing has been computed of."""
     videos = tmp_path / "videos"
     videos.mkdir()
@@ -107,7 +113,9 @@ def assert_all_are_asked_for(said: str, weights: Path) -> None:
                 assert f"from {source.url} ({source.size / 1e6:.1f} MB)" in said
 
 
-def test_without_weights_it_fails_before_any_work_and_asks_for_each_file(project, weights):
+def test_without_weights_it_fails_before_any_work_and_asks_for_each_file(
+    project: "Project", weights: Path
+) -> None:
     assert_all_are_asked_for(project.run("mmx", "profile", "paper", fails=True), weights)
     assert_all_are_asked_for(project.run("dvc", "repro", fails=True), weights)
     for stage in ("scenes", "audio", "flow", "embed"):
@@ -117,7 +125,7 @@ def test_without_weights_it_fails_before_any_work_and_asks_for_each_file(project
     assert not list((project.root / "data").glob("*.parquet"))
 
 
-def test_with_the_files_put_there_it_runs_to_the_report(project, weights):
+def test_with_the_files_put_there_it_runs_to_the_report(project: "Project", weights: Path) -> None:
     script = Path("tests", "experts", "standins.py")
     project.run("python", str(script), str(weights), "weights.lock.yaml")
     project.run("mmx", "profile", "paper")
