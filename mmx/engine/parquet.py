@@ -44,6 +44,7 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
 def count_rows(path: Path) -> int:
     """Return the number of rows of a Parquet file; 0 where it cannot be read."""
     try:
-        return pq.read_metadata(path).num_rows
+        rows: int = pq.read_metadata(path).num_rows
     except UNREADABLE:
         return 0
+    return rows
