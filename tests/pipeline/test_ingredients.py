@@ -10,7 +10,8 @@ import yaml
 
 from benchmarks import simulated
 from mmx.experts.registry import get_expert
-from mmx.pipeline import ingredients, registry, run
+from mmx.pipeline import ingredients, registry
+from mmx.pipeline import step as step_module
 from mmx.pipeline.registry import trailer_steps
 from mmx.project import open_project
 
@@ -76,7 +77,7 @@ def test_a_weight(root: Path, run_items, change_steps):
 @pytest.mark.parametrize("tool", ["scenedetect", "ffmpeg", "numba", "torch", "av"])
 def test_the_version_of_a_tool(root: Path, run_items, tool: str, monkeypatch: pytest.MonkeyPatch):
     versions_of = ingredients.tool_versions
-    monkeypatch.setattr(run, "check_tools", lambda path, names: None)
+    monkeypatch.setattr(step_module, "check_tools", lambda path, names: None)
     monkeypatch.setattr(
         ingredients,
         "tool_versions",
