@@ -27,8 +27,7 @@ from mmx.engine.run import Recipe
 from mmx.layout import Layout
 from mmx.pipeline import registry
 from mmx.pipeline.registry import all_steps as real_steps
-from mmx.pipeline.registry import all_tools
-from mmx.pipeline.run import run_step
+from mmx.pipeline.registry import all_tools, run_step
 from mmx.pipeline.step import Step, TrailerStep
 from mmx.project import Project, open_project
 from mmx.tools import write_tools

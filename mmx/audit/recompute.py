@@ -31,7 +31,6 @@ from mmx.features.schema import RECEIPTS, expert_table
 from mmx.outputs import ITEM, read_receipts
 from mmx.params import Params
 from mmx.pipeline.registry import all_tools, known_step, with_needs
-from mmx.pipeline.run import run_items
 from mmx.pipeline.step import TrailerStep
 from mmx.project import Project
 from mmx.steps.embed import step_name
@@ -113,7 +112,7 @@ def recompute(
             # Not the project's: rows are made with what is installed here, whatever made them once.
             write_tools(again.layout.tools, all_tools())
             for step in steps:
-                run_items(step, again)
+                step.run(again)
                 environment |= surroundings(step, again, receipts)
             outcomes += [compare_row(row, store, again) for row in group]
     ordered = sorted(outcomes, key=lambda outcome: astuple(outcome.row))

@@ -1,6 +1,6 @@
 """dvc.lock: the outputs that DVC recorded of every stage."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def parse_lock(text: str) -> Lock:
         return Lock()
 
 
-def stage_outs(entry: Mapping[str, Any]) -> dict[str, str]:
+def stage_outs(entry: dict[str, Any]) -> dict[str, str]:
     """Return the md5 of each output of a stage, or of an entry of DVC's run-cache, by its path."""
     return {out["path"]: out["md5"] for out in entry.get("outs", []) if "md5" in out}
 

@@ -38,6 +38,8 @@ def source_file(name: str) -> Path | None:
     """Return the file of a module or of a package's `__init__`; None where there is none."""
     top, *parts = name.split(".")
     spec = find_spec(top)
+    if spec and spec.origin and not spec.submodule_search_locations:
+        return Path(spec.origin) if not parts else None
     for folder in (spec and spec.submodule_search_locations) or ():
         path = Path(folder).joinpath(*parts)
         for file in (path / "__init__.py", path.with_name(f"{path.name}.py")):

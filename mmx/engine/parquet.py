@@ -45,6 +45,6 @@ def count_rows(path: Path) -> int:
     """Return the number of rows of a Parquet file; 0 where it cannot be read."""
     try:
         rows: int = pq.read_metadata(path).num_rows
-        return rows
     except UNREADABLE:
         return 0
+    return rows

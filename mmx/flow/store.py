@@ -170,7 +170,7 @@ class FlowReader(AbstractContextManager["FlowReader"]):
     def __init__(self, path: Path) -> None:
         self._source = pa.memory_map(str(path))
         try:
-            with _damage("the file does not begin or end as a flow file"):
+            with _damage(DamagedFlowError("the file does not begin or end as a flow file")):
                 self.header, self._stream, self._decoder = _open(self._source)
         except DamagedFlowError:
             self._source.close()
@@ -192,7 +192,7 @@ class FlowReader(AbstractContextManager["FlowReader"]):
                 yield pair, packet
 
     def _next_batch(self) -> pa.RecordBatch | None:
-        with _damage("the flow file is damaged"):
+        with _damage(DamagedFlowError("the flow file is damaged")):
             batch = next(self._stream, None)
             if batch is not None:
                 batch.validate(full=True)
@@ -201,7 +201,7 @@ class FlowReader(AbstractContextManager["FlowReader"]):
     def decode(self, packet: bytes) -> np.ndarray:
         """Return the image (uint8, height x width x 2) of a packet."""
         header = self.header
-        with _damage("a flow image cannot be decoded"):
+        with _damage(DamagedFlowError("a flow image cannot be decoded")):
             (frame,) = self._decoder.decode(av.Packet(packet))
             stacked = frame.to_ndarray().reshape(2, header.height, header.width)
             return np.ascontiguousarray(np.moveaxis(stacked, 0, -1))
@@ -212,16 +212,16 @@ class FlowReader(AbstractContextManager["FlowReader"]):
 
 
 @contextmanager
-def _damage(message: str) -> Iterator[None]:
-    """Turn what the libraries raise over bad bytes into DamagedFlowError; let the machine's be."""
+def _damage(fault: DamagedFlowError) -> Iterator[None]:
+    """Turn what the libraries raise over bad bytes into `fault`; let errors of the machine be."""
     try:
         yield
     except OSError as error:
         if error.errno is not None and not isinstance(error, av.FFmpegError):
             raise
-        raise DamagedFlowError(message) from error
+        raise fault from error
     except (pa.ArrowException, av.FFmpegError, KeyError, ValueError, TypeError) as error:
-        raise DamagedFlowError(message) from error
+        raise fault from error
 
 
 def _open(source: pa.MemoryMappedFile) -> tuple[FlowHeader, Any, av.VideoCodecContext]:

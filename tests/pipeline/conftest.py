@@ -19,7 +19,6 @@ TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP))
 
 from benchmarks import simulated  # noqa: E402
-from mmx.pipeline import run  # noqa: E402
 from mmx.pipeline.registry import trailer_steps  # noqa: E402
 from mmx.project import open_project  # noqa: E402
 
@@ -196,7 +195,7 @@ def run_simulated(root: Path) -> Counter[str]:
     opened = open_project(root)
     simulated.ingest(opened)
     steps = trailer_steps(opened.params)
-    return +Counter({step.name: len(run.run_items(step, opened).computed) for step in steps})
+    return +Counter({step.name: len(step.run(opened).computed) for step in steps})
 
 
 @pytest.fixture(scope="session")

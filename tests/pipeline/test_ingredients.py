@@ -12,7 +12,8 @@ import yaml
 
 from benchmarks import simulated
 from mmx.experts.registry import get_expert
-from mmx.pipeline import ingredients, registry, run
+from mmx.pipeline import ingredients, registry
+from mmx.pipeline import step as step_module
 from mmx.pipeline.registry import trailer_steps
 from mmx.project import open_project
 
@@ -93,7 +94,7 @@ def test_the_version_of_a_tool(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     versions_of = ingredients.tool_versions
-    monkeypatch.setattr(run, "check_tools", lambda path, names: None)
+    monkeypatch.setattr(step_module, "check_tools", lambda path, names: None)
     monkeypatch.setattr(
         ingredients,
         "tool_versions",

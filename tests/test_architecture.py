@@ -1,0 +1,49 @@
+"""docs/architecture.md says which packages there are and what each imports of the others."""
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import mmx
+from mmx.engine.imports import imports_of
+
+CODE = Path(mmx.__file__).parent
+PAGE = CODE.parent / "docs" / "architecture.md"
+
+
+def package_of(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+def present() -> dict[str, set[str]]:
+    """What each package imports of the others, by the code."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for path in CODE.rglob("*.py"):
+        parts = path.relative_to(CODE.parent).with_suffix("").parts
+        module = ".".join(part for part in parts if part != "__init__")
+        package = package_of(module)
+        found[package] |= {package_of(name) for name in imports_of(module)} - {package, ""}
+    return {name: imported for name, imported in found.items() if name not in ("", "__main__")}
+
+
+def documented() -> dict[str, set[str]]:
+    """What each package imports of the others, by the page."""
+    rows = re.findall(r"^\| `(\w+)` \|.*\|([^|]*)\|$", PAGE.read_text(), re.MULTILINE)
+    return {name: set(re.findall(r"`(\w+)`", imported)) for name, imported in rows}
+
+
+def test_the_page_names_every_package_and_what_it_imports():
+    assert documented() == present()
+
+
+def test_engine_and_model_import_nothing_else_of_mmx():
+    assert present()["engine"] == set() and present()["model"] == set()
+
+
+def test_every_file_that_the_page_names_is_there():
+    named = re.findall(r"`((?:\w+/)*\w+\.(?:py|md))`", PAGE.read_text())
+    assert len(named) > 20
+    missing = [
+        name for name in named if not any((top / name).exists() for top in (CODE, CODE.parent))
+    ]
+    assert missing == []
