@@ -1,14 +1,16 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from mmx.engine.errors import ReceiptError
 from mmx.engine.parquet import UNREADABLE, write_parquet
-from mmx.engine.receipt import Receipt, ReceiptError
+from mmx.engine.receipt import Receipt
 from mmx.engine.rows import encode_rows, read_rows
 from mmx.engine.run import Recipe, Task, Workers, complete
 from mmx.engine.shards import by_shard, shard_of
@@ -56,7 +58,7 @@ def test_a_table_has_every_row_once_sorted_with_its_fingerprint(
     tasks = [make_task(number) for number in range(9)]
     outcome = complete(Recipe("work:rows"), tasks, store, workers=HERE)
     TABLE.write(tmp_path / "out", outcome.receipts, store)
-    seen = {}
+    seen: dict[str, list[Any]] = {}
     for path in (tmp_path / "out").glob("c*.parquet"):
         table = pq.read_table(path)
         assert table.column_names == [
@@ -155,12 +157,12 @@ def test_where_everything_lies(
 
 def made_rows(store: Store, make_task: Callable[..., Task]) -> dict[str, Receipt]:
     tasks = [make_task(number) for number in range(9)]
-    return complete(Recipe("work:rows"), tasks, store, spread=HERE).receipts
+    return complete(Recipe("work:rows"), tasks, store, workers=HERE).receipts
 
 
 def made_files(store: Store, make_task: Callable[..., Task]) -> dict[str, Receipt]:
     recipe = Recipe("work:double", faults=("work:BadInputError",))
-    return complete(recipe, [make_task(-1), make_task(2)], store, spread=HERE).receipts
+    return complete(recipe, [make_task(-1), make_task(2)], store, workers=HERE).receipts
 
 
 @pytest.mark.parametrize(
@@ -202,7 +204,7 @@ def test_a_damaged_line_costs_no_other_receipt(
 ) -> None:
     crowded = next(items for items in by_shard(f"item{n}" for n in range(99)).values() if items[1:])
     tasks = [make_task(int(item.removeprefix("item"))) for item in crowded]
-    receipts = complete(Recipe("work:double"), tasks, store, spread=HERE).receipts
+    receipts = complete(Recipe("work:double"), tasks, store, workers=HERE).receipts
     write_receipts(tmp_path, receipts)
     (path,) = receipt_files(tmp_path)
     first, *others = path.read_bytes().splitlines(keepends=True)

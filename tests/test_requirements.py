@@ -35,7 +35,7 @@ EXTRAS = {extra: names(each) for extra, each in PROJECT["optional-dependencies"]
 def imported(*folders: str) -> set[str]:
     """Return the distributions that the modules in these folders import, anywhere in them."""
     modules = {name for folder in folders for name in modules_in(TOP / folder)}
-    found = set()
+    found: set[str] = set()
     for module in modules - own_modules() - set(sys.stdlib_module_names):
         (provider,) = set(PROVIDERS[module])
         found.add(canonicalize_name(provider))

@@ -13,7 +13,7 @@ import typer.main
 import yaml
 from typer.testing import CliRunner
 
-from mmx.cli import app
+from mmx.cli.app import app
 from mmx.cli.console import cell, print_json
 from mmx.errors import MADE_BY, report_errors
 from mmx.params import ParamsError
@@ -38,9 +38,9 @@ A traceback is a bug of mmx: please report it.
 GROUP = typer.main.get_command(app)
 
 
-def commands(group: Any = GROUP, prefix: str = "") -> dict:
+def commands(group: Any = GROUP, prefix: str = "") -> dict[str, Any]:
     """Return every command by its full name."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, command in group.commands.items():
         inner = getattr(command, "commands", None)
         found |= commands(command, f"{name} ") if inner else {f"{prefix}{name}": command}
@@ -64,7 +64,7 @@ def reference() -> str:
 
 
 @pytest.mark.parametrize("name", commands())
-def test_a_command_has_help_and_an_example_that_names_it(name) -> None:
+def test_a_command_has_help_and_an_example_that_names_it(name: str) -> None:
     command = commands()[name]
     assert command.help and command.epilog.startswith(f"Example: mmx {name}")
     done = CliRunner().invoke(app, [*name.split(), "--help"])
@@ -140,8 +140,8 @@ def test_what_is_asked_for_too_early_is_named_with_what_makes_it(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
-    arguments,
-    said,
+    arguments: tuple[int | str, ...],
+    said: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     here = [
@@ -154,7 +154,7 @@ def test_what_is_asked_for_too_early_is_named_with_what_makes_it(
 
 @pytest.mark.parametrize("path", ["/somewhere/else", "/elsewhere/data/clips/c00.parquet"])
 def test_any_other_missing_file_keeps_its_trace(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, path: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError), report_errors():

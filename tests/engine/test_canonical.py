@@ -1,6 +1,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,7 +27,7 @@ plain = st.recursive(
 
 
 @given(plain)
-def test_canonical_json_reads_back_as_it_was(data) -> None:
+def test_canonical_json_reads_back_as_it_was(data: Any) -> None:
     encodable = json.dumps(data, ensure_ascii=False).encode("utf-8", "ignore")
     if "\\ud" not in json.dumps(data):
         assert json.loads(canonical(data)) == data == json.loads(encodable)
@@ -40,7 +41,7 @@ floatless = st.recursive(
 
 
 @given(floatless)
-def test_without_floats_both_ways_are_one(data) -> None:
+def test_without_floats_both_ways_are_one(data: Any) -> None:
     assert canonical_floatless(data) == canonical(data)
 
 

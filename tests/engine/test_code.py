@@ -5,6 +5,7 @@ import shutil
 import sys
 from importlib import import_module, invalidate_caches
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -168,7 +169,7 @@ CHANGE = {
 }
 
 
-def edited(edit: tuple) -> str:
+def edited(edit: tuple[Any, ...]) -> str:
     old, new, *more = edit
     text = SOURCE
     for before, after in ((old, new), *more):
@@ -179,12 +180,12 @@ def edited(edit: tuple) -> str:
 
 
 @pytest.mark.parametrize("edit", NO_CHANGE.values(), ids=NO_CHANGE)
-def test_what_does_not_count(edit: tuple) -> None:
+def test_what_does_not_count(edit: tuple[Any, ...]) -> None:
     assert text_digest(edited(edit)) == text_digest(SOURCE)
 
 
 @pytest.mark.parametrize("edit", CHANGE.values(), ids=CHANGE)
-def test_what_counts(edit: tuple) -> None:
+def test_what_counts(edit: tuple[Any, ...]) -> None:
     assert text_digest(edited(edit)) != text_digest(SOURCE)
 
 
@@ -261,9 +262,10 @@ def test_fields_without_content_are_not_written() -> None:
         _fields = (*ast.Call._fields, "invented", "also_invented")
 
     [statement] = ast.parse("f(1, x=None)").body
+    assert isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
     call = statement.value
     later = Call(func=call.func, args=call.args, keywords=call.keywords)
-    later.invented, later.also_invented = [], None
+    vars(later).update(invented=[], also_invented=None)
     assert dump(later) == dump(call)
     assert dump(call) == "Call(args=[1],func=Name(id='f'),keywords=[keyword(arg='x',value=None)])"
 
@@ -388,6 +390,7 @@ def test_a_module_twice_or_without_code_counts_no_more(tree: Tree) -> None:
 
 def test_rewording_a_message_of_the_decoder_is_no_change() -> None:
     source = import_module("mmx.media.source").__file__
+    assert source is not None
     text = Path(source).read_text(encoding="utf-8")
     for old, new in [
         ("no container that is accepted could be read", "nothing that is accepted was read"),

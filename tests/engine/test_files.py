@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmx.engine import files
-from mmx.engine.canonical import bytes_digest
+from mmx.engine.canonical import bytes_digest, file_digest
 from mmx.engine.files import FileState, InputChangedError, InputFile, unchanged
 
 OLD, NEW = b"old bytes", b"new bytes"
@@ -30,8 +30,12 @@ def known(path: Path) -> InputFile:
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files that were hashed."""
     paths: list[Path] = []
-    digest = files.file_digest
-    monkeypatch.setattr(files, "file_digest", lambda path: (paths.append(path), digest(path))[1])
+
+    def digest(path: Path) -> str:
+        paths.append(path)
+        return file_digest(path)
+
+    monkeypatch.setattr(files, "file_digest", digest)
     return paths
 
 

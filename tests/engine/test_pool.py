@@ -1,6 +1,6 @@
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", path)
 
 
-def collect(results: Iterable[tuple[list[Any], Any]]) -> dict[Any, Any]:
-    done = {}
+def collect(results: Iterable[tuple[Sequence[Any], Any]]) -> dict[Any, Any]:
+    done: dict[Any, Any] = {}
     for jobs, result in results:
         values = [result] if isinstance(result, Lost) else result
         done.update(zip(jobs, values, strict=True))

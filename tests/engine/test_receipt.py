@@ -36,7 +36,7 @@ def test_what_is_told_of_a_weight_is_not(make_ingredients: Callable[..., Ingredi
 
 
 @pytest.mark.parametrize(
-    "receipt",
+    "fields",
     [
         {"outputs": (OutputFile("a.txt", "b" * 64, 3),), "facts": {"n": 1}},
         {"fault": Fault("MediaFault", "the file is empty")},
@@ -46,9 +46,9 @@ def test_what_is_told_of_a_weight_is_not(make_ingredients: Callable[..., Ingredi
     ],
 )
 def test_a_receipt_survives_json(
-    receipt: dict[str, Any], make_ingredients: Callable[..., Ingredients]
+    fields: dict[str, Any], make_ingredients: Callable[..., Ingredients]
 ) -> None:
-    receipt = Receipt(make_ingredients(weights=(WEIGHT,)), **receipt)
+    receipt = Receipt(make_ingredients(weights=(WEIGHT,)), **fields)
     assert Receipt.from_dict(json.loads(json.dumps(receipt.to_dict()))) == receipt
 
 

@@ -43,6 +43,7 @@ def test_parts_are_counted_across_workers_and_told(
     tasks = [make_task(number) for number in (300, 500)]
     complete(recipe, tasks, store, workers=Workers(count=2, setup=work.remember_number))
     told = re.search(r"in ([\d.]+) s, ([\d.]+) slices/s", capsys.readouterr().err)
+    assert told is not None
     assert float(told[1]) * float(told[2]) == pytest.approx(800, rel=0.2)
     complete(recipe, tasks, store, workers=POOL)
     assert "slices" not in capsys.readouterr().err

@@ -70,7 +70,9 @@ def test_decisions_equal_a_naive_count() -> None:
     assert found.precision.micro == pytest.approx(hits / predicted.sum())
     assert found.recall.micro == pytest.approx(hits / LABELS.sum())
     weights = LABELS.sum(axis=0)[:4]
-    assert found.f1.weighted == pytest.approx(np.average(found.f1.per_genre[:4], weights=weights))
+    assert found.f1.weighted == pytest.approx(
+        np.average(np.array(found.f1.per_genre[:4], float), weights=weights)
+    )
 
 
 def test_a_score_at_the_threshold_is_no_prediction() -> None:
@@ -135,6 +137,7 @@ def test_perfect_scores_have_area_one() -> None:
 def test_the_curve_is_the_best_precision_at_a_recall_or_beyond() -> None:
     labels, scores = LABELS[:, 1], SCORES[:, 1]
     found = metrics.curve(labels, scores, points=201)
+    assert found is not None
     assert found.recall[0] == 0.0 and found.recall[-1] == 1.0
     assert (np.diff(found.precision) <= 0).all()
     best = [max(p for r, p in naive_points(labels, scores) if r >= x - 1e-9) for x in found.recall]

@@ -116,6 +116,7 @@ def unused_port() -> int:
 def standins() -> ModuleType:
     """The module beside this file: it is a script too, so it is loaded by its path."""
     spec = importlib.util.spec_from_file_location("standins", Path(__file__).parent / "standins.py")
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -9,7 +9,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from mmx.cli import app
+from mmx.cli.app import app
 from mmx.experts import weights
 from mmx.experts.download import DownloadError
 from mmx.experts.pins import WeightsError, read_pins

@@ -1,6 +1,7 @@
 """Small networks and batches; everything seeded."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -35,7 +36,7 @@ NetworkMaker = Callable[..., Network]
 
 
 @pytest.fixture
-def small() -> dict:
+def small() -> dict[str, Any]:
     """Arguments of a small NetworkConfig."""
     return dict(SMALL)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -39,6 +39,7 @@ def benchmark() -> ModuleType:
     """benchmarks/train.py, whose padded implementation is written independently."""
     path = Path(__file__).parents[2] / "benchmarks" / "train.py"
     spec = importlib.util.spec_from_file_location("benchmark_train", path)
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -51,7 +52,10 @@ def outputs_equal(one: Output, other: Output) -> None:
 
 @pytest.mark.parametrize("missing", [{}, MISSING])
 def test_values_and_gradients_equal_the_padded_implementation(
-    missing: dict, make_network: "NetworkMaker", make_batch: "BatchMaker", benchmark: ModuleType
+    missing: dict[str, Any],
+    make_network: "NetworkMaker",
+    make_batch: "BatchMaker",
+    benchmark: ModuleType,
 ) -> None:
     network = make_network(sequence_head="none")
     batch = make_batch(LENGTHS, missing)
@@ -141,7 +145,7 @@ def test_the_order_of_clips_matters_within_a_sequence(
 
 
 def test_the_order_of_modalities_does_not_matter(
-    make_network: "NetworkMaker", make_batch: "BatchMaker", small: dict
+    make_network: "NetworkMaker", make_batch: "BatchMaker", small: dict[str, Any]
 ) -> None:
     network, batch = make_network(), make_batch(LENGTHS, MISSING)
     dim, order = small["dim"], [2, 0, 3, 1]
@@ -232,7 +236,7 @@ def test_where_sequences_are_classified_the_trailer_is_their_mean(
     assert network.fusion.project.weight.grad.abs().max() > 0
 
 
-def test_initial_weights_do_not_depend_on_the_probe(small: dict) -> None:
+def test_initial_weights_do_not_depend_on_the_probe(small: dict[str, Any]) -> None:
     states = []
     for head in ("probe", "none"):
         torch.manual_seed(0)
@@ -241,7 +245,7 @@ def test_initial_weights_do_not_depend_on_the_probe(small: dict) -> None:
 
 
 def test_an_untrained_network_does_not_care_for_the_order_of_clips(
-    small: dict, make_batch: "BatchMaker", cut: Callable[[Batch, Sequence[int]], Batch]
+    small: dict[str, Any], make_batch: "BatchMaker", cut: Callable[[Batch, Sequence[int]], Batch]
 ) -> None:
     torch.manual_seed(0)
     network = Network(NetworkConfig(**small)).double()
@@ -303,7 +307,7 @@ def test_paper_sizes() -> None:
     assert shapes["n.2.weight"] == (128, 128)
 
 
-def test_a_configuration_survives_json(small: dict) -> None:
+def test_a_configuration_survives_json(small: dict[str, Any]) -> None:
     config = NetworkConfig(**small, gating=GatingConfig("original", include_self=True))
     assert NetworkConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
@@ -317,6 +321,8 @@ def test_a_configuration_survives_json(small: dict) -> None:
         ({"ghosts": -1}, "ghosts"),
     ],
 )
-def test_impossible_configurations_are_refused(change: dict, words: str, small: dict) -> None:
+def test_impossible_configurations_are_refused(
+    change: dict[str, Any], words: str, small: dict[str, Any]
+) -> None:
     with pytest.raises(ValueError, match=words):
         NetworkConfig(**{**small, **change})

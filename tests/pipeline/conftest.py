@@ -65,7 +65,7 @@ class Project:
             command, cwd=self.root, env=environment(), capture_output=True, text=True, check=False
         )
 
-    def start(self, *command: str) -> subprocess.Popen:
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
         """Start a command in a process group of its own."""
         quiet = subprocess.DEVNULL
         return subprocess.Popen(
@@ -105,7 +105,7 @@ class Project:
         path = self.root / "data" / "trailers.csv"
         path.write_text(edit(path.read_text()))
 
-    def status(self) -> dict:
+    def status(self) -> dict[str, Any]:
         """Return `mmx status` as data."""
         return self.json("mmx", "status")
 

@@ -27,7 +27,7 @@ STEPS = [step for step in all_steps(PARAMS) if not step.name.startswith("ablate@
 ITEM_STEPS = [step for step in STEPS if isinstance(step, ItemStep)]
 
 
-def stage_of(step: Step) -> dict:
+def stage_of(step: Step) -> dict[str, Any]:
     """Return the entry of dvc.yaml that runs a step, its templates filled in."""
     name, _, part = step.name.partition("@")
     stage = STAGES[name]
@@ -183,6 +183,6 @@ def test_every_step_leaves_what_its_stage_names_where_the_layout_has_it() -> Non
         assert folders[f"embed@{name}"] == layout.embeddings(name)
 
 
-def named(out: str | dict) -> list[str]:
+def named(out: str | dict[str, Any]) -> list[str]:
     """Return the paths of an entry among the outs of dvc.yaml."""
     return [out] if isinstance(out, str) else list(out)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -231,7 +232,9 @@ class TestKeepClips:
 
 
 class TestItem:
-    def item(self, video: Path, out: Path, **changes: object) -> tuple[dict, list[dict]]:
+    def item(
+        self, video: Path, out: Path, **changes: object
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         out.mkdir()
         facts = detect_item(video=video, params=params(**changes), limits=Limits(), out=out)
         table = read_rows(out / "rows.arrow")
