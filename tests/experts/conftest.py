@@ -50,7 +50,17 @@ class Site:
         return f"http://127.0.0.1:{self.port}{path}"
 
 
+class Server(ThreadingHTTPServer):
+    """A server of a `Site`."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.site = Site(port=self.server_port)
+
+
 class Handler(BaseHTTPRequestHandler):
+    server: Server
+
     def log_message(self, *arguments: object) -> None:
         """Say nothing."""
 
@@ -95,8 +105,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """A `Site` being served; no proxy stands between."""
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.site = Site(port=server.server_port)
+    with Server() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server.site
@@ -109,7 +118,8 @@ def unused_port() -> int:
     """A port at which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import mmx
+from mmx.experts.preprocess import Pixels
 from mmx.experts.reading import read_samples
 from mmx.experts.registry import get_expert
 
@@ -51,7 +52,9 @@ def test_the_limits_are_those_of_the_slower_thread_and_of_all_cores(bench: Modul
 
 
 def test_the_loop_does_not_have_the_decoder_resize(bench: ModuleType) -> None:
-    assert get_expert("lite_appearance").preprocess.decoded_size == (224, 160)
+    preprocess = get_expert("lite_appearance").preprocess
+    assert isinstance(preprocess, Pixels)
+    assert preprocess.decoded_size == (224, 160)
     assert bench.customary(get_expert("lite_appearance")).preprocess.decoded_size is None
     assert bench.customary(get_expert("senet154")) is get_expert("senet154")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from timm.models.vision_transformer import _convert_openai_clip
+from timm.models.vision_transformer import VisionTransformer, _convert_openai_clip
 from torch import nn
 
 from mmx.experts.checkpoints import CheckpointError
@@ -58,6 +58,7 @@ def test_features_equal_timms_own_conversion(
     published: dict[str, torch.Tensor], load: Callable[[Mapping[str, torch.Tensor]], nn.Module]
 ) -> None:
     reference = EXPERT.network().eval()
+    assert isinstance(reference, VisionTransformer)
     reference.load_state_dict(_convert_openai_clip(dict(published), reference))
     pictures = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():

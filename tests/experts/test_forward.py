@@ -22,6 +22,7 @@ def shortened(name: str) -> Expert:
     if name in SMALLER:
         expert = replace(expert, sampling=Stacks(SMALLER[name], SMALLER[name]))
     if name in ("senet154", "densenet161_places365"):
+        assert isinstance(expert.preprocess, Pixels)
         expert = replace(expert, preprocess=replace(expert.preprocess, crop=(96, 96)))
     return expert
 

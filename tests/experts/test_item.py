@@ -2,7 +2,7 @@
 
 import sys
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +16,7 @@ from mmx.engine.rows import ROWS
 from mmx.experts import registry
 from mmx.experts.forward import load_embedder
 from mmx.experts.item import EmbedJob, embed_items
+from mmx.experts.preprocess import Pixels
 from mmx.experts.reading import read_samples
 from mmx.experts.registry import get_expert
 from mmx.experts.sampling import Stacks
@@ -76,7 +77,8 @@ def test_a_row_is_the_mean_of_its_frames(
     every = job("lite_scene", source, cut, frames=0)
     network = expert.build()
     [table] = embedded(every)
-    frames = {row: [] for row in range(len(cut))}
+    assert isinstance(expert.preprocess, Pixels)
+    frames: dict[int, list[np.ndarray]] = {row: [] for row in range(len(cut))}
     for sample in read_samples(every, expert):
         batch = torch.from_numpy(sample.data.copy())[None].movedim(-1, 1)
         frames[sample.row].append(network(expert.preprocess.normalise(batch))[0].numpy())
@@ -132,7 +134,7 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
 
     def register(name: str, **changes: Any) -> str:
         module = ModuleType(name)
-        module.EXPERT = replace(
+        vars(module)["EXPERT"] = replace(
             get_expert("lite_scene"), name=name, width=3, network=MeanColour, code=(), **changes
         )
         monkeypatch.setitem(sys.modules, name, module)
@@ -296,6 +298,7 @@ def test_facts_come_before_all_jobs_are_handed_in(
             yield job("lite_scene", *trailers[number % 4])
 
     results = embed_items(endless())
+    assert isinstance(results, Generator)
     assert all(next(results)["rows"] for _ in range(6))
     results.close()
     assert len(taken) < 30

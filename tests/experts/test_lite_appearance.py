@@ -8,9 +8,11 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from mmx.experts.checkpoints import CheckpointError, read_state
-from mmx.experts.lite_appearance import EXPERT, WEIGHTS
+from mmx.experts.lite_appearance import EXPERT
+from mmx.experts.preprocess import Pixels
 from mmx.experts.weights import Place, require
 
+[WEIGHTS] = EXPERT.weights
 PALACE, MONASTERY, DAISY = 698, 663, 985
 
 
@@ -23,7 +25,8 @@ def weights(tmp_path: Path) -> dict[str, Path]:
 @pytest.mark.parametrize(
     ("name", "classes"), [("china.jpg", {PALACE, MONASTERY}), ("flower.jpg", {DAISY})]
 )
-def test_a_photograph_is_recognised(weights: dict[str, Path], name, classes) -> None:
+def test_a_photograph_is_recognised(weights: dict[str, Path], name: str, classes: set[int]) -> None:
+    assert isinstance(EXPERT.preprocess, Pixels)
     height, width = EXPERT.preprocess.size
     image = Image.fromarray(load_sample_image(name)).resize((width, height))
     batch = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)

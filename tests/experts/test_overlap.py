@@ -1,7 +1,7 @@
 """Reading ahead: nothing lost, nothing out of order, faults where they belong, no thread left."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import count
 from typing import Any
 
@@ -14,7 +14,7 @@ def collect(
     works: list[str], read: Callable[[str], Iterator[str]], threads: int = 1, capacity: int = 4
 ) -> tuple[list[Any], dict[str, list[str]], dict[str, Exception | None]]:
     events = list(read_ahead(works, read, threads=threads, capacity=capacity))
-    parts = {work: [] for work in works}
+    parts: dict[str, list[str]] = {work: [] for work in works}
     for event in events:
         if isinstance(event, Read):
             parts[event.work].append(event.part)
@@ -78,8 +78,10 @@ def test_no_more_waits_than_the_capacity() -> None:
 
     events = read_ahead(["endless"], numbers, threads=1, capacity=3)
     for taken in range(1, 50):
-        assert next(events).part == taken - 1
+        event = next(events)
+        assert isinstance(event, Read) and event.part == taken - 1
         assert len(read) <= taken + 3 + 1
+    assert isinstance(events, Generator)
     events.close()
 
 
@@ -87,6 +89,7 @@ def test_no_more_waits_than_the_capacity() -> None:
 def test_closing_early_ends_the_threads(threads: int) -> None:
     events = read_ahead(map(str, count()), lambda _: count(), threads=threads, capacity=2)
     next(events)
+    assert isinstance(events, Generator)
     events.close()
     assert threads_left() == 0
 

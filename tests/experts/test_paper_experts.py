@@ -11,11 +11,13 @@ from PIL import Image
 from torch.nn import functional
 from torchvision import transforms
 
-from mmx.experts.base import Expert
+from mmx.experts.base import Checkpoint, Expert
 from mmx.experts.checkpoints import CheckpointError, read_state
 from mmx.experts.networks.i3d import I3D, i3d_name
+from mmx.experts.preprocess import Pixels
 from mmx.experts.registry import get_expert
-from mmx.experts.vggish import declare
+from mmx.experts.sampling import Patches, Stacks
+from mmx.experts.vggish import ABOUT, declare
 from mmx.experts.weights import MissingWeights, Place, require, verify
 
 DATA = Path(__file__).parent / "data"
@@ -65,8 +67,9 @@ def test_every_published_form_loads_and_gives_the_declared_width(name: str, plac
 def test_what_is_loaded_is_what_the_file_holds(name: str, place: Place) -> None:
     expert = get_expert(name)
     loaded = list(expert.build(files(expert, place)).state_dict().values())
-    found = {}
+    found: dict[str, torch.Tensor] = {}
     for checkpoint in expert.weights:
+        assert isinstance(checkpoint, Checkpoint)
         found |= read_state(place.folder / checkpoint.file, checkpoint.format)
     given = [v for n, v in found.items() if not n.endswith("num_batches_tracked")]
     kept = [value for value in loaded if value.ndim]
@@ -80,6 +83,7 @@ def test_the_published_files_are_not_the_stand_ins(place: Place) -> None:
     bare = Place(place.folder, place.lock.with_name("other.lock.yaml"))
     for name in SMALL:
         for status in verify(get_expert(name).weights, bare):
+            assert isinstance(status.weights, Checkpoint)
             published = any(source.digest for source in status.weights.sources)
             assert status.state == ("refused" if published else "ready")
 
@@ -116,8 +120,10 @@ def test_without_its_files_an_expert_says_where_each_is_to_be_had(
     with pytest.raises(MissingWeights) as caught:
         require(expert.weights, Place(tmp_path, tmp_path / "weights.lock.yaml"))
     for checkpoint in expert.weights:
+        assert isinstance(checkpoint, Checkpoint)
         assert f"put at {tmp_path / checkpoint.file}" in str(caught.value)
         for source in checkpoint.sources:
+            assert source.size is not None
             assert f"{source.url} ({source.size / 1e6:.1f} MB)" in str(caught.value)
 
 
@@ -126,7 +132,10 @@ def test_the_size_that_is_told_is_four_bytes_per_value(name: str) -> None:
     expert = get_expert(name)
     state = expert.build().state_dict()
     values = sum(v.numel() for n, v in state.items() if not n.endswith("num_batches_tracked"))
-    told = sum(checkpoint.sources[0].size for checkpoint in expert.weights)
+    told = 0
+    for checkpoint in expert.weights:
+        assert isinstance(checkpoint, Checkpoint)
+        told += checkpoint.sources[0].size or 0
     assert told == pytest.approx(4 * values, rel=0.005)
 
 
@@ -158,7 +167,7 @@ def test_the_switches_of_vggish_are_recorded() -> None:
         ["quantise", False],
     ]
     with pytest.raises(ValueError, match="only whitened"):
-        declare("vggish", relu=True, pca=False, quantise=True, summary="")
+        declare("vggish", relu=True, pca=False, quantise=True, about=ABOUT)
 
 
 def picture(height: int, width: int, channels: int = 3) -> np.ndarray:
@@ -171,6 +180,7 @@ def picture(height: int, width: int, channels: int = 3) -> np.ndarray:
 def prepared(name: str, image: np.ndarray) -> torch.Tensor:
     """What the network sees of one picture, (C, H, W)."""
     preprocess = get_expert(name).preprocess
+    assert isinstance(preprocess, Pixels)
     ready = torch.from_numpy(preprocess.prepare(image).copy())
     return preprocess.normalise(ready.movedim(-1, 0)[None])[0]
 
@@ -259,7 +269,9 @@ def test_r2plus1d_stretches_to_128_by_171_and_crops_112() -> None:
 def test_stacks_cover_a_clip_to_its_end(
     name: str, length: int, first_and_last: list[tuple[int, int]]
 ) -> None:
-    stacks = get_expert(name).sampling.indices(length)
+    sampling = get_expert(name).sampling
+    assert isinstance(sampling, Stacks)
+    stacks = sampling.indices(length)
     assert [(row[0], row[-1]) for row in stacks.tolist()] == first_and_last
     assert set(stacks.ravel()) == set(range(length))
 
@@ -267,6 +279,7 @@ def test_stacks_cover_a_clip_to_its_end(
 @pytest.mark.parametrize(("name", "length"), [("i3d_flow", 64), ("r2plus1d_34", 32)])
 def test_a_short_clip_repeats_its_last_frame_and_says_how_often(name: str, length: int) -> None:
     sampling = get_expert(name).sampling
+    assert isinstance(sampling, Stacks)
     [stack] = sampling.indices(9).tolist()
     assert stack == [*range(9), *[8] * (length - 9)]
     assert sampling.padding(9) == length - 9
@@ -278,6 +291,7 @@ def test_a_short_clip_repeats_its_last_frame_and_says_how_often(name: str, lengt
 
 def test_vggish_sees_patches_every_0_96_s() -> None:
     sampling = get_expert("vggish").sampling
+    assert isinstance(sampling, Patches)
     three_seconds = sampling.starts(16_000, 64_000, 160_000)
     assert three_seconds.tolist() == [16_000, 31_360, 46_720]
     assert sampling.length == 15_600

@@ -51,7 +51,7 @@ def test_the_mean_of_many_is_exact_to_float32() -> None:
     for vector in drawn:
         pool.add(0, vector, padded=0)
     exact = [float(sum(map(Fraction, map(float, column))) / len(drawn)) for column in drawn.T]
-    assert pool.table()["embedding"][0].as_py() == np.float32(exact).tolist()
+    assert pool.table()["embedding"][0].as_py() == np.array(exact, np.float32).tolist()
 
 
 def test_types_without_rows_are_those_with_rows() -> None:

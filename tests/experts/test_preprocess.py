@@ -64,7 +64,9 @@ def test_s3d_is_given_what_torchvision_gives_it() -> None:
     image = picture(120, 200)
     preset = S3D_Weights.KINETICS400_V1.transforms()
     theirs = preset(torch.from_numpy(image).permute(2, 0, 1)[None])[:, 0]
-    ours = prepared(get_expert("s3d").preprocess, image)
+    preprocess = get_expert("s3d").preprocess
+    assert isinstance(preprocess, Pixels)
+    ours = prepared(preprocess, image)
     one_grey_level = 1 / 255 / 0.21
     assert ours.shape == theirs.shape
     assert (ours - theirs).abs().max() < 0.51 * one_grey_level

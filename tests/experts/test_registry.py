@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -60,7 +60,7 @@ def test_its_weights_say_where_they_come_from(expert: Expert) -> None:
             assert len(weights.sha256) == 64
             continue
         assert weights.sources
-        assert weights.format in Format.__args__
+        assert weights.format in get_args(Format)
         for source in weights.sources:
             assert source.url.startswith(("http://", "https://"))
             assert source.digest is None or set(source.digest.value) <= set("0123456789abcdef")
@@ -145,15 +145,18 @@ def another(value: Any) -> Any:
 
 
 def tree(module: str) -> ast.Module:
-    return ast.parse(Path(find_spec(module).origin).read_text(encoding="utf-8"))
+    spec = find_spec(module)
+    assert spec is not None and spec.origin is not None
+    return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
 
 
 def imported(module: str) -> set[str]:
     """Modules of this room that `module` imports at run time, inside functions too."""
     found = set()
     for node in ast.walk(tree(module)):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mmx.experts"):
-            found.add(node.module)
+        module_of = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+        if module_of.startswith("mmx.experts"):
+            found.add(module_of)
     return found
 
 

@@ -76,6 +76,7 @@ def test_each_kind_of_digest_is_checked_for_what_it_is(
     wanted = checkpoint(Source("http://a/w.pth", DIGESTS[kind], len(BODY)))
     path = put()
     [status] = verify([wanted], place)
+    assert status.hashes is not None
     assert (status.state, status.hashes.sha256) == ("ready", SHA256)
     flip_bit(path)
     [status] = verify([wanted], place)
@@ -88,8 +89,12 @@ def test_a_digest_of_one_kind_is_not_taken_for_another(
     place: Place, put: Callable[..., Path]
 ) -> None:
     put()
-    for kind, value in (("sha256", SHA256[:8]), ("git_blob", SHA256), ("sha256_prefix", BLOB)):
-        wanted = checkpoint(Source("http://a/w.pth", Digest(kind, value), None))
+    for digest in (
+        Digest("sha256", SHA256[:8]),
+        Digest("git_blob", SHA256),
+        Digest("sha256_prefix", BLOB),
+    ):
+        wanted = checkpoint(Source("http://a/w.pth", digest, None))
         assert verify([wanted], place)[0].state == "refused"
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from mmx.cli.app import app
 from mmx.experts import weights
+from mmx.experts.base import Checkpoint
 from mmx.experts.download import DownloadError
 from mmx.experts.pins import WeightsError, read_pins
 from mmx.experts.registry import get_expert
@@ -100,6 +100,7 @@ def test_without_network_every_file_is_asked_for_and_named(
     assert isinstance(done.exception, WeightsError)
     for checkpoint in (get_expert(name).weights[0] for name in experts):
         assert f"put at {folder / checkpoint.file}" in str(done.exception)
+        assert isinstance(checkpoint, Checkpoint)
         for source in checkpoint.sources:
             assert f"{source.url}: no network" in str(done.exception)
 

@@ -92,8 +92,8 @@ def test_any_size_and_any_picture_gives_numbers(shape: tuple[int, int]) -> None:
 
 def test_floating_frames_are_the_same_as_8_bits(kit: SimpleNamespace) -> None:
     pair = frames(kit.translation(32, 40, 1.0, 0.0))
-    scaled = [frame.astype(np.float32) / 255 for frame in pair]
-    assert np.abs(batch([pair]) - batch([scaled])).max() < 0.02
+    prev, next_ = (frame.astype(np.float32) / 255 for frame in pair)
+    assert np.abs(batch([pair]) - batch([(prev, next_)])).max() < 0.02
 
 
 @pytest.mark.parametrize(

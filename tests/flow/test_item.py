@@ -39,7 +39,9 @@ def video(kit: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Pat
     ]
     frames.append(frames[0])
     times = [EVERY * n for n in range(len(frames))]
-    return kit.write_video(tmp_path_factory.mktemp("video") / "x.mkv", frames, times)
+    path = tmp_path_factory.mktemp("video") / "x.mkv"
+    kit.write_video(path, frames, times)
+    return path
 
 
 def run(
@@ -54,7 +56,8 @@ def run(
 
 def middle(image: np.ndarray) -> np.ndarray:
     """The movement in the middle of an image, away from what comes in at the edges."""
-    return np.median(dequantise(image, 20.0)[24:-24, 24:-24], axis=(0, 1))
+    movement: np.ndarray = np.median(dequantise(image, 20.0)[24:-24, 24:-24], axis=(0, 1))
+    return movement
 
 
 def test_every_pair_inside_a_clip_and_none_across(video: Path, tmp_path: Path) -> None:
@@ -98,7 +101,7 @@ def test_crop_is_the_middle_of_the_whole(video: Path, tmp_path: Path) -> None:
     for keep in ("full", "crop224"):
         out = tmp_path / keep
         out.mkdir()
-        one = {"clips": [clip(0, 0, 2)], "short_side": 240}
+        one: dict[str, Any] = {"clips": [clip(0, 0, 2)], "short_side": 240}
         kept[keep] = run(video, out, **one, keep=keep)[1][0].image
     assert kept["full"].shape == (240, 320, 2)
     assert np.array_equal(kept["crop224"], kept["full"][8:232, 48:272])
@@ -107,7 +110,7 @@ def test_crop_is_the_middle_of_the_whole(video: Path, tmp_path: Path) -> None:
 def test_bound_and_solver_take_their_parameters(video: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-    one = {"clips": [clip(0, 0, 2)]}
+    one: dict[str, Any] = {"clips": [clip(0, 0, 2)]}
     usual = run(video, tmp_path / "a", **one)[1][0].image
     other = run(video, tmp_path / "b", **one, bound=4.0, **{"lambda": 0.5})[1][0].image
     assert read_header(tmp_path / "b" / FILE).bound == 4.0

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from shutil import ignore_patterns
@@ -27,7 +28,8 @@ quarter of a pixel it is out by 0.05, at whole and half pixels it is exact."""
 
 def inner_error(kit: SimpleNamespace, moving: Any, params: TVL1Params = DEFAULTS) -> np.ndarray:
     flow = tvl1(moving.prev, moving.next, params)
-    return kit.end_point_error(flow, moving.truth)[BORDER:-BORDER, BORDER:-BORDER]
+    error: np.ndarray = kit.end_point_error(flow, moving.truth)
+    return error[BORDER:-BORDER, BORDER:-BORDER]
 
 
 @pytest.mark.parametrize("shift", [(1.0, 0.0), (2.0, -1.0), (0.5, 0.5), (-3.5, 2.0)])
@@ -67,7 +69,7 @@ def test_any_size_is_opencvs_to_the_bit(kit: SimpleNamespace, shape: tuple[int, 
         assert np.array_equal(flow, kit.opencv(moving.prev, moving.next))
 
 
-SETTINGS = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "illumination": {"gamma": 0.3},
     "small median": {"median_filtering": 3},
     "no median": {"median_filtering": 1},
@@ -134,7 +136,7 @@ def test_floating_frames_are_the_same_as_8_bits(kit: SimpleNamespace) -> None:
         assert np.abs(tvl1(*scaled) - expected).max() < 0.02
 
 
-EXTREMES = {
+EXTREMES: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
     "noise": lambda rng: rng.integers(0, 256, (2, 48, 70), dtype=np.uint8),
     "flash": lambda rng: np.stack([np.zeros((48, 70)), np.full((48, 70), 255)]).astype(np.uint8),
     "constant": lambda rng: np.full((2, 48, 70), 93, np.uint8),

@@ -2,7 +2,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.media.conftest import Odd, Program, Shelf
 
 
-def images(path: Path, **options: object) -> np.ndarray:
+def images(path: Path, **options: Any) -> np.ndarray:
     return np.stack([frame.image for frame in read_frames(path, **options)])
 
 
@@ -87,7 +87,7 @@ class TestWanted:
         painted = []
         paint = frames_module._Painter.paint
 
-        def count(self, frame: VideoFrame) -> np.ndarray:
+        def count(self: Any, frame: VideoFrame) -> np.ndarray:
             painted.append(frame)
             return paint(self, frame)
 
@@ -114,7 +114,7 @@ class TestPixels:
     def test_images_are_contiguous_bytes(self, shelf: "Shelf") -> None:
         for name, shape in [("right.mp4", (96, 64, 3)), ("over.mp4", (64, 96, 3))]:
             image = next(read_frames(shelf[name])).image
-            assert (image.dtype, image.shape) == (np.uint8, shape)
+            assert image.dtype == np.uint8 and image.shape == shape
             assert image.flags.c_contiguous
 
     def test_gray_is_the_luma_of_the_same_picture(self, shelf: "Shelf") -> None:
@@ -151,11 +151,11 @@ class TestChangesWithinAFile:
         path.write_bytes(smooth.read_bytes() + woven.read_bytes())
         raw = _stored(path)
         assert [interlaced for _, interlaced in raw] == [False] * 10 + [True] * 10
-        expected = program.run(
+        raw_bytes = program.run(
             "-i", path, "-vf", "yadif=mode=send_frame:deint=interlaced", "-fps_mode",
             "passthrough", "-pix_fmt", "rgb24", "-f", "rawvideo", "pipe:1",
         )  # fmt: skip
-        expected = np.frombuffer(expected, np.uint8).reshape(20, 64, 96, 3)
+        expected = np.frombuffer(raw_bytes, np.uint8).reshape(20, 64, 96, 3)
         found = images(path)
         assert np.array_equal(found[:10], np.stack([image for image, _ in raw[:10]]))
         assert np.array_equal(found[11:], expected[11:])
@@ -169,7 +169,7 @@ class TestChangesWithinAFile:
             part = tmp_path / f"{number}.ts"
             program.run(
                 "-f", "lavfi", "-i", f"color=red:s={size}:r=25:d=0.4", "-c:v", "libx264",
-                "-bf", "0", "-threads", "1", "-output_ts_offset", 0.4 * number, part,
+                "-bf", "0", "-threads", "1", "-output_ts_offset", str(0.4 * number), part,
             )  # fmt: skip
             parts.append(part.read_bytes())
         path = tmp_path / "sizes.ts"

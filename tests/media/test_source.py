@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 import pytest
+from av.stream import Stream
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -99,7 +100,7 @@ class TestWhatIsNoVideo:
     ) -> None:
         path = tmp_path / f"a.{suffix}"
         source = "sine=d=1" if suffix == "wav" else "testsrc2=s=64x64:r=5:d=1"
-        program.run("-f", "lavfi", "-i", source, *["-frames:v", 1] * (suffix == "png"), path)
+        program.run("-f", "lavfi", "-i", source, *["-frames:v", "1"] * (suffix == "png"), path)
         assert code_of(reader, path) == "container"
 
     def test_sound_alone(
@@ -123,7 +124,18 @@ class TestWhatIsNoVideo:
         path = tmp_path / "a.mp4"
         cover = tmp_path / "cover.png"
         program.run("-f", "lavfi", "-i", "color=s=48x48", "-frames:v", "1", cover)
-        both = ["-i", cover, "-i", shelf["plain.mp4"], "-map", "0", "-map", "1", "-c", "copy"]
+        both: list[str | Path] = [
+            "-i",
+            cover,
+            "-i",
+            shelf["plain.mp4"],
+            "-map",
+            "0",
+            "-map",
+            "1",
+            "-c",
+            "copy",
+        ]
         program.run(*both, "-disposition:v:0", "attached_pic", path)
         assert len(list(read_frames(path))) == 25
 
@@ -224,12 +236,12 @@ class TestDamaged:
 def test_a_stream_that_appears_on_the_way_ends_nothing(shelf: "Shelf") -> None:
     """PyAV flushes every stream that there is by then, and lists those there were at the start."""
 
-    def demux(streams: list) -> Iterator[av.Packet]:
+    def demux(streams: list[Stream]) -> Iterator["av.Packet[Stream]"]:
         yield from source.container.demux(streams)
         raise IndexError("list index out of range")
 
     with open_video(shelf["late.ts"], Limits()) as source:
-        grown = SimpleNamespace(format=source.container.format, demux=demux)
+        grown: Any = SimpleNamespace(format=source.container.format, demux=demux)
         packets = list(read_packets(replace(source, container=grown)))
         assert [packet.size > 0 for packet in packets] == [True] * 25 + [False]
 
@@ -269,7 +281,7 @@ class TestLimits:
             part = tmp_path / f"{number}.ts"
             program.run(
                 "-f", "lavfi", "-i", f"color=red:s={size}:r=25:d=0.4", "-c:v", "libx264",
-                "-threads", "1", "-output_ts_offset", 0.4 * number, part,
+                "-threads", "1", "-output_ts_offset", str(0.4 * number), part,
             )  # fmt: skip
             parts.append(part.read_bytes())
         path = tmp_path / "a.ts"

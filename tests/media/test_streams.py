@@ -138,7 +138,7 @@ def decode(path: Path, wav: Path) -> Decoded:
     digest = hashlib.sha256()
     for frame in read_frames(path):
         digest.update(f"{frame!r} {frame.time} {frame.duration}".encode())
-        digest.update(frame.image)
+        digest.update(frame.image.data)
     with open_video(path, DEFAULT_LIMITS) as source:
         digest.update(str(source.nominal_rate).encode())
     found = probe(path)

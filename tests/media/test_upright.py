@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from itertools import product
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,13 @@ class Data:
         return self._bytes
 
 
-class Turned:
-    def __init__(self, *matrix: float) -> None:
-        from av.sidedata.sidedata import Type
+def turned(*matrix: float) -> Any:
+    """A frame of that display matrix, as far as it is looked at."""
+    from av.sidedata.sidedata import Type
 
-        a, b, c, d = (round(value * 65536) for value in matrix)
-        self.side_data = [Data(Type.DISPLAYMATRIX, [a, b, 0, c, d, 0, 0, 0, 1 << 30])]
+    a, b, c, d = (round(value * 65536) for value in matrix)
+    data = Data(Type.DISPLAYMATRIX, [a, b, 0, c, d, 0, 0, 0, 1 << 30])
+    return SimpleNamespace(side_data=[data])
 
 
 def moved(matrix: tuple[int, int, int, int], height: int = 2, width: int = 3) -> Any:
@@ -46,7 +48,7 @@ RIGHT_ANGLES = [(a, 0, 0, d) for a, d in product((1, -1), repeat=2)] + [
 @pytest.mark.parametrize("matrix", RIGHT_ANGLES)
 def test_moves_every_pixel_where_the_matrix_says(matrix: tuple[int, int, int, int]) -> None:
     image = np.arange(6).reshape(2, 3)
-    upright = upright_of(Turned(*matrix))
+    upright = upright_of(turned(*matrix))
     assert np.array_equal(upright.apply(image), moved(matrix))
     assert upright.size(3, 2) == moved(matrix).shape[::-1]
 
@@ -56,7 +58,7 @@ def test_moves_every_pixel_where_the_matrix_says(matrix: tuple[int, int, int, in
 )
 def test_rotation_to_the_nearest_right_angle(degrees: int, expected: int) -> None:
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    assert upright_of(Turned(cos, sin, -sin, cos)).rotation == expected
+    assert upright_of(turned(cos, sin, -sin, cos)).rotation == expected
 
 
 def test_colours_move_with_their_pixels() -> None:

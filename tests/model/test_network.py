@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LENGTHS = [7, 1, 11, 3]
 MISSING = {"audio": [0, 3, 7], "motion": [3], "scene": [9, 10, 11, 12]}
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "published": {},
     "sum": {"aggregate": "sum"},
     "naive concatenation": {"fusion": "concat"},
@@ -172,9 +172,11 @@ def test_a_modality_that_is_missing_everywhere(
     batch = make_batch([4, 2], {"audio": range(6)})
     before = network(batch)
     before.logits.sum().backward()
-    assert all(p.grad is None or p.grad.abs().max() == 0 for p in network.inputs.audio.parameters())
+    assert all(
+        p.grad is None or p.grad.abs().max() == 0 for p in network.inputs["audio"].parameters()
+    )
     with torch.no_grad():
-        for parameter in network.inputs.audio.parameters():
+        for parameter in network.inputs["audio"].parameters():
             parameter.add_(1)
     outputs_equal(network(batch), before)
 
@@ -184,8 +186,8 @@ def test_presence_is_told_apart_from_zero(
 ) -> None:
     network = make_network(fusion="concat")
     with torch.no_grad():
-        network.inputs.scene.project.weight.zero_()
-        network.inputs.scene.project.bias.zero_()
+        for parameter in network.get_submodule("inputs.scene.project").parameters():
+            parameter.zero_()
     here, gone = make_batch([4]), make_batch([4], {"scene": range(4)})
     gone = replace(gone, features={**here.features, "scene": gone.features["scene"]})
     assert (network(here).clips - network(gone).clips).abs().max() > 1e-4
@@ -203,8 +205,9 @@ def test_inputs_are_standardised(make_network: "NetworkMaker", make_batch: "Batc
     }
     network.standardise(
         {
-            name: (part.mean * shift[name][1] + shift[name][0], part.scale * shift[name][1])
+            name: (mean * shift[name][1] + shift[name][0], scale * shift[name][1])
             for name, part in network.inputs.items()
+            for mean, scale in [(part.get_buffer("mean"), part.get_buffer("scale"))]
         }
     )
     outputs_equal(network(Batch(moved, batch.lengths)), expected)
@@ -219,6 +222,7 @@ def test_a_probe_neither_changes_the_trailers_nor_teaches_them(
     torch.testing.assert_close(probed(batch).logits, plain(batch).logits, atol=0, rtol=0)
     probed(batch).sequence_logits.square().sum().backward()
     taught = {name for name, p in probed.named_parameters() if p.grad is not None}
+    assert probed.sequence_head is not None
     assert taught == {
         f"sequence_head.{name}" for name, _ in probed.sequence_head.named_parameters()
     }

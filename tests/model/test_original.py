@@ -143,7 +143,8 @@ class Naive:
         y = [self.linear(f"ce.video_dim_reduce.{i}.fc", x) for i, x in enumerate(inputs)]
         y = [one / one.norm(dim=1, keepdim=True) for one in y]
         for i in range(len(y)):
-            mean = sum(self.pair(y[i], y[j]) for j in range(len(y))) / (len(y) + 1e-11)
+            total = sum((self.pair(y[i], y[j]) for j in range(len(y))), torch.zeros(()))
+            mean = total / (len(y) + 1e-11)
             name = f"ce.video_GU.{i}.cg"
             attention = self.norm(f"{name}.batch_norm", mean)
             own = self.norm(f"{name}.batch_norm2", self.linear(f"{name}.fc", y[i]))
@@ -155,7 +156,10 @@ class Naive:
 def gate_with(network: Network, batch: Batch) -> list[Tensor]:
     total = batch.clips
     experts = [network.inputs[m.name](batch.features[m.name], total) for m in MODALITIES]
-    return network.fusion.gating(experts, torch.ones(total, len(MODALITIES), dtype=torch.bool))
+    assert network.fusion.gating is not None
+    there = torch.ones(total, len(MODALITIES), dtype=torch.bool)
+    gated: list[Tensor] = network.fusion.gating(experts, there)
+    return gated
 
 
 def gate_naively(naive: Naive, batch: Batch) -> list[Tensor]:
@@ -196,6 +200,7 @@ def test_simultaneous_order_gives_other_numbers(
     state: dict[str, Tensor], network: Network, make_batch: "BatchMaker"
 ) -> None:
     batch = make_batch([4, 3], modalities=MODALITIES)
+    assert network.fusion.gating is not None
     network.fusion.gating.config = GatingConfig("original", "simultaneous", include_self=True)
     found = gate_with(network.eval(), batch)
     expected = gate_naively(Naive(state, train=False), batch)

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ class Project:
         self.run("git", "add", "--all")
         self.run("git", "commit", "--quiet", "--allow-empty", "--message", "work")
 
-    def edit(self, values: dict[str, object]) -> None:
+    def edit(self, values: Mapping[str, object]) -> None:
         """Set dotted keys of params.yaml."""
         path = self.root / "params.yaml"
         data = yaml.safe_load(path.read_text())
@@ -107,7 +107,8 @@ class Project:
 
     def status(self) -> dict[str, Any]:
         """Return `mmx status` as data."""
-        return self.json("mmx", "status")
+        told: dict[str, Any] = self.json("mmx", "status")
+        return told
 
     def artefacts(self, *folders: str) -> dict[str, bytes]:
         """Return every file below the folders, by relative name."""

@@ -16,6 +16,7 @@ from mmx.pipeline import ingredients, registry
 from mmx.pipeline import step as step_module
 from mmx.pipeline.registry import trailer_steps
 from mmx.project import open_project
+from mmx.tools import tool_versions
 
 pytestmark = pytest.mark.slow
 
@@ -93,7 +94,7 @@ def test_the_version_of_a_tool(
     tool: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    versions_of = ingredients.tool_versions
+    versions_of = tool_versions
     monkeypatch.setattr(step_module, "check_tools", lambda path, names: None)
     monkeypatch.setattr(
         ingredients,

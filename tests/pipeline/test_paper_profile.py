@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from mmx.experts.base import Checkpoint
 from mmx.experts.registry import get_expert
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def picture(shot: int, frame: int) -> np.ndarray:
     y, x = np.mgrid[: SIZE[0], : SIZE[1]]
     waves = 60 * np.sin((x + 2 * y) / 9 + frame / 2)
     colours = np.random.default_rng(shot).permutation([60, 128, 195])
-    return (colours + waves[..., None]).astype(np.uint8)
+    image: np.ndarray = (colours + waves[..., None]).astype(np.uint8)
+    return image
 
 
 def write_film(path: Path) -> None:
@@ -108,8 +110,10 @@ def assert_all_are_asked_for(said: str, weights: Path) -> None:
     assert f"{len(EXPERTS)} file(s) of weights missing" in said
     for name in EXPERTS:
         for checkpoint in get_expert(name).weights:
+            assert isinstance(checkpoint, Checkpoint)
             assert f"put at {weights / checkpoint.file}\n" in said
             for source in checkpoint.sources:
+                assert source.size is not None
                 assert f"from {source.url} ({source.size / 1e6:.1f} MB)" in said
 
 

@@ -9,7 +9,8 @@ from mmx.experts.logmel import PATCH_SAMPLES, RATE, log_mel_patches
 
 def described(sound: np.ndarray) -> np.ndarray:
     patches = log_mel_patches((20_000 * sound).astype(np.int16), np.array([0]))
-    return MelStatistics()(torch.from_numpy(patches)[:, None])[0].numpy()
+    statistics: np.ndarray = MelStatistics()(torch.from_numpy(patches)[:, None])[0].numpy()
+    return statistics
 
 
 def tone(hertz: float) -> np.ndarray:

@@ -59,7 +59,7 @@ def pick(volume: Tensor, axis: int, places: list[int], outside: float) -> Tensor
 
 
 def convolve(volume: Tensor, weight: Tensor, stride: Sequence[int], start: Start) -> Tensor:
-    total = 0
+    total = torch.zeros(())
     for (t, y, x), seen in taps(volume, weight.shape[2:], stride, start, 0.0):
         total = total + torch.einsum("oi,bithw->bothw", weight[:, :, t, y, x], seen)
     return total
@@ -196,7 +196,8 @@ def test_the_end_positions_in_time_weigh_half(
 ) -> None:
     randomised(flow)
     maps = []
-    hook = flow.Mixed_5c.register_forward_hook(lambda module, given, out: maps.append(out))
+    last = flow.get_submodule("Mixed_5c")
+    hook = last.register_forward_hook(lambda module, given, out: maps.append(out))
     feature = flow(noise(1, 2, 17, 193, 193).clamp(-1, 1))
     hook.remove()
     steps = maps[0].mean(dim=(3, 4))

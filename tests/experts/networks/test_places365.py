@@ -27,8 +27,8 @@ def pair(
 ) -> tuple[nn.Module, Any, int]:
     """Ours, timm's network of the same weights without its head, and the width."""
     build, width = NETWORKS[request.param]
-    ours = build()
-    theirs = timm.create_model(request.param, pretrained=False, num_classes=365).eval()
+    ours: nn.Module = build()
+    theirs: nn.Module = timm.create_model(request.param, pretrained=False, num_classes=365).eval()
     theirs.load_state_dict(randomised(ours))
     return ours, theirs, width
 
