@@ -56,7 +56,7 @@ test-processors: install-dev ## run the numeric tests with the kernels of severa
 	$(BIN)/python scripts/test_processors.py
 
 lint: install-dev ## style and types
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy mmx stages
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy mmx stages scripts benchmarks tests
 
 docs: install-dev ## build the documentation and the API reference into build/docs, no link broken
 	$(BIN)/mkdocs build --strict

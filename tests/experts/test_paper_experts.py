@@ -74,8 +74,8 @@ def test_what_is_loaded_is_what_the_file_holds(name: str, place: Place) -> None:
     given = [v for n, v in found.items() if not n.endswith("num_batches_tracked")]
     kept = [value for value in loaded if value.ndim]
     assert sum(value.numel() for value in given) == sum(value.numel() for value in kept)
-    total = sum(value.double().sum() for value in given)
-    assert sum(value.double().sum() for value in kept) == pytest.approx(total.item(), rel=1e-6)
+    total = sum(value.double().sum().item() for value in given)
+    assert sum(value.double().sum().item() for value in kept) == pytest.approx(total, rel=1e-6)
 
 
 def test_the_published_files_are_not_the_stand_ins(place: Place) -> None:

@@ -126,6 +126,7 @@ def digests_of_edits(module: str, names: set[str]) -> Iterator[str]:
     for statement in whole.body:
         if not names & {ast.unparse(each) for each in assigned(statement)}:
             continue
+        assert isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None
         for node in ast.walk(statement.value):
             if isinstance(node, ast.Constant) and not str(node.value).startswith("mmx."):
                 old, node.value = node.value, another(node.value)

@@ -17,6 +17,8 @@ from mmx.params import FlowParams
 
 SPEEDS = [(1.0, 0.0), (-0.5, 1.5)]
 FRAMES = 6
+SHOWN = 128, 96
+"""Width and height."""
 EVERY = 4
 """Hundredths of a second from frame to frame."""
 
@@ -31,7 +33,7 @@ CLIPS = [clip(0, 0, FRAMES), clip(1, FRAMES, 2 * FRAMES), clip(2, 2 * FRAMES, 2 
 @pytest.fixture(scope="module")
 def video(kit: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two clips of six frames, textures that move by SPEEDS, then a clip of a single frame."""
-    x, y = kit.grid(96, 128)
+    x, y = kit.grid(*reversed(SHOWN))
     frames = [
         kit.as_uint8(kit.texture(x - n * dx, y - n * dy, seed))
         for seed, (dx, dy) in enumerate(SPEEDS)
@@ -49,7 +51,13 @@ def run(
 ) -> tuple[dict[str, Any], list[Any]]:
     section = FlowParams.model_validate({"short_side": 96, **params})
     facts = flow_item(
-        video=video, clips=clips, params=section, limits=Limits(), out=out, device=device
+        video=video,
+        shown=SHOWN,
+        clips=clips,
+        params=section,
+        limits=Limits(),
+        out=out,
+        device=device,
     )
     return facts, list(read_flow(out / FILE))
 
@@ -112,7 +120,8 @@ def test_bound_and_solver_take_their_parameters(video: Path, tmp_path: Path) -> 
         (tmp_path / name).mkdir()
     one: dict[str, Any] = {"clips": [clip(0, 0, 2)]}
     usual = run(video, tmp_path / "a", **one)[1][0].image
-    other = run(video, tmp_path / "b", **one, bound=4.0, **{"lambda": 0.5})[1][0].image
+    changed: dict[str, Any] = {"bound": 4.0, "lambda": 0.5}
+    other = run(video, tmp_path / "b", **one, **changed)[1][0].image
     assert read_header(tmp_path / "b" / FILE).bound == 4.0
     assert abs(np.median(usual[..., 0]) - 134) <= 1
     assert abs(np.median(other[..., 0]) - 159) <= 2

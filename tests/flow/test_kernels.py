@@ -1,7 +1,5 @@
 """The compiled parts of a scale against plain formulas and other libraries."""
 
-from typing import Any
-
 import cv2
 import numpy as np
 import pytest
@@ -34,7 +32,7 @@ BOUND, THETA, RATIO, GAMMA = (np.float32(value) for value in (0.045, 0.3, 0.25 /
 
 @njit
 def _relax(
-    case: tuple[Any, ...],
+    case: tuple[int, int, Address, Address, Address, Address | None],
     constants: tuple[np.float32, ...],
     changes: Address,
     most: int,
@@ -42,7 +40,8 @@ def _relax(
     errors: np.ndarray,
     rows: np.ndarray,
 ) -> tuple[int, bool]:
-    vectors = splat(constants[0]), splat(constants[1]), splat(constants[2]), splat(constants[3])
+    bound, theta, ratio, gamma = constants
+    vectors = splat(bound), splat(theta), splat(ratio), splat(gamma)
     return relax(Case(*case, *vectors, changes), most, stop, errors, rows)
 
 
@@ -120,7 +119,7 @@ def plain_divergence(p: np.ndarray) -> np.ndarray:
     """In OpenCV's order of additions; p (2, H, W)."""
     px, py = p
     above = np.pad(py, ((1, 0), (0, 0)))[:-1]
-    result = (px - np.pad(px, ((0, 0), (1, 0)))[:, :-1]) + (py - above)
+    result: np.ndarray = (px - np.pad(px, ((0, 0), (1, 0)))[:, :-1]) + (py - above)
     result[:, 0] = (px[:, 0] + py[:, 0]) - above[:, 0]
     return result
 
@@ -169,7 +168,8 @@ def iterations(
     shade = begun(u[2:], grid) if len(u) == 3 else None
     masks, field = edge_masks(grid), field_of(values, grid)
     changes = aligned_zeros(grid.rows * grid.tiles * LANES)
-    case = (grid.rows, grid.tiles, *map(address, (masks, field, flow, shade)))
+    lit = None if shade is None else address(shade)
+    case = grid.rows, grid.tiles, address(masks), address(field), address(flow), lit
     errors, rows = np.empty(most), np.empty(most, np.int64)
     constants = (BOUND, THETA, RATIO, GAMMA)
     n, _ = _relax(case, constants, address(changes), most, stop, errors, rows)
@@ -230,7 +230,8 @@ def lengths(x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
     count = -(-len(x) // LANES) * LANES
     planes = [aligned_zeros(count) for _ in range(5)]
     planes[0][: len(x)], planes[1][: len(x)] = x, y
-    _lengths(*map(address, planes), count)
+    a, b, low, high, exact = map(address, planes)
+    _lengths(a, b, low, high, exact, count)
     return [plane[: len(x)] for plane in planes[2:]]
 
 
@@ -281,8 +282,8 @@ def test_linearisation_is_opencvs_to_the_bit(shape: tuple[int, int], reach: floa
     interleave(other, image, grid)
     flow, field = begun(u, grid), field_of(0.0, grid)
     masks, plan = edge_masks(grid), plan_array(grid)
-    arrays = [address(array) for array in (tiled_frame, image, flow, field)]
-    _linearise(*arrays, grid, address(masks), address(plan))
+    first, second, moved, linear = map(address, (tiled_frame, image, flow, field))
+    _linearise(first, second, moved, linear, grid, address(masks), address(plan))
     padded, half = np.pad(other, 1, mode="edge"), np.float32(0.5)
     gradient = [
         half * (padded[1:-1, 2:] - padded[1:-1, :-2]),

@@ -237,7 +237,8 @@ def test_where_sequences_are_classified_the_trailer_is_their_mean(
         rows = output.sequence_logits[output.spans.trailer == trailer]
         torch.testing.assert_close(output.logits[trailer], rows.mean(0), atol=1e-12, rtol=1e-9)
     output.sequence_logits.sum().backward()
-    assert network.fusion.project.weight.grad.abs().max() > 0
+    gradient = network.fusion.project.weight.grad
+    assert gradient is not None and gradient.abs().max() > 0
 
 
 def test_initial_weights_do_not_depend_on_the_probe(small: dict[str, Any]) -> None:

@@ -4,8 +4,10 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +19,10 @@ from mmx.pipeline.registry import run_step
 from mmx.project import open_project
 from mmx.steps import features
 
+if TYPE_CHECKING:
+    from tests.pipeline.conftest import Project
+
+Install = Callable[[Path], None]
 SHARED = Path(__file__).parents[1] / "shared"
 TRAILER = "t00001"
 READS = {
@@ -43,14 +49,14 @@ def forget(root: Path, name: str) -> None:
 
 
 @pytest.fixture
-def exchanging(root: Path, monkeypatch: pytest.MonkeyPatch):
+def exchanging(root: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     """Let the functions of steps exchange a file while they work."""
     path = os.pathsep.join([str(SHARED), str(simulated.ROOT), *sys.path])
     monkeypatch.syspath_prepend(SHARED)
     monkeypatch.setenv("PYTHONPATH", path)
     real = registry.all_steps
 
-    def changed(step):
+    def changed(step: Any) -> Any:
         name = step.name.partition("@")[0]
         if name not in ("scenes", "audio", "flow", "embed"):
             return step
@@ -64,7 +70,7 @@ def exchanging(root: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize(("name", "file"), READS.items(), ids=READS)
-def test_while_an_item_reads_it(root: Path, exchanging, name: str, file: str):
+def test_while_an_item_reads_it(root: Path, exchanging: Install, name: str, file: str) -> None:
     forget(root, name)
     exchanging(root / file)
     with pytest.raises(StepFailedError, match=rf"{TRAILER} first: {Path(file).name} has other"):
@@ -73,7 +79,7 @@ def test_while_an_item_reads_it(root: Path, exchanging, name: str, file: str):
 
 
 @pytest.mark.parametrize(("name", "file"), READS.items(), ids=READS)
-def test_after_ingest_and_before_a_stage(root: Path, name: str, file: str):
+def test_after_ingest_and_before_a_stage(root: Path, name: str, file: str) -> None:
     forget(root, name)
     path = root / file
     before = path.read_bytes()
@@ -87,7 +93,7 @@ def test_after_ingest_and_before_a_stage(root: Path, name: str, file: str):
     assert outcome is not None and outcome.computed == [TRAILER]
 
 
-def test_clips_that_were_exchanged_are_read_by_nobody(root: Path):
+def test_clips_that_were_exchanged_are_read_by_nobody(root: Path) -> None:
     project = open_project(root)
     [shard] = [p for p in (root / "data/clips").glob("c*.parquet") if trailer_in(p, TRAILER)]
     other = next(p for p in (root / "data/clips").glob("c*.parquet") if p != shard)
@@ -104,13 +110,15 @@ def trailer_in(path: Path, trailer: str) -> bool:
     return trailer in pq.read_table(path, columns=["trailer_id"])["trailer_id"].to_pylist()
 
 
-def test_a_shard_that_is_exchanged_while_the_store_is_built(root: Path, monkeypatch):
+def test_a_shard_that_is_exchanged_while_the_store_is_built(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from mmx import features as store
 
     build = store.build_store
 
-    def and_exchange(*args, **options):
-        digest = build(*args, **options)
+    def and_exchange(*args: Any, **options: Any) -> str:
+        digest: str = build(*args, **options)
         path = next((root / "data/clips").glob("c*.parquet"))
         path.unlink()
         path.write_bytes(b"other")
@@ -136,7 +144,9 @@ def victim_of(root: Path, place: str) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "place"), LEARN.items(), ids=LEARN)
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
-def test_what_a_training_reads(project, monkeypatch, name: str, place: str, when: str):
+def test_what_a_training_reads(
+    project: "Project", monkeypatch: pytest.MonkeyPatch, name: str, place: str, when: str
+) -> None:
     """Of a project whose stages have run; the training itself is exchanged for a short one."""
     victim = victim_of(project.root, place)
     monkeypatch.syspath_prepend(SHARED)
@@ -155,7 +165,7 @@ def test_what_a_training_reads(project, monkeypatch, name: str, place: str, when
 
 
 @pytest.mark.slow
-def test_a_stage_ends_in_a_sentence(project):
+def test_a_stage_ends_in_a_sentence(project: "Project") -> None:
     video = next(p for p in (project.root / "data/videos").rglob("*.mp4"))
     source = video.resolve()
     video.unlink()

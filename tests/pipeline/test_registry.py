@@ -30,11 +30,13 @@ ITEM_STEPS = [step for step in STEPS if isinstance(step, ItemStep)]
 def stage_of(step: Step) -> dict[str, Any]:
     """Return the entry of dvc.yaml that runs a step, its templates filled in."""
     name, _, part = step.name.partition("@")
-    stage = STAGES[name]
+    stage: dict[str, Any] = STAGES[name]
     if "do" not in stage:
         return stage
     text = yaml.safe_dump(stage["do"]).replace("${key}", part)
-    return yaml.safe_load(text.replace("${item.reads}", PARAMS.embed.experts[part].reads))
+    text = text.replace("${item.reads}", PARAMS.embed.experts[part].reads)
+    filled: dict[str, Any] = yaml.safe_load(text)
+    return filled
 
 
 def by_name(step: Step) -> str:
@@ -171,9 +173,9 @@ def test_opencv_is_the_contrib_build() -> None:
 
 def test_every_step_leaves_what_its_stage_names_where_the_layout_has_it() -> None:
     layout = Layout(TOP)
-    for step in STEPS:
+    for step in ITEM_STEPS:
         assert step.output.folder in {path for out in stage_of(step)["outs"] for path in named(out)}
-    folders = {step.name: step.output.path(TOP) for step in STEPS}
+    folders = {step.name: step.output.path(TOP) for step in ITEM_STEPS}
     assert folders["scenes"] == layout.clips
     assert (folders["audio"], folders["flow"]) == (layout.audio, layout.flow)
     assert (folders["train"], folders["finetune"]) == (layout.coarse, layout.fine)

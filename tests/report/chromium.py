@@ -59,7 +59,8 @@ class Browser:
         for answer in self._messages():
             if answer.get("id") == self.sent:
                 assert "error" not in answer, (method, answer["error"])
-                return answer["result"]
+                result: dict[str, Any] = answer["result"]
+                return result
             self.events.append(answer)
         raise AssertionError(f"Chromium ended during {method}")
 
@@ -133,12 +134,14 @@ class Page:
 
     def text(self, selector: str) -> str:
         """Return the text of the first element."""
-        return self.run(f"document.querySelector({json.dumps(selector)}).textContent")
+        found: str = self.run(f"document.querySelector({json.dumps(selector)}).textContent")
+        return found
 
     def texts(self, selector: str) -> list[str]:
         """Return the text of every element."""
         every = f"[...document.querySelectorAll({json.dumps(selector)})]"
-        return self.run(f"{every}.map((one) => one.textContent)")
+        found: list[str] = self.run(f"{every}.map((one) => one.textContent)")
+        return found
 
     def click(self, selector: str, across: float = 0.5, down: float = 0.5) -> None:
         """Click an element at a share of its width and height, where nothing may cover it."""

@@ -57,10 +57,11 @@ def place(tab: Page, film: int, space: int) -> tuple[float, float]:
 
 def painted(tab: Page) -> list[int]:
     """How many pixels are marked on top of each map."""
-    return tab.run(
+    marked: list[int] = tab.run(
         "[...document.querySelectorAll('.plane canvas:nth-of-type(2)')].map((one) => one"
         ".getContext('2d').getImageData(0, 0, one.width, one.height).data.filter(Boolean).length)"
     )
+    return marked
 
 
 def map_of(space: int) -> str:
@@ -224,7 +225,8 @@ def test_everything_that_can_be_used_has_a_name(tab: Page, report: Path) -> None
 
 def test_light_and_dark_are_a_choice(tab: Page) -> None:
     def ground() -> str:
-        return tab.run("getComputedStyle(document.body).backgroundColor")
+        colour: str = tab.run("getComputedStyle(document.body).backgroundColor")
+        return colour
 
     before = ground()
     tab.click("#theme")

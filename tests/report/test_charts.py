@@ -15,7 +15,7 @@ def parse(markup: str) -> ElementTree.Element:
 
 
 def texts(markup: str) -> list[str]:
-    return [node.text for node in parse(markup).iter("text")]
+    return [node.text or "" for node in parse(markup).iter("text")]
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_lines_are_drawn_where_the_numbers_say() -> None:
     drawn = charts.lines(
         [Series("a", [0, 1, 2], [0, 1, 0])], Axis("x", 0, 2), Axis("y", 0, 1), title="t"
     )
-    path = next(n for n in parse(drawn).iter("path") if n.get("class") == "line s1").get("d")
+    path = next(n for n in parse(drawn).iter("path") if n.get("class") == "line s1").attrib["d"]
     assert re.findall(r"[\d.]+", path) == ["52.0", "226.0", "280.0", "10.0", "508.0", "226.0"]
     assert {"x", "y", "0.2", "1.5"} <= set(texts(drawn))
 
@@ -66,7 +66,7 @@ def test_several_lines_have_a_legend() -> None:
 
 def test_columns_show_counts_in_proportion() -> None:
     drawn = parse(charts.columns(["a", "b", "c"], [4, 0, 2], title="t"))
-    heights = [float(node.get("height")) for node in drawn.iter("rect")]
+    heights = [float(node.attrib["height"]) for node in drawn.iter("rect")]
     assert heights[1] == 0
     assert heights[0] == pytest.approx(2 * heights[2], abs=0.2)
 
@@ -74,7 +74,7 @@ def test_columns_show_counts_in_proportion() -> None:
 def test_heat_spans_the_time_axis() -> None:
     drawn = parse(charts.heat(["a"], [[0.0, 1.0]], [0, 10, 40], title="t"))
     cells = list(drawn.iter("rect"))
-    widths = [float(cell.get("width")) + 1 for cell in cells]
+    widths = [float(cell.attrib["width"]) + 1 for cell in cells]
     assert widths[1] == pytest.approx(3 * widths[0], abs=0.2)
     assert [cell.get("opacity") for cell in cells] == ["0.06", "1.00"]
 

@@ -29,7 +29,7 @@ def test_key_figures_are_sums(world: World) -> None:
 def test_statistics_count_every_trailer(world: World) -> None:
     archive = collection.read_archive(world.layout)
     for caption, chart in collection.statistics(archive, GENRES):
-        words = [node.text for node in ElementTree.fromstring(chart).iter("text")]
+        words = [node.text or "" for node in ElementTree.fromstring(chart).iter("text")]
         counts = sum(int(word) for word in words[::2])
         per_trailer = 72 if "genre;" in caption else 48
         expected = sum(map(len, archive.clips.values())) if "clip in" in caption else per_trailer

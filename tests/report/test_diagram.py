@@ -14,7 +14,7 @@ EXPERTS = {"appearance": ["senet154"], "audio": ["<b>vggish</b>"]}
 
 
 def words(markup: str) -> str:
-    return " | ".join(node.text for node in ElementTree.fromstring(markup).iter("text"))
+    return " | ".join(node.text or "" for node in ElementTree.fromstring(markup).iter("text"))
 
 
 def test_the_network_is_drawn_with_its_real_shapes() -> None:

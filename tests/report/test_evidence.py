@@ -123,7 +123,7 @@ def test_curves_gain_a_line_per_expert(make: Callable[..., Evidence]) -> None:
     found = make(audio=ablated("Audio"), appearance=ablated("Image"))
     strokes = [
         sum(
-            node.get("class").startswith("line")
+            node.attrib["class"].startswith("line")
             for node in ElementTree.fromstring(chart).iter("path")
         )
         for _, _, chart in (alone[1], evidence.curve_multiples(found, CURVES)[1])
@@ -142,7 +142,10 @@ def test_genres_that_the_paper_lacks_have_no_figure_of_it(make: Callable[..., Ev
 
 
 def test_epochs_without_a_figure_are_left_out() -> None:
-    fine = [{"epoch": 0, "silhouette": 0.5}, {"epoch": 1, "silhouette": None, "train_loss": 1.0}]
+    fine: list[dict[str, Any]] = [
+        {"epoch": 0, "silhouette": 0.5},
+        {"epoch": 1, "silhouette": None, "train_loss": 1.0},
+    ]
     found = evidence.training_curves([], fine)
     assert found["coarse"] == ""
     assert "dot s1" in found["silhouette"] and "dot s1" in found["fine"]

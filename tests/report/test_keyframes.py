@@ -30,7 +30,9 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def decode(url: str) -> np.ndarray:
     assert url.startswith("data:image/jpeg;base64,")
     data = np.frombuffer(base64.b64decode(url.split(",")[1]), np.uint8)
-    return cv2.imdecode(data, cv2.IMREAD_COLOR)
+    picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert picture is not None
+    return picture
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,8 @@ def table(path: Path) -> list[dict[str, str]]:
 def clips(video: Path, out: Path) -> list[dict[str, float]]:
     out.mkdir()
     detect_item(video=video, params=ScenesParams(), limits=Limits(), out=out)
-    return read_rows(out / ROWS).to_pylist()
+    rows: list[dict[str, float]] = read_rows(out / ROWS).to_pylist()
+    return rows
 
 
 @pytest.mark.slow

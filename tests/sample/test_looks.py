@@ -1,5 +1,6 @@
 """What the tables promise: in one modality genres are alike, in all four they are not."""
 
+from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
@@ -9,7 +10,12 @@ from mmx.sample.looks import GENRES, MATTERS, MOVES, SOUNDS, STAGES, STYLES
 from mmx.sample.shapes import SHAPES
 from mmx.sample.textures import LAYOUTS, TEXTURES
 
-TABLES = {"matter": MATTERS, "stage": STAGES, "move": MOVES, "sound": SOUNDS}
+TABLES: dict[str, Mapping[str, object]] = {
+    "matter": MATTERS,
+    "stage": STAGES,
+    "move": MOVES,
+    "sound": SOUNDS,
+}
 
 
 def chances(place: int, modality: str) -> np.ndarray:

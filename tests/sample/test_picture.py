@@ -21,8 +21,11 @@ BARE = replace(SHOT, matter=replace(SHOT.matter, things=1, size=0.001))
 def shift(shot: Shot, frames: int = 1) -> np.ndarray:
     """Movement of the picture's middle over some frames: pixels right and down, by phase."""
     scene = Scene(shot, WIDTH, HEIGHT)
-    grey = [cv2.cvtColor(scene.frame(k), cv2.COLOR_RGB2GRAY).astype(float) for k in (4, 4 + frames)]
-    moved, _ = cv2.phaseCorrelate(*grey, cv2.createHanningWindow((WIDTH, HEIGHT), cv2.CV_64F))
+    before, after = (
+        cv2.cvtColor(scene.frame(k), cv2.COLOR_RGB2GRAY).astype(float) for k in (4, 4 + frames)
+    )
+    window = cv2.createHanningWindow((WIDTH, HEIGHT), cv2.CV_64F)
+    moved, _ = cv2.phaseCorrelate(before, after, window)
     return np.array(moved)
 
 
@@ -99,7 +102,8 @@ def test_grain_has_the_deviation_that_it_says() -> None:
 def test_softness_takes_detail_away() -> None:
     def detail(softness: float) -> float:
         style = replace(PLAIN, softness=softness)
-        return cv2.Laplacian(Scene(replace(SHOT, style=style), 96, 64).frame(0), cv2.CV_64F).std()
+        picture = Scene(replace(SHOT, style=style), 96, 64).frame(0)
+        return float(cv2.Laplacian(picture, cv2.CV_64F).std())
 
     assert detail(0.03) < 0.5 * detail(0.0)
 

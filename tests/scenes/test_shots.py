@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 import cv2
@@ -64,7 +64,7 @@ def write(path: Path, frames: np.ndarray, ticks: Sequence[int] | None = None) ->
     return path
 
 
-def params(**changes: object) -> ScenesParams:
+def params(**changes: Any) -> ScenesParams:
     return ScenesParams(**changes)
 
 
@@ -167,7 +167,7 @@ class TestVariableRate:
     def test_the_shortest_shot_is_measured_in_time(self, tmp_path: Path) -> None:
         """15 frames are 0.6 s at the nominal rate: 25 frames of 20 ms are too few."""
         path = write(tmp_path / "a.mkv", shots([60, 85]), self.TICKS)
-        assert float(av.open(str(path)).streams.video[0].guessed_rate) == 25
+        assert av.open(str(path)).streams.video[0].guessed_rate == 25
         assert list(detect_shots(path, params()).cuts) == [60]
 
 
@@ -192,7 +192,9 @@ class TestAgainstPySceneDetect:
         for video in sorted(videos):
             facts = probe(video)
             with av.open(str(video)) as container:
-                rate = float(container.streams.video[0].guessed_rate)
+                guessed = container.streams.video[0].guessed_rate
+            assert guessed is not None
+            rate = float(guessed)
             numbers = [round(float(f.time + facts.start_s) * rate) for f in read_frames(video)]
             found = detect_shots(video, params(detector=detector, threshold=threshold)).cuts
             expected = command(video, tmp_path / video.stem, detector)
@@ -212,7 +214,9 @@ class TestKeepClips:
             ("frame", [(1, 9), (13, 49), (51, 59)]),
         ],
     )
-    def test_what_is_dropped(self, drop: str, spans: list[tuple[int, int]]) -> None:
+    def test_what_is_dropped(
+        self, drop: Literal["clip", "frame", "none"], spans: list[tuple[int, int]]
+    ) -> None:
         clips = keep_clips(self.SHOTS, drop)
         assert clips == [Clip(i, a, b, a / 10, b / 10) for i, (a, b) in enumerate(spans)]
 
@@ -221,7 +225,7 @@ class TestKeepClips:
         assert len(keep_clips(Shots(cuts, array("d", range(11))), "clip")) == kept
 
     @given(st.integers(1, 60).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(1, n)))))
-    def test_all_frames_are_in_one_shot(self, case) -> None:
+    def test_all_frames_are_in_one_shot(self, case: tuple[int, set[int]]) -> None:
         frames, cuts = case
         found = Shots({c: 30.0 for c in sorted(cuts - {frames})}, array("d", range(frames + 1)))
         clips = keep_clips(found, "none")
@@ -233,7 +237,7 @@ class TestKeepClips:
 
 class TestItem:
     def item(
-        self, video: Path, out: Path, **changes: object
+        self, video: Path, out: Path, **changes: Any
     ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         out.mkdir()
         facts = detect_item(video=video, params=params(**changes), limits=Limits(), out=out)

@@ -79,7 +79,7 @@ cells = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12).map
 
 @given(st.lists(st.tuples(cells, cells).filter(any), max_size=5))
 def test_what_is_written_is_read_again(
-    tmp_path_factory: pytest.TempPathFactory, rows: list
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]
 ) -> None:
     path = tmp_path_factory.mktemp("round") / "t.csv"
     records = [dict(zip("ab", row, strict=True)) for row in rows]

@@ -23,7 +23,7 @@ def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
     return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
 
 
-def enrol(desk: "Desk", **options: object) -> Any:
+def enrol(desk: "Desk", **options: Any) -> Any:
     return init(desk.layout, desk.videos, desk.labels, **options)
 
 

@@ -53,7 +53,9 @@ def test_an_id_that_is_taken_is_not_given_again() -> None:
 
 
 @given(st.sets(videos, max_size=12), st.sets(st.sampled_from(["a", "b", "film", "t"])))
-def test_ids_are_valid_different_and_independent_of_the_order(paths: set, taken: set) -> None:
+def test_ids_are_valid_different_and_independent_of_the_order(
+    paths: set[str], taken: set[str]
+) -> None:
     ids = derive_ids(sorted(paths), taken)
     assert set(ids) == paths
     assert all(map(is_trailer_id, ids.values()))

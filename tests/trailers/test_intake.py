@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from imageio_ffmpeg import get_ffmpeg_exe
 
+from mmx.engine.canonical import file_digest
 from mmx.engine.files import FileState, InputChangedError, InputFile
 from mmx.layout import Layout
 from mmx.media.faults import Limits
@@ -227,10 +228,9 @@ def test_a_file_that_changes_while_it_is_read_is_no_result(
     project: "Desk", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = project.videos / "b.mp4"
-    digest = inspection_module.file_digest
 
     def replaced(read: Path) -> str:
-        found = digest(read)
+        found = file_digest(read)
         read.write_bytes(b"other bytes")
         return found
 

@@ -1,6 +1,7 @@
 import os
 import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -75,7 +76,9 @@ def test_a_link_inside_the_folder_is_followed(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("table", "disk"), [("NFC", "NFD"), ("NFD", "NFC")])
-def test_accents_may_be_written_either_way(folder: Path, table: str, disk: str) -> None:
+def test_accents_may_be_written_either_way(
+    folder: Path, table: Literal["NFC", "NFD"], disk: Literal["NFC", "NFD"]
+) -> None:
     (folder / unicodedata.normalize(disk, "été.mp4")).touch()
     assert locate(folder, unicodedata.normalize(table, "été.mp4")).exists()
 

@@ -1,5 +1,6 @@
 import random
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +35,7 @@ def splits_of(table: pa.Table) -> dict[str, str]:
     return {row["trailer_id"]: row["split"] for row in rows}
 
 
-def subset(groups: Groups, labels: Labels, names: set[str]) -> tuple[Groups, Labels]:
+def subset(groups: Groups, labels: Labels, names: Iterable[str]) -> tuple[Groups, Labels]:
     return {n: groups[n] for n in names}, {n: labels[n] for n in names}
 
 
@@ -55,7 +56,9 @@ def sample_collection(n: int) -> tuple[Groups, Labels]:
 
 
 @given(collections(), st.integers(0, 3))
-def test_every_trailer_has_one_split_and_a_group_shares_it(collection: tuple, seed: int) -> None:
+def test_every_trailer_has_one_split_and_a_group_shares_it(
+    collection: tuple[Groups, Labels], seed: int
+) -> None:
     groups, labels = collection
     table = assign(groups, labels, PAPER.model_copy(update={"seed": seed}))
     assert table.schema == SCHEMA
@@ -70,7 +73,9 @@ def test_every_trailer_has_one_split_and_a_group_shares_it(collection: tuple, se
 
 
 @given(collections(), st.randoms(use_true_random=False))
-def test_the_order_of_the_trailers_plays_no_part(collection: tuple, chance: random.Random) -> None:
+def test_the_order_of_the_trailers_plays_no_part(
+    collection: tuple[Groups, Labels], chance: random.Random
+) -> None:
     groups, labels = collection
     names = list(groups)
     chance.shuffle(names)
@@ -81,7 +86,7 @@ def test_the_order_of_the_trailers_plays_no_part(collection: tuple, chance: rand
 
 @given(collections(), st.data())
 def test_earlier_splits_are_kept_as_the_collection_grows(
-    collection: tuple, data: st.DataObject
+    collection: tuple[Groups, Labels], data: st.DataObject
 ) -> None:
     groups, labels = collection
     known = data.draw(st.sets(st.sampled_from(sorted(groups))))
@@ -91,7 +96,9 @@ def test_earlier_splits_are_kept_as_the_collection_grows(
 
 
 @given(collections())
-def test_an_unchanged_collection_keeps_its_split_under_any_seed(collection: tuple) -> None:
+def test_an_unchanged_collection_keeps_its_split_under_any_seed(
+    collection: tuple[Groups, Labels],
+) -> None:
     groups, labels = collection
     earlier = assign(groups, labels, SAMPLE)
     other = SAMPLE.model_copy(update={"seed": 9})
@@ -99,7 +106,7 @@ def test_an_unchanged_collection_keeps_its_split_under_any_seed(collection: tupl
 
 
 @given(collections())
-def test_a_split_without_a_share_stays_empty(collection: tuple) -> None:
+def test_a_split_without_a_share_stays_empty(collection: tuple[Groups, Labels]) -> None:
     params = SplitParams(train=0.7, validation=0.0, test=0.3)
     assert "validation" not in splits_of(assign(*collection, params)).values()
 

@@ -1,7 +1,7 @@
 """Coarse training: it learns, it repeats, it stops where it should."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -31,7 +31,8 @@ def test_a_tiny_collection_is_learnt_by_heart(
     members = collection.members("train")
     found = embed_collection(trained.network, collection, members)
     assert np.array_equal(found.logits > 0, collection.labels[members] == 1)
-    assert trained.history[-1]["train_loss"] < 0.05 < trained.history[0]["train_loss"]
+    history: list[dict[str, Any]] = trained.history
+    assert history[-1]["train_loss"] < 0.05 < history[0]["train_loss"]
     assert [row["epoch"] for row in trained.history] == list(range(1, 81))
 
 
@@ -85,7 +86,7 @@ def test_the_test_split_is_not_looked_at(collection: Collection, config: Network
 def test_the_best_epoch_is_kept(collection: Collection, config: NetworkConfig) -> None:
     params = QUICK.model_copy(update={"epochs": 25, "lr": 2e-2, "keep": "best"})
     trained = train(collection, config, params, device="cpu")
-    figures = [row["validation_ap_micro"] for row in trained.history]
+    figures: list[Any] = [row["validation_ap_micro"] for row in trained.history]
     assert trained.kept == 1 + figures.index(max(figures)) < 25
     shorter = params.model_copy(update={"epochs": trained.kept, "keep": "last"})
     assert weights_equal(trained.network, train(collection, config, shorter, device="cpu").network)
@@ -94,7 +95,7 @@ def test_the_best_epoch_is_kept(collection: Collection, config: NetworkConfig) -
 def test_patience_ends_a_training(collection: Collection, config: NetworkConfig) -> None:
     params = QUICK.model_copy(update={"epochs": 60, "lr": 2e-2, "patience": 4})
     trained = train(collection, config, params, device="cpu")
-    figures = [row["validation_ap_micro"] for row in trained.history]
+    figures: list[Any] = [row["validation_ap_micro"] for row in trained.history]
     best = 1 + figures.index(max(figures))
     assert len(figures) == best + 4 < 60
     assert trained.kept == len(figures)
@@ -115,7 +116,7 @@ def test_mixed_precision_is_close_and_not_equal(
 
 @pytest.mark.parametrize("head", ["none", "probe", "only"])
 def test_what_each_head_is_trained_by(
-    head: str, collection: Collection, config: NetworkConfig
+    head: Literal["none", "probe", "only"], collection: Collection, config: NetworkConfig
 ) -> None:
     trained = train(collection, replace(config, sequence_head=head), QUICK, device="cpu")
     output = trained.network(collection.trailers([2, 4]))
@@ -124,7 +125,7 @@ def test_what_each_head_is_trained_by(
     loss, beside = coarse_losses(output, labels, positive, trained.network.config)
     of_trailers = weighted_bce(output.logits, labels, positive)
     if head == "none":
-        assert (loss, beside) == (of_trailers, 0)
+        assert loss == of_trailers and beside == 0
         return
     rows = labels[output.spans.trailer]
     of_sequences = weighted_bce(output.sequence_logits, rows, positive)

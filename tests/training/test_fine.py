@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -41,7 +42,8 @@ def validation_loss(network: Network, collection: Collection, temperature: float
             views.append(clips[:middle] if half == 0 else clips[middle:])
         with torch.inference_mode():
             projected.append(network.project(network.encode(collection.batch(views)).trailer))
-    return nt_xent(*projected, temperature).item()
+    one, other = projected
+    return nt_xent(one, other, temperature).item()
 
 
 def test_the_rate_is_constant_and_then_half_a_cosine() -> None:
@@ -76,7 +78,7 @@ def test_there_is_no_silhouette_without_groups(primary: list[int]) -> None:
 
 @pytest.mark.parametrize("pairs", ["halves", "random", "shuffled"])
 def test_views_of_one_trailer_come_closer(
-    pairs: str, network: Network, collection: Collection
+    pairs: Literal["halves", "random", "shuffled"], network: Network, collection: Collection
 ) -> None:
     params = FinetuneParams(epochs=15, batch=5, lr=3e-3, threads=1, pairs=pairs)
     before = validation_loss(network, collection, 0.5)
@@ -84,7 +86,8 @@ def test_views_of_one_trailer_come_closer(
     assert trained.history[0]["validation_loss"] == pytest.approx(before, rel=1e-5)
     after = validation_loss(trained.network, collection, 0.5)
     assert trained.history[-1]["validation_loss"] == pytest.approx(after, rel=1e-5)
-    assert trained.history[-1]["train_loss"] < trained.history[1]["train_loss"]
+    history: list[dict[str, Any]] = trained.history
+    assert history[-1]["train_loss"] < history[1]["train_loss"]
     assert after < before
 
 
@@ -117,11 +120,10 @@ def test_labels_teach_nothing(
 
 
 def test_the_classifier_is_left_as_it_was(network: Network, collection: Collection) -> None:
-    before = [p.detach().clone() for p in network.l.parameters()]
+    before = [p.detach().clone() for p in network.get_submodule("l").parameters()]
     trained = finetune(network, collection, QUICK, device="cpu")
-    assert all(
-        torch.equal(a, b) for a, b in zip(before, trained.network.l.parameters(), strict=True)
-    )
+    after = trained.network.get_submodule("l").parameters()
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
 @pytest.fixture
@@ -137,7 +139,8 @@ def test_the_best_epoch_may_be_the_beginning(fitted: Network, collection: Collec
     before = {name: tensor.clone() for name, tensor in fitted.state_dict().items()}
     params = QUICK.model_copy(update={"lr": 0.5, "keep": "best"})
     trained = finetune(fitted, collection, params, device="cpu")
-    start, *later = (row["validation_loss"] for row in trained.history)
+    losses: list[Any] = [row["validation_loss"] for row in trained.history]
+    start, *later = losses
     assert start < min(later) - 0.5, "the set-up: no epoch comes near to the beginning"
     assert trained.kept == 0
     assert all(torch.equal(before[n], t) for n, t in trained.network.state_dict().items())
@@ -146,7 +149,7 @@ def test_the_best_epoch_may_be_the_beginning(fitted: Network, collection: Collec
 def test_patience_ends_fine_tuning(network: Network, collection: Collection) -> None:
     params = QUICK.model_copy(update={"epochs": 60, "lr": 0.5, "patience": 3})
     trained = finetune(network, collection, params, device="cpu")
-    losses = [row["validation_loss"] for row in trained.history]
+    losses: list[Any] = [row["validation_loss"] for row in trained.history]
     best = losses.index(min(losses))
     assert len(losses) - 1 == best + 3 < 60
     assert trained.kept == len(losses) - 1

@@ -91,8 +91,8 @@ def test_histories_are_plain_json(models: Path) -> None:
 
 def test_fine_tuning_starts_from_the_coarse_model(models: Path, collection: Collection) -> None:
     coarse, fine = (load_network(models / kind) for kind in ("coarse", "fine"))
-    inputs = coarse.inputs.appearance.mean, fine.inputs.appearance.mean
-    assert torch.equal(*inputs)
+    mean = "inputs.appearance.mean"
+    assert torch.equal(coarse.get_buffer(mean), fine.get_buffer(mean))
     one, other = (embed_collection(network, collection).trailer for network in (coarse, fine))
     assert 0 < np.abs(one - other).max() < 0.5
 
@@ -146,4 +146,5 @@ def test_sequences_are_told_with_their_clips(models: Path, collection: Collectio
         rows = found.sequence_trailer == trailer
         assert found.sequence_start[rows].tolist() == list(range(0, length, 3))
         assert found.sequence_stop[rows][-1] == length
+    assert found.sequence_logits is not None
     assert found.sequence_logits.shape == (len(found.sequences), 3)

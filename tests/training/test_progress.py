@@ -1,8 +1,9 @@
 """What a log shows of a training."""
 
+import time
+
 import pytest
 
-from mmx.training import progress
 from mmx.training.progress import EpochProgress
 
 
@@ -10,7 +11,7 @@ def test_a_log_gets_a_line_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = iter([0.0, 10.0, 40.0, 40.0, 45.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(time, "monotonic", lambda: next(now))
     shown = EpochProgress("train", 3)
     shown.bar.disable = True
     for epoch in (1, 2, 3):

@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 
 
 ROOT = Path(__file__).parents[2]
-AUGMENTED = {"batch": 4, "lr": 1e-2, "threads": 1, "clip_dropout": 0.3, "feature_noise": 0.1}
+AUGMENTED: dict[str, Any] = {
+    "batch": 4,
+    "lr": 1e-2,
+    "threads": 1,
+    "clip_dropout": 0.3,
+    "feature_noise": 0.1,
+}
 COARSE = TrainParams(epochs=6, keep="best", **AUGMENTED)
 FINE = FinetuneParams(epochs=6, constant_epochs=2, keep="best", pairs="random", **AUGMENTED)
 
@@ -135,7 +141,7 @@ def test_early_stopping_survives_being_cut_off(
 ) -> None:
     params = COARSE.model_copy(update={"epochs": 40, "patience": 4})
     whole = train(collection, config, params, device="cpu")
-    last = whole.history[-1]["epoch"]
+    last: Any = whole.history[-1]["epoch"]
     assert last < 40
     for epoch in (last - 2, last):
         with monkeypatch.context() as patch, pytest.raises(CutOffError):

@@ -1,6 +1,8 @@
 """Which clips a step sees."""
 
 from collections import Counter
+from collections.abc import Callable
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -68,11 +70,12 @@ def test_shuffled_halves_share_out_the_clips(count: int, seed: int) -> None:
 
 def test_pairs_by_name() -> None:
     clips = np.arange(9)
-    for name, function in (
-        ("halves", lambda g: halves(clips)),
-        ("random", lambda g: random_sequences(clips, 3, g)),
-        ("shuffled", lambda g: shuffled_halves(clips, g)),
-    ):
+    functions: dict[Literal["halves", "random", "shuffled"], Callable[[torch.Generator], Any]] = {
+        "halves": lambda g: halves(clips),
+        "random": lambda g: random_sequences(clips, 3, g),
+        "shuffled": lambda g: shuffled_halves(clips, g),
+    }
+    for name, function in functions.items():
         found = make_pair(clips, 3, FinetuneParams(pairs=name), seeded(7))
         expected = function(seeded(7))
         assert [view.tolist() for view in found] == [view.tolist() for view in expected]

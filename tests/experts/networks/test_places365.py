@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.experts.networks.conftest import Shapes
 
 
-NETWORKS = {
+NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "resnet18": (Places365ResNet18, 512),
     "densenet161": (Places365DenseNet161, 2208),
 }
@@ -27,7 +27,7 @@ def pair(
 ) -> tuple[nn.Module, Any, int]:
     """Ours, timm's network of the same weights without its head, and the width."""
     build, width = NETWORKS[request.param]
-    ours: nn.Module = build()
+    ours = build()
     theirs: nn.Module = timm.create_model(request.param, pretrained=False, num_classes=365).eval()
     theirs.load_state_dict(randomised(ours))
     return ours, theirs, width
