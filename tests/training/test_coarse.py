@@ -22,6 +22,7 @@ def weights_equal(one: torch.nn.Module, other: torch.nn.Module) -> bool:
     return all(a == b and torch.equal(x, y) for (a, x), (b, y) in pairs)
 
 
+@pytest.mark.slow
 def test_a_tiny_collection_is_learnt_by_heart(
     collection: Collection, config: NetworkConfig
 ) -> None:
@@ -81,6 +82,7 @@ def test_the_test_split_is_not_looked_at(collection: Collection, config: Network
     assert one.history == other.history
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_kept(collection: Collection, config: NetworkConfig) -> None:
     params = QUICK.model_copy(update={"epochs": 5, "lr": 2e-2, "keep": "best"})
     trained = train(collection, config, params, device="cpu")
