@@ -23,11 +23,12 @@ def project(tmp_path):
     return made
 
 
-def write_trailers(project, title="A", genres=("War",)):
+def write_trailers(project, title="A", genres=("War",), **added):
     columns = {
         "trailer_id": ["a", "b", "c"],
         "title": [title, "B", "C"],
         "genres": [list(genres), ["Drama"], ["War"]],
+        **added,
     }
     write_parquet(pa.table(columns), project.layout.trailers, {"genres": "|".join(GENRES)})
 
@@ -35,6 +36,14 @@ def write_trailers(project, title="A", genres=("War",)):
 def test_a_corrected_title_leaves_the_labels_as_they_are(project):
     before = label_digest(project)
     write_trailers(project, title="A, corrected")
+    assert label_digest(project) == before
+
+
+def test_a_column_of_a_team_s_own_leaves_the_labels_as_they_are(project):
+    before = label_digest(project)
+    write_trailers(project, director=["X", "", ""])
+    assert label_digest(project) == before
+    write_trailers(project, director=["X", "Y", "Z"], labels=["1", "2", "3"])
     assert label_digest(project) == before
 
 
