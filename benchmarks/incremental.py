@@ -242,7 +242,12 @@ def make_one(step: str, video: Path, data: Path, target: Path, params: Any) -> N
             clips = read_clips(data / "clips" / f"{video.stem}.arrow")
             if step == "flow":
                 simulated_items.flow_item(
-                    video=video, clips=clips, params=params.flow, limits=None, out=out
+                    video=video,
+                    shown=(0, 0),
+                    clips=clips,
+                    params=params.flow,
+                    limits=None,
+                    out=out,
                 )
             else:
                 embed_one(step, video, clips, params, out)

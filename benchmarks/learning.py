@@ -35,6 +35,7 @@ from iterstrat.ml_stratifiers import MultilabelStratifiedKFold
 
 from mmx.evaluation import clusters, retrieval, scores
 from mmx.evaluation.ablations import VARIANTS, vary
+from mmx.evaluation.retrieval import Neighbours
 from mmx.layout import Layout
 from mmx.params import FinetuneParams, ModelParams, Params, TrainParams, load_params
 from mmx.training.coarse import train
@@ -109,7 +110,8 @@ def cut(setup: Setup, seed: int) -> np.ndarray:
     fold = np.empty(len(films), int)
     for number, (_, held_out) in enumerate(cutter.split(labels, labels)):
         fold[held_out] = number
-    return fold[owner]
+    by_trailer: np.ndarray = fold[owner]
+    return by_trailer
 
 
 def hold_out(collection: Collection, fold: np.ndarray, number: int) -> Collection:
@@ -219,6 +221,13 @@ def change(params: FinetuneParams, changes: Mapping[str, Any]) -> FinetuneParams
     return FinetuneParams.model_validate({**params.model_dump(), **changes})
 
 
+def chance(found: Neighbours, groups: Sequence[str]) -> float:
+    """Return how often a neighbour would be of its query's group by chance."""
+    agreement = retrieval.group_agreement(found, groups)
+    assert agreement is not None, "there are no neighbours"
+    return agreement.chance
+
+
 def measure_space(setup: Setup, held: Collection, vectors: np.ndarray) -> Json:
     """Return agreement of held-out trailers' nearest, among all, and silhouettes over all."""
     found = retrieval.neighbours(vectors, setup.params.evaluate.neighbours)
@@ -227,7 +236,7 @@ def measure_space(setup: Setup, held: Collection, vectors: np.ndarray) -> Json:
     return {
         name: {
             "agreement": float((own[found.index[members]] == own[members, None]).mean()),
-            "chance": retrieval.group_agreement(found, group).chance,
+            "chance": chance(found, group),
             "silhouette": clusters.silhouette(vectors, group),
         }
         for name, group in groups.items()

@@ -1,13 +1,14 @@
 """Where rows come from, whether they are what they were, and how to mend or publish them."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from mmx.audit.verify import DEPTHS
+from mmx.audit.verify import DEPTHS, Finding
 from mmx.cli.console import print_json, print_table
 from mmx.cli.options import Json
 from mmx.project import open_project
@@ -131,7 +132,7 @@ def publish(
     print(f"{folder}: root digest {root}")
 
 
-def print_findings(findings: tuple) -> None:
+def print_findings(findings: Iterable[Finding]) -> None:
     """Print one line per finding: other names of the same bytes, and how to restore a source."""
     for finding in findings:
         also = f" (also {', '.join(finding.links)})" if finding.links else ""
@@ -139,7 +140,7 @@ def print_findings(findings: tuple) -> None:
         print(f"{finding.kind}: {finding.name}{also}: {finding.what}{how}")
 
 
-def plain(findings: tuple) -> list[dict]:
+def plain(findings: Iterable[Finding]) -> list[dict[str, Any]]:
     """Return findings as plain data, without their paths on this machine."""
     names = ("kind", "name", "what", "links", "source", "restore")
     return [{name: getattr(finding, name) for name in names} for finding in findings]

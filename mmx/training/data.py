@@ -176,7 +176,9 @@ def encode_labels(
     return labels, np.array([number[names[0]] if names else -1 for names in given])
 
 
-def standards(collection: Collection, members: np.ndarray) -> dict[str, tuple]:
+def standards(
+    collection: Collection, members: np.ndarray
+) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
     """Mean and scale of each modality over some trailers, as the network's inputs take them.
 
     The scale is the standard deviation, and 1 for a feature that never varies (or a modality that

@@ -37,7 +37,9 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(path)], check=True)
 
 
-def test_a_run_on_a_full_disk_says_so_and_goes_on_when_there_is_space(disk: Path, tmp_path: Path):
+def test_a_run_on_a_full_disk_says_so_and_goes_on_when_there_is_space(
+    disk: Path, tmp_path: Path
+) -> None:
     whole, root = tmp_path / "whole", disk / "project"
     write_project(whole, TRAILERS, experts=EXPERTS)
     dvc(whole, "repro")

@@ -1,5 +1,6 @@
 """Rows that were digested once: taken from the last version of the feature store in DVC's cache."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,9 @@ def test_every_file_of_the_last_version_is_known_by_its_bytes(project: Project) 
 
 
 @pytest.mark.parametrize("name", ["shards.txt", "manifest.sha256"])
-def test_damaged_digests_are_no_digests(project: Project, name: str, flip) -> None:
+def test_damaged_digests_are_no_digests(
+    project: Project, name: str, flip: Callable[[Path], None]
+) -> None:
     flip(cached_files(project.layout.root, STORE)[name])
     assert known_shards(project.layout.root, STORE) == {}
 

@@ -10,6 +10,7 @@ import pytest
 from mmx.audit.recompute import RELATIVE, RecomputeError, Row, draw, recompute
 from mmx.engine.parquet import write_parquet
 from mmx.features.describe import describe
+from mmx.outputs import TableOutput
 from mmx.project import Project
 from mmx.steps.embed import embed_step
 
@@ -18,7 +19,9 @@ EXPERTS = ["lite_appearance", "lite_audio", "lite_motion", "lite_scene"]
 
 def alter(project: Project, row: Row, change: Callable[[list[float]], list[float]]) -> None:
     """Change one published vector, and describe the store anew as a forger would."""
-    name = embed_step(row.expert).output.shard_path(project.layout.root, row.trailer).name
+    output = embed_step(row.expert).output
+    assert isinstance(output, TableOutput)
+    name = output.shard_path(project.layout.root, row.trailer).name
     path = project.layout.features / row.expert / name
     table = pq.read_table(path)
     rows = table.to_pylist()

@@ -8,8 +8,8 @@ import yaml
 from benchmarks import simulated
 from mmx.audit.repair import Repair, repair
 from mmx.audit.verify import Kind, verify
-from mmx.engine.store import StoreBusyError
-from mmx.outputs import read_receipts, receipts_name
+from mmx.engine.errors import StoreBusyError
+from mmx.outputs import TableOutput, read_receipts, receipts_name
 from mmx.project import Project
 from mmx.steps import scenes
 from mmx.steps.embed import embed_step
@@ -17,7 +17,9 @@ from mmx.steps.embed import embed_step
 TRAILER = "t00002"
 RECEIPTS = receipts_name(TRAILER)
 CLIP_ROWS = scenes.OUTPUT.shard_path(Path(), TRAILER).name
-EXPERT_ROWS = embed_step("lite_scene").output.shard_path(Path(), TRAILER).name
+EXPERT = embed_step("lite_scene").output
+assert isinstance(EXPERT, TableOutput)
+EXPERT_ROWS = EXPERT.shard_path(Path(), TRAILER).name
 Flip = Callable[[Path], None]
 Rerun = Callable[[Project], dict[str, int]]
 Outputs = Callable[[Path], dict[str, bytes]]

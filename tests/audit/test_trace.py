@@ -1,6 +1,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -135,7 +136,7 @@ def test_an_input_that_nobody_knows_is_said_to_be_unknown(project: Project) -> N
         ({"trailer": TRAILER, "fingerprint": "beef"}, "nor had in any commit"),
     ],
 )
-def test_what_is_not_there(project: Project, arguments: dict, sentence: str) -> None:
+def test_what_is_not_there(project: Project, arguments: dict[str, Any], sentence: str) -> None:
     with pytest.raises(TraceError, match=sentence):
         trace(project, **arguments)
 

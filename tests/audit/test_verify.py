@@ -16,9 +16,9 @@ from mmx.dvc_state.history import History
 from mmx.engine.parquet import write_parquet
 from mmx.engine.receipt import Receipt
 from mmx.engine.run import Outcome
-from mmx.experts.base import Packaged
+from mmx.experts.base import Checkpoint, Packaged
 from mmx.experts.registry import get_expert
-from mmx.outputs import ALL, receipt_files, receipts_name
+from mmx.outputs import ALL, TableOutput, receipt_files, receipts_name
 from mmx.pipeline.ingredients import ingredients_of
 from mmx.pipeline.run import cached_output, lay_out
 from mmx.project import Project, open_project
@@ -28,7 +28,9 @@ from mmx.steps.embed import embed_step
 TRAILER = "t00002"
 RECEIPTS = receipts_name(TRAILER)
 CLIP_ROWS = scenes.OUTPUT.shard_path(Path(), TRAILER).name
-EXPERT_ROWS = embed_step("lite_scene").output.shard_path(Path(), TRAILER).name
+EXPERT = embed_step("lite_scene").output
+assert isinstance(EXPERT, TableOutput)
+EXPERT_ROWS = EXPERT.shard_path(Path(), TRAILER).name
 MODALITIES = {"motion": ("lite_motion",)}
 Flip = Callable[[Path], None]
 ReplaceFile = Callable[[Path, bytes], None]
@@ -125,6 +127,7 @@ def test_a_damaged_shard_is_found_though_its_listing_is_damaged_too(
     assert writer in content
     replace_file(shard, content.replace(writer, writer.upper()))
     version = History(project.layout.root).now
+    assert version is not None
     listing = version.cache.path(version.outs["data/clips"])
     flip(listing)
     assert found(verify(project)) == [
@@ -406,4 +409,5 @@ def test_where_a_video_can_be_had_again(tmp_path: Path) -> None:
 
 def test_where_weights_can_be_had_again() -> None:
     [checkpoint] = get_expert("senet154").weights
+    assert isinstance(checkpoint, Checkpoint)
     assert f"`mmx weights fetch` gets it from {checkpoint.sources[0].url}" in how_to_get(checkpoint)

@@ -3,6 +3,7 @@
 import hashlib
 import struct
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,12 +19,13 @@ from mmx.features.digest import (
 )
 
 
-def plain(value: object, kind: pa.DataType) -> bytes:
+def plain(value: Any, kind: pa.DataType) -> bytes:
     """Step 1 without its first byte."""
     if pa.types.is_nested(kind):
         return struct.pack("<q", len(value)) + b"".join(plain(v, kind.value_type) for v in value)
     if pa.types.is_string(kind):
-        return struct.pack("<q", len(value.encode())) + value.encode()
+        text: bytes = value.encode()
+        return struct.pack("<q", len(text)) + text
     if pa.types.is_floating(kind):
         return struct.pack("<f" if kind == pa.float32() else "<d", value)
     return struct.pack("<q", int(value))

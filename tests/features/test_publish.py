@@ -22,7 +22,7 @@ from mmx.features.validate import validate
 from mmx.trailers.intake import trailers_schema
 
 if TYPE_CHECKING:
-    from conftest import Collection
+    from tests.features.conftest import Collection
 
 TABLES = {"clips": 11, "labels": 6, "picture": 11, "sound": 6, "splits": 6, "trailers": 6}
 Labels = tuple[Path, Path]

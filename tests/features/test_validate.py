@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,14 +31,14 @@ def shard(store: Path, table: str, trailer: str) -> Path:
     raise LookupError(trailer)
 
 
-def edit(path: Path, change: Callable[[list[dict]], list[dict] | None]) -> None:
+def edit(path: Path, change: Callable[[list[dict[str, Any]]], list[dict[str, Any]] | None]) -> None:
     """Rewrite a Parquet file with its rows changed."""
     table = pq.read_table(path)
     rows = table.to_pylist()
     write_parquet(pa.Table.from_pylist(change(rows) or rows, table.schema), path)
 
 
-def set_value(name: str, value: object, row: int = 0) -> Callable[[list[dict]], None]:
+def set_value(name: str, value: object, row: int = 0) -> Callable[[list[dict[str, Any]]], None]:
     """A change of one cell."""
     return lambda rows: rows[row].__setitem__(name, value)
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from itertools import permutations
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from mmx.model.config import GatingConfig
-from mmx.model.gating import CollaborativeGating, GatedEmbedding, PairSum
+from mmx.model.gating import CollaborativeGating, GatedEmbedding, PairSum, PaperGate
 
 DIM, CLIPS, EXPERTS = 6, 5, 4
 
@@ -27,7 +28,7 @@ def present() -> Tensor:
     return present
 
 
-def make_gating(**options: object) -> CollaborativeGating:
+def make_gating(**options: Any) -> CollaborativeGating:
     torch.manual_seed(2)
     return CollaborativeGating(DIM, EXPERTS, GatingConfig(**options)).double()
 
@@ -45,7 +46,10 @@ def g(pairs: PairSum, own: Tensor, partner: Tensor) -> Tensor:
 
 def h(gating: CollaborativeGating, total: Tensor) -> Tensor:
     """h of equation 1: ReLU, linear, ReLU, linear."""
-    _, first, _, second = gating.gates[0].h
+    gate = gating.gates[0]
+    assert isinstance(gate, PaperGate)
+    _, first, _, second = gate.h
+    assert isinstance(first, torch.nn.Linear) and isinstance(second, torch.nn.Linear)
     return apply_linear(second, apply_linear(first, total.clamp(min=0)).clamp(min=0))
 
 

@@ -39,7 +39,8 @@ def test_a_trailer_is_cut(
 
 def cut_naively(clips: int, length: int, stride: int) -> list[tuple[int, int]]:
     """Every start in turn, as long as it brings a clip that was not there before."""
-    spans, start = [], 0
+    spans: list[tuple[int, int]] = []
+    start = 0
     while start < clips and (not spans or spans[-1][1] < clips):
         spans.append((start, min(start + length, clips)))
         start += stride

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -16,7 +17,7 @@ RECORD = scores.score(LABELS, CHANCES, GENRES, 0.3)
 CURVES = scores.precision_recall(LABELS, CHANCES, GENRES)
 
 
-def space(level: float) -> dict:
+def space(level: float) -> dict[str, Any]:
     pair = {"observed": level, "chance": 0.25}
     groups = ("primary_genre", "genre_set")
     return {
@@ -27,14 +28,14 @@ def space(level: float) -> dict:
     }
 
 
-def ablated(title: str, length: int = 9) -> dict:
+def ablated(title: str, length: int = 9) -> dict[str, Any]:
     mean, spread = scores.summarise([RECORD, RECORD])
     return {"title": title, "length": length, "mean": mean, "spread": spread, "curves": CURVES}
 
 
 @pytest.fixture
 def make() -> Callable[..., Evidence]:
-    def build(**ablations: dict) -> Evidence:
+    def build(**ablations: dict[str, Any]) -> Evidence:
         test = {"coarse": RECORD, "fine": RECORD, "random": scores.score_random(LABELS, GENRES)}
         similarity = {"before": 0.9, "after": 0.8, "everyone_before": 0.2, "everyone_after": 0.1}
         metrics = {

@@ -19,7 +19,7 @@ from mmx.trailers.manifest import (
 Writer = Callable[..., Path]
 
 
-def test_a_good_row_is_typed(write_manifest: Writer):
+def test_a_good_row_is_typed(write_manifest: Writer) -> None:
     optional = {
         "imdb_id": "tt0078748",
         "url": "https://x.org/a",
@@ -34,7 +34,7 @@ def test_a_good_row_is_typed(write_manifest: Writer):
     assert (row.imdb_id, row.url, row.group_id, row.license) == tuple(optional.values())
 
 
-def test_a_trailer_without_a_group_is_its_own(write_manifest: Writer):
+def test_a_trailer_without_a_group_is_its_own(write_manifest: Writer) -> None:
     first, second = read_manifest(
         write_manifest({"trailer_id": "a", "group_id": ""}, {"trailer_id": "b", "group_id": "a"})
     )
@@ -60,24 +60,24 @@ def test_a_trailer_without_a_group_is_its_own(write_manifest: Writer):
 )
 def test_a_fault_is_in_the_row_and_names_the_cell(
     write_manifest: Writer, cells: dict[str, str], fault: str
-):
+) -> None:
     (row,) = read_manifest(write_manifest(cells))
     assert len(row.faults) == 1
     assert fault in row.faults[0]
 
 
-def test_all_faults_of_a_row_are_told(write_manifest: Writer):
+def test_all_faults_of_a_row_are_told(write_manifest: Writer) -> None:
     (row,) = read_manifest(write_manifest({"title": "", "year": "x", "genres": ""}))
     assert len(row.faults) == 3
 
 
-def test_doubled_ids_are_refused_and_named(write_manifest: Writer):
+def test_doubled_ids_are_refused_and_named(write_manifest: Writer) -> None:
     path = write_manifest({"trailer_id": "a"}, {"trailer_id": "b"}, {"trailer_id": "a"})
     with pytest.raises(TableError, match="'a' in rows 2, 4"):
         read_manifest(path)
 
 
-def test_text_is_composed_on_one_line_and_restored(write_manifest: Writer):
+def test_text_is_composed_on_one_line_and_restored(write_manifest: Writer) -> None:
     title = unicodedata.normalize("NFD", "Él  río\n\x07dorado")
     first, second = read_manifest(
         write_manifest({"title": title}, {"trailer_id": "b", "title": "'=Sum"})
@@ -125,5 +125,5 @@ def test_genres_stand_between_bars():
 )
 def test_genres_are_held_against_the_vocabulary(
     genres: list[str], faults: list[str], params: CollectionParams
-):
+) -> None:
     assert genre_faults(genres, params) == faults

@@ -1,6 +1,7 @@
 """Coarse training: it learns, it repeats, it stops where it should."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def test_equal_seeds_give_equal_weights(collection: Collection, config: NetworkC
 
 @pytest.mark.parametrize("change", [{"clip_dropout": 0.5}, {"feature_noise": 0.5}])
 def test_augmentation_changes_training_and_repeats(
-    change: dict, collection: Collection, config: NetworkConfig
+    change: dict[str, Any], collection: Collection, config: NetworkConfig
 ) -> None:
     params = QUICK.model_copy(update=change)
     one, same = (train(collection, config, params, device="cpu") for _ in range(2))
