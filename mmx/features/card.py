@@ -8,7 +8,7 @@ import yaml
 
 import mmx.features.digest
 import mmx.features.schema
-from mmx.features.columns import MEANINGS
+from mmx.features.columns import meaning_of
 from mmx.features.facts import Description
 from mmx.features.schema import Table
 
@@ -54,7 +54,11 @@ def card_head(facts: Description) -> dict[str, object]:
 def _table(facts: Description, table: Table) -> dict[str, object]:
     """What the card says of one table."""
     columns = [
-        {"name": field.name, "type": _plain(str(field.type)), "meaning": MEANINGS[field.name]}
+        {
+            "name": field.name,
+            "type": _plain(str(field.type)),
+            "meaning": meaning_of(table.name, field.name),
+        }
         for field in facts.schema(table)
     ]
     digest = facts.digests[table.name]

@@ -272,7 +272,10 @@ def test_median_is_opencvs(shape: tuple[int, int], size: int) -> None:
 
 @pytest.mark.parametrize("shape", [(2, 2), (9, 17), (24, 40)])
 @pytest.mark.parametrize("reach", [0.0, 1e-30, 3.0, 300.0])
-def test_linearisation_is_opencvs_to_the_bit(shape: tuple[int, int], reach: float) -> None:
+def test_linearisation_is_opencvs_to_the_bit(
+    kit: Any, shape: tuple[int, int], reach: float
+) -> None:
+    kit.need_avx2()
     rng, grid = np.random.default_rng(4), make_grid(*shape)
     frame, other = rng.uniform(0, 255, (2, *shape)).astype(np.float32)
     u = rng.uniform(-reach, reach, (2, *shape)).astype(np.float32)

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmx.model.sequences import clip_index, cut_spans, slot_index
@@ -47,6 +47,7 @@ def cut_naively(clips: int, length: int, stride: int) -> list[tuple[int, int]]:
     return spans
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=5), st.integers(1, 12), st.integers(1, 12))
 def test_cutting_is_the_naive_loop(lengths: list[int], length: int, stride: int) -> None:
     expected = [
@@ -59,6 +60,7 @@ def test_cutting_is_the_naive_loop(lengths: list[int], length: int, stride: int)
     assert spans.counts.tolist() == [len(cut_naively(n, length, stride)) for n in lengths]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=5), st.integers(1, 12), st.integers(1, 12))
 def test_clips_lie_where_the_spans_say(lengths: list[int], length: int, stride: int) -> None:
     total = torch.tensor(lengths)
@@ -88,6 +90,7 @@ def test_slots_of_one_trailer(count: int, slots: int, expected: list[int]) -> No
     assert slot_index(torch.tensor([count]), slots).tolist() == [expected]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=5), st.integers(1, 45))
 def test_slots_of_many_trailers(counts: list[int], slots: int) -> None:
     index = slot_index(torch.tensor(counts), slots)

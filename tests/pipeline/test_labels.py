@@ -26,11 +26,14 @@ def project(tmp_path: Path) -> Any:
     return made
 
 
-def write_trailers(project: Any, title: str = "A", genres: Sequence[str] = ("War",)) -> None:
+def write_trailers(
+    project: Any, title: str = "A", genres: Sequence[str] = ("War",), **added: list[str]
+) -> None:
     columns = {
         "trailer_id": ["a", "b", "c"],
         "title": [title, "B", "C"],
         "genres": [list(genres), ["Drama"], ["War"]],
+        **added,
     }
     write_parquet(pa.table(columns), project.layout.trailers, {"genres": "|".join(GENRES)})
 
@@ -38,6 +41,14 @@ def write_trailers(project: Any, title: str = "A", genres: Sequence[str] = ("War
 def test_a_corrected_title_leaves_the_labels_as_they_are(project: Any) -> None:
     before = label_digest(project)
     write_trailers(project, title="A, corrected")
+    assert label_digest(project) == before
+
+
+def test_a_column_of_a_team_s_own_leaves_the_labels_as_they_are(project: Any) -> None:
+    before = label_digest(project)
+    write_trailers(project, director=["X", "", ""])
+    assert label_digest(project) == before
+    write_trailers(project, director=["X", "Y", "Z"], labels=["1", "2", "3"])
     assert label_digest(project) == before
 
 

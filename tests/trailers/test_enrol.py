@@ -127,9 +127,62 @@ def test_ids_may_be_given(desk: "Desk") -> None:
     assert ids[1].startswith("alpha-")
 
 
-def test_columns_that_mmx_does_not_know_are_named(desk: "Desk") -> None:
-    desk.add("a.mp4", director="X")
-    assert enrol(desk).ignored == ("director",)
+def test_columns_that_mmx_does_not_know_are_carried_along(desk: "Desk") -> None:
+    desk.add("a.mp4", Director="Ridley Scott", note="")
+    desk.add("b.mp4", note="=1+1")
+    assert enrol(desk).added == ("director", "note")
+    first, second = desk.manifest()
+    assert (first["director"], first["note"]) == ("Ridley Scott", "")
+    assert (second["director"], second["note"]) == ("", "'=1+1")
+
+
+def test_rows_that_are_there_get_the_cells_of_a_new_column_and_keep_all_others(
+    desk: "Desk",
+) -> None:
+    desk.add("a.mp4", note="first")
+    enrol(desk)
+    (before,) = desk.manifest()
+    desk.rows[0] |= {"title": "Another", "note": "second", "director": "X"}
+    desk.write()
+    enrol(desk)
+    assert desk.manifest() == [{**before, "director": "X"}]
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        (
+            ["Director's"],
+            r'^labels\.csv has a column "director\'s": name a column of your own with',
+        ),
+        (["réalisateur"], "'réalisateur': name a column of your own with a-z, 0-9 and _"),
+        ([""], "labels.csv has a column ''"),
+        (["1st"], "'1st'"),
+        (["a" * 65], f"'{'a' * 64}'"),
+        (["status"], "labels.csv has a column 'status', which mmx fills in: rename it"),
+        (["reason"], "'reason', which mmx fills in"),
+        ([f"c{n}" for n in range(65)], "has 65 columns that mmx does not know, more than 64"),
+    ],
+)
+def test_a_column_that_cannot_be_kept_is_one_sentence(
+    desk: "Desk", columns: list[str], words: str
+) -> None:
+    desk.add("a.mp4", **dict.fromkeys(columns, "x"))
+    with pytest.raises(TableError, match=words) as caught:
+        enrol(desk)
+    assert "\n" not in str(caught.value)
+    assert not desk.layout.manifest.exists()
+
+
+def test_columns_of_manifest_and_labels_together_are_bounded(desk: "Desk") -> None:
+    desk.add("a.mp4", **{f"a{n}": "" for n in range(40)})
+    enrol(desk)
+    before = desk.layout.manifest.read_bytes()
+    desk.rows = []
+    desk.add("b.mp4", **{f"b{n}": "" for n in range(40)})
+    with pytest.raises(TableError, match=r"trailers\.csv has 80 columns"):
+        enrol(desk)
+    assert desk.layout.manifest.read_bytes() == before
 
 
 @pytest.mark.parametrize("column", ["title", "year", "genres", "video"])

@@ -18,7 +18,7 @@ from mmx.params import CollectionParams
 from mmx.trailers import Ingested, IngestError, TableError, accept, ingest, init
 from mmx.trailers import inspection as inspection_module
 from mmx.trailers.inspection import inspect_files, known_states
-from mmx.trailers.intake import SOURCES_SCHEMA, TRAILERS_SCHEMA
+from mmx.trailers.intake import SOURCES_SCHEMA, trailers_schema
 
 if TYPE_CHECKING:
     from tests.trailers.conftest import Desk
@@ -60,7 +60,7 @@ def test_rows_are_accepted_or_rejected_with_a_reason(
     project: "Desk", params: CollectionParams
 ) -> None:
     tables = take(project, params, workers=2)
-    assert tables.trailers.schema == TRAILERS_SCHEMA
+    assert tables.trailers.schema == trailers_schema()
     assert tables.sources.schema == SOURCES_SCHEMA
     found = rows(tables.trailers)
     assert list(found) == ["a", "b", "cut", "genre", "gone", "text"]
@@ -125,6 +125,44 @@ def test_a_corrected_title_changes_no_source(project: "Desk", params: Collection
     assert not first.trailers.equals(second.trailers)
 
 
+def test_the_table_begins_with_the_columns_that_it_has_always_had() -> None:
+    text = pa.string()
+    expected = [
+        ("trailer_id", text),
+        ("title", text),
+        ("year", pa.int32()),
+        ("genres", pa.list_(text)),
+        ("group_id", text),
+        ("video", text),
+        ("status", text),
+        ("reason", text),
+        ("imdb_id", text),
+        ("url", text),
+        ("license", text),
+    ]
+    assert [(each.name, each.type) for each in trailers_schema()] == expected
+    assert [each.name for each in trailers_schema() if each.nullable] == ["year"]
+
+
+def test_an_added_column_is_in_the_table_and_changes_no_source(
+    project: "Desk", params: CollectionParams
+) -> None:
+    first = take(project, params)
+    lines = project.layout.manifest.read_text(encoding="utf-8").splitlines()
+    cells = {"b": "'=late", "a": "row", "text": ""}
+    noted = [f"{line},{cells.get(line.split(',')[0], '')},,x" for line in lines[1:]]
+    text = "\n".join([f"{lines[0]},note,empty,row", *noted]) + "\n"
+    project.layout.manifest.write_text(text, encoding="utf-8")
+    second = take(project, params)
+    assert second.trailers.schema == trailers_schema(["note", "empty", "row"])
+    assert second.sources.equals(first.sources)
+    assert second.trailers.drop_columns(["note", "empty", "row"]).equals(first.trailers)
+    found = rows(second.trailers)
+    assert (found["b"]["note"], found["a"]["note"], found["text"]["note"]) == ("=late", "row", "")
+    assert {row["empty"] for row in found.values()} == {""}
+    assert {row["row"] for row in found.values()} == {"x"}
+
+
 def test_other_bytes_are_an_error_until_they_are_accepted(
     project: "Desk", params: CollectionParams, video: bytes
 ) -> None:
@@ -171,8 +209,8 @@ def test_a_path_that_leads_out_of_data_videos_is_rejected(
     assert ".." in str(row["reason"])
 
 
-def test_a_missing_manifest_is_one_sentence(tmp_path: Path, params: CollectionParams) -> None:
-    with pytest.raises(TableError, match=r"^trailers\.csv does not exist$"):
+def test_a_missing_manifest_is_one_sentence(tmp_path: Path, params: CollectionParams):
+    with pytest.raises(TableError, match=r"^trailers\.csv is not there yet: `mmx init` makes it$"):
         ingest(Layout(tmp_path), params, cache=tmp_path / "cache.json", workers=1)
 
 

@@ -5,8 +5,16 @@ from pathlib import Path
 import pytest
 
 from mmx.params import CollectionParams
+from mmx.trailers.columns import LONGEST_CELL, one_line
 from mmx.trailers.csvfile import TableError
-from mmx.trailers.manifest import genre_faults, one_line, read_manifest, split_genres
+from mmx.trailers.manifest import (
+    COLUMNS,
+    OPTIONAL,
+    REQUIRED,
+    genre_faults,
+    read_manifest,
+    split_genres,
+)
 
 Writer = Callable[..., Path]
 
@@ -46,7 +54,7 @@ def test_a_trailer_without_a_group_is_its_own(write_manifest: Writer) -> None:
         ({"genres": "Drama|Drama"}, "name one more than once"),
         ({"video": "../x.mp4"}, "video '../x.mp4' has"),
         ({"sha256": "abc"}, "sha256 is not 64"),
-        ({"imdb_id": "0078748"}, "imdb_id '0078748'"),
+        ({"imdb_id": "0078748"}, "imdb_id '0078748' is not a valid IMDb id"),
         ({"url": "javascript:alert(1)"}, "is not http or https"),
     ],
 )
@@ -78,7 +86,30 @@ def test_text_is_composed_on_one_line_and_restored(write_manifest: Writer) -> No
     assert second.title == "=Sum"
 
 
-def test_genres_stand_between_bars() -> None:
+def test_each_column_of_its_own_is_required_or_optional() -> None:
+    assert REQUIRED == ("trailer_id", "title", "year", "genres", "video", "sha256")
+    assert OPTIONAL == ("imdb_id", "url", "group_id", "license")
+    assert tuple(COLUMNS) == (*REQUIRED, *OPTIONAL)
+
+
+def test_cells_of_other_columns_are_text_on_one_short_line(write_manifest: Writer) -> None:
+    noted = {"note": unicodedata.normalize("NFD", "é\x00\r\n\u2028two"), "empty": " "}
+    first, second = read_manifest(
+        write_manifest({**noted, "long": "w" * 9999}, {"trailer_id": "b", **noted, "long": "'-"})
+    )
+    assert first.faults == ()
+    assert (first.added["note"], first.added["empty"]) == ("é two", "")
+    assert first.added["long"] == "w" * (LONGEST_CELL - 1) + "…"
+    assert second.added["long"] == "-"
+
+
+@pytest.mark.parametrize("name", ["two words", "", "reason", "x" * 65, "<b>"])
+def test_a_column_that_cannot_be_kept_is_refused_by_name(write_manifest: Writer, name: str) -> None:
+    with pytest.raises(TableError, match=r"^trailers\.csv has a column '"):
+        read_manifest(write_manifest({name: ""}))
+
+
+def test_genres_stand_between_bars():
     assert split_genres(" Drama | Science-Fiction||") == ("Drama", "Science-Fiction")
 
 

@@ -23,6 +23,7 @@ def weights_equal(one: torch.nn.Module, other: torch.nn.Module) -> bool:
     return all(a == b and torch.equal(x, y) for (a, x), (b, y) in pairs)
 
 
+@pytest.mark.slow
 def test_a_tiny_collection_is_learnt_by_heart(
     collection: Collection, config: NetworkConfig
 ) -> None:
@@ -83,11 +84,14 @@ def test_the_test_split_is_not_looked_at(collection: Collection, config: Network
     assert one.history == other.history
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_kept(collection: Collection, config: NetworkConfig) -> None:
-    params = QUICK.model_copy(update={"epochs": 25, "lr": 2e-2, "keep": "best"})
+    params = QUICK.model_copy(update={"epochs": 5, "lr": 2e-2, "keep": "best"})
     trained = train(collection, config, params, device="cpu")
     figures: list[Any] = [row["validation_ap_micro"] for row in trained.history]
-    assert trained.kept == 1 + figures.index(max(figures)) < 25
+    others = figures[:3] + figures[4:]
+    assert max(others) < figures[3] - 0.05, "the set-up: the fourth epoch is the best by far"
+    assert trained.kept == 4
     shorter = params.model_copy(update={"epochs": trained.kept, "keep": "last"})
     assert weights_equal(trained.network, train(collection, config, shorter, device="cpu").network)
 

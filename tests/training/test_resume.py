@@ -177,6 +177,7 @@ def test_a_checkpoint_holds_nothing_but_data(
     assert len(found["state"]["history"]) == 6
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_the_bytes_of_an_unkilled_one(
     files: "Files", model: ModelParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
