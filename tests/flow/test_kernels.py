@@ -1,5 +1,7 @@
 """The compiled parts of a scale against plain formulas and other libraries."""
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
@@ -273,7 +275,7 @@ def test_median_is_opencvs(shape: tuple[int, int], size: int) -> None:
 @pytest.mark.parametrize("shape", [(2, 2), (9, 17), (24, 40)])
 @pytest.mark.parametrize("reach", [0.0, 1e-30, 3.0, 300.0])
 def test_linearisation_is_opencvs_to_the_bit(
-    kit: Any, shape: tuple[int, int], reach: float
+    kit: SimpleNamespace, shape: tuple[int, int], reach: float
 ) -> None:
     kit.need_avx2()
     rng, grid = np.random.default_rng(4), make_grid(*shape)

@@ -42,7 +42,7 @@ class Desk:
     def labels(self) -> Path:
         return self.root / "labels.csv"
 
-    def add(self, video: str, content: bytes | None = None, **cells: str) -> Path:
+    def add(self, video: str, content: bytes | None = None, /, **cells: str) -> Path:
         """Put a row into the table, and a file where it says unless `content` is empty."""
         self.rows.append({**GOOD, "video": video, **cells})
         path = self.videos / video

@@ -109,7 +109,7 @@ def test_a_column_that_cannot_be_kept_is_refused_by_name(write_manifest: Writer,
         read_manifest(write_manifest({name: ""}))
 
 
-def test_genres_stand_between_bars():
+def test_genres_stand_between_bars() -> None:
     assert split_genres(" Drama | Science-Fiction||") == ("Drama", "Science-Fiction")
 
 
