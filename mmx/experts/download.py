@@ -85,6 +85,7 @@ def _continue(url: str, path: Path, progress: Progress) -> str:
     try:
         response = urllib.request.build_opener().open(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             discard(path)
         raise

@@ -2,6 +2,7 @@
 small artefacts, and embedding them as a step does.
 """
 
+import gc
 import hashlib
 import importlib.util
 import socket
@@ -111,6 +112,8 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         yield server.site
         server.shutdown()
         thread.join()
+    # A connection that nobody closed is a warning, and so an error, of the test that left it.
+    gc.collect()
 
 
 @pytest.fixture
