@@ -37,12 +37,6 @@ class Table:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
-def paper() -> Json:
-    """Return what the paper prints in its tables (facts of another data set)."""
-    tables: Json = read_json(Path(__file__).with_name("paper.json"))
-    return tables
-
-
 def defuse(cell: Cell) -> Cell:
     """Keep a spreadsheet from taking text for a formula: an apostrophe goes before it.
 

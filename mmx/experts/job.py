@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from mmx.experts.base import Expert
-from mmx.experts.registry import get_expert
 from mmx.media.clip import Clip
 from mmx.media.faults import Limits
 from mmx.params import EmbedParams
@@ -33,10 +31,6 @@ class EmbedJob:
     """Frames per second that an expert of frames sees: the video's own, or fewer of them."""
     device: str = "cpu"
     """`cpu`, `cuda` or `cuda:N`."""
-
-    def declaration(self) -> Expert:
-        """Return the expert's declaration; raise ExpertError for an unknown name."""
-        return get_expert(self.expert)
 
     def setting(self) -> tuple[object, ...]:
         """Return what jobs must share in order to share batches."""

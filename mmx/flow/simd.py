@@ -225,7 +225,6 @@ load_number = _reader(_FLOAT, types.float32)
 load_integer = _reader(ir.IntType(32), types.int32)
 load_repeated = _reader(_QUARTER, VECTOR, tuple(lane // 4 for lane in _LANES))
 store = _writer(_VECTOR, VECTOR)
-store_number = _writer(_FLOAT, types.float32)
 store_integers = _writer(_INTEGERS, VECTOR)
 
 minimum = _function(lambda b, x, y: b.select(b.fcmp_ordered("<", x, y), x, y), arity=2)

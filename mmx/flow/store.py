@@ -140,12 +140,6 @@ def checksum(pair: FlowPair, packet: bytes) -> int:
     return zlib.crc32(packet, zlib.crc32(struct.pack("<iqq", *pair)))
 
 
-def read_header(path: Path) -> FlowHeader:
-    """Return what is common to all images of a file; raise DamagedFlowError when it is none."""
-    with FlowReader(path) as reader:
-        return reader.header
-
-
 def read_flow(path: Path) -> Iterator[FlowImage]:
     """Yield the images of a file in the order in which they were written, by rising clip and frame.
 

@@ -1,7 +1,7 @@
 """The collection as the report shows it: key figures, statistics (figure 4), every trailer."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,12 +71,42 @@ def key_figures(archive: Archive, genres: Sequence[str]) -> dict[str, int | floa
     }
 
 
+@dataclass(frozen=True)
+class Statistics:
+    """What figure 4 counts, on the page and as a file."""
+
+    per_genre: Mapping[str, int]
+    """Trailers by genre, 0 for one that none has."""
+    years: Sequence[int]
+    """Of the trailers of which the year is known."""
+    seconds: Sequence[float]
+    """Length of each trailer of which it is known."""
+    clips: Sequence[int]
+    """Of each trailer."""
+
+
+def count(archive: Archive, genres: Sequence[str]) -> Statistics:
+    """Return the figures of a collection with a vocabulary of genres."""
+    rows, facts = archive.trailers.values(), archive.facts.values()
+    counts = Counter(genre for row in rows for genre in row["genres"])
+    return Statistics(
+        per_genre={genre: counts[genre] for genre in genres},
+        years=_known(row["year"] for row in rows),
+        seconds=_known(row["duration_s"] for row in facts),
+        clips=_known(row["n_clips"] for row in facts),
+    )
+
+
+def _known(values: Iterable[Any]) -> list[Any]:
+    return [value for value in values if value is not None]
+
+
 def statistics(archive: Archive, genres: Sequence[str]) -> list[tuple[str, Markup]]:
     """Return figure 4: each a caption and a chart."""
-    rows = archive.trailers.values()
-    per_genre = Counter(genre for row in rows for genre in row["genres"])
+    found = count(archive, genres)
+    per_genre = found.per_genre
     ranked = sorted(genres, key=lambda genre: (-per_genre[genre], genre))
-    labels = Counter(len(row["genres"]) for row in rows)
+    labels = Counter(len(row["genres"]) for row in archive.trailers.values())
     sizes = range(1, max(labels, default=1) + 1)
     return [
         (
@@ -91,15 +121,15 @@ def statistics(archive: Archive, genres: Sequence[str]) -> list[tuple[str, Marku
         ),
         (
             "Year of release",
-            _histogram([row["year"] for row in rows], "Year of release", whole=True),
+            _histogram(found.years, "Year of release", whole=True),
         ),
         (
             "Length of a trailer in seconds",
-            _histogram([row["duration_s"] for row in archive.facts.values()], "Length"),
+            _histogram(found.seconds, "Length"),
         ),
         (
             "Clips per trailer, first and last dropped",
-            _histogram([row["n_clips"] for row in archive.facts.values()], "Clips", whole=True),
+            _histogram(found.clips, "Clips", whole=True),
         ),
         (
             "Length of a clip in seconds, log scale",
@@ -123,17 +153,16 @@ def listing(archive: Archive) -> list[Row]:
     ]
 
 
-def _histogram(values: Sequence[float | None], title: str, whole: bool = False) -> Markup:
-    """Count values in at most 14 equal bins with round borders; unknown ones are left out."""
-    known = np.array([value for value in values if value is not None], dtype=float)
-    if not len(known):
+def _histogram(values: Sequence[float], title: str, whole: bool = False) -> Markup:
+    """Count values in at most 14 equal bins with round borders."""
+    if not values:
         return Markup()
-    low, high = float(known.min()), float(known.max())
+    low, high = float(min(values)), float(max(values))
     marks = charts.ticks(low, max(high, low + 1), 12)
     step = marks[1] - marks[0] if len(marks) > 1 else 1.0
     step = max(step, 1.0) if whole else step
     edges = np.arange(np.floor(low / step), np.floor(high / step) + 2) * step
-    counts, _ = np.histogram(known, edges)
+    counts, _ = np.histogram(values, edges)
     names = [f"{edge:g}" if whole and step == 1 else f"{edge:g}–" for edge in edges[:-1]]
     return charts.columns(names, counts.tolist(), title=title)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 from markupsafe import Markup
@@ -92,6 +93,11 @@ class Evidence:
             if name.startswith("length-")
         }
         return own | ablated
+
+
+def read_paper() -> Json:
+    """Return what the paper prints in its tables (facts of another data set)."""
+    return tables.read_json(Path(__file__).with_name("paper.json"))
 
 
 PARTING = "The paper's own figures, on MMX-Trailer-20: another data set"
@@ -200,6 +206,18 @@ def expert_curves(evidence: Evidence) -> dict[str, Json]:
     return {NAMES[name]: ablated[name]["curves"] for name in NAMES if name in ablated}
 
 
+def curves_of(
+    genre: str, experts: Mapping[str, Json]
+) -> Iterator[tuple[int, str, tuple[Sequence[float], Sequence[float]]]]:
+    """Yield an expert's place among all, its name, and recall and precision for a genre.
+
+    An expert without a curve for the genre is left out; the others keep their places and colours.
+    """
+    for place, (name, curves) in enumerate(experts.items()):
+        if genre in curves:
+            yield place, name, (curves[genre]["recall"], curves[genre]["precision"])
+
+
 def curve_multiples(evidence: Evidence, own: Json) -> list[tuple[str, float | None, Markup]]:
     """Figure 9: per genre its name, average precision and curves; `all` decisions first.
 
@@ -211,9 +229,8 @@ def curve_multiples(evidence: Evidence, own: Json) -> list[tuple[str, float | No
     shown = []
     for genre in own:
         series = [
-            Series(name, line[genre]["recall"], line[genre]["precision"], f"s{at + 2} thin")
-            for at, (name, line) in enumerate(experts.items())
-            if genre in line
+            Series(name, *points, f"s{place + 2} thin")
+            for place, name, points in curves_of(genre, experts)
         ]
         series.append(Series("This model", own[genre]["recall"], own[genre]["precision"]))
         whole = genre == "all"
@@ -260,11 +277,16 @@ def training_curves(coarse: Sequence[Json], fine: Sequence[Json]) -> dict[str, M
     }
 
 
+def history(rows: Sequence[Json], key: str) -> list[tuple[int, float]]:
+    """Return (epoch, figure) of every epoch that recorded the figure."""
+    return [(row["epoch"], row[key]) for row in rows if row.get(key) is not None]
+
+
 def _history(rows: Sequence[Json], names: Mapping[str, str], unit: str) -> Markup:
-    """Draw recorded figures over epochs; epochs without one are left out."""
+    """Draw recorded figures over epochs."""
     series = []
     for at, (key, name) in enumerate(names.items()):
-        points = [(row["epoch"], row[key]) for row in rows if row.get(key) is not None]
+        points = history(rows, key)
         series.append(Series(name, [p[0] for p in points], [p[1] for p in points], f"s{at + 1}"))
     return charts.lines(
         series, Axis("epoch"), Axis(unit), title=f"{unit} over epochs", width=460, height=230

@@ -4,7 +4,6 @@ Pictures depend on what they show alone: no date, no program's name, no screen.
 """
 
 import warnings
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -16,9 +15,8 @@ from matplotlib.ticker import MaxNLocator
 
 from mmx.evaluation import plots
 from mmx.evaluation.scores import Json
-from mmx.report import diagram, exhibits, pictures
+from mmx.report import collection, diagram, evidence, exhibits, pictures
 from mmx.report.collection import Archive
-from mmx.report.evidence import expert_curves
 from mmx.report.exhibits import Pictures
 from mmx.report.sources import Sources
 
@@ -52,7 +50,7 @@ def draw_all(sources: Sources, stills: Pictures) -> Iterator[tuple[int, Figure]]
     times = exhibits.running_times(sources)
     if times:
         yield 8, pictures.draw_times(films, genres, times)
-    yield 9, draw_curves(sources.curves, expert_curves(sources.evidence))
+    yield 9, draw_curves(sources.curves, evidence.expert_curves(sources.evidence))
     yield 10, pictures.draw_retrieval(films, stills, found, list(exhibits.SPACES))
 
 
@@ -74,8 +72,8 @@ def draw_maps(explorer: pa.Table, genres: Sequence[str]) -> Figure:
 
 def draw_statistics(archive: Archive, genres: Sequence[str]) -> Figure:
     """Figure 4: trailers per genre and year, and their lengths in seconds and in clips."""
-    rows = archive.trailers.values()
-    counts = Counter(genre for row in rows for genre in row["genres"])
+    measured = collection.count(archive, genres)
+    counts = measured.per_genre
     ranked = sorted(genres, key=lambda genre: (counts[genre], genre))
     figure = Figure((11, 7), layout="constrained")
     left, *others = figure.subplot_mosaic([["g", "y"], ["g", "s"], ["g", "c"]]).values()
@@ -83,12 +81,12 @@ def draw_statistics(archive: Archive, genres: Sequence[str]) -> Figure:
     left.set(title="trailers per genre")
     left.xaxis.set_major_locator(MaxNLocator(integer=True))
     values = {
-        "year of release": [row["year"] for row in rows],
-        "seconds per trailer": [row["duration_s"] for row in archive.facts.values()],
-        "clips per trailer": [row["n_clips"] for row in archive.facts.values()],
+        "year of release": measured.years,
+        "seconds per trailer": measured.seconds,
+        "clips per trailer": measured.clips,
     }
     for axes, (title, found) in zip(others, values.items(), strict=True):
-        axes.hist([value for value in found if value is not None], bins=16, color=INK)
+        axes.hist(found, bins=16, color=INK)
         axes.set(title=title)
     for axes in (left, *others):
         _plain(axes)
@@ -97,7 +95,7 @@ def draw_statistics(archive: Archive, genres: Sequence[str]) -> Figure:
 
 def draw_silhouette(epochs: Sequence[Json]) -> Figure:
     """Figure 6: the silhouette by primary genre over fine-tuning; epoch 0 is the coarse model."""
-    points = [(row["epoch"], row["silhouette"]) for row in epochs if row["silhouette"] is not None]
+    points = evidence.history(epochs, "silhouette")
     figure = Figure((6, 3.6), layout="constrained")
     axes = figure.subplots()
     axes.plot(*np.array(points).reshape(-1, 2).T, color=INK, marker="o", markersize=2.5)
@@ -116,10 +114,9 @@ def draw_curves(curves: Mapping[str, Json], experts: Mapping[str, Json]) -> Figu
     figure = Figure((11, 2.2 * down), layout="constrained")
     panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, (genre, line) in zip(panels, curves.items(), strict=False):
-        for (name, own), colour in zip(experts.items(), EXPERTS, strict=False):
-            if genre in own:
-                axes.plot(*_points(own[genre]), color=colour, linewidth=0.9, label=name)
-        axes.plot(*_points(line), color=INK, label="This model")
+        for place, name, own in evidence.curves_of(genre, experts):
+            axes.plot(*own, color=EXPERTS[place], linewidth=0.9, label=name)
+        axes.plot(line["recall"], line["precision"], color=INK, label="This model")
         axes.set_title(genre, fontsize=9)
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
     for axes in panels[len(curves) :]:
@@ -128,11 +125,6 @@ def draw_curves(curves: Mapping[str, Json], experts: Mapping[str, Json]) -> Figu
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False)
     return figure
-
-
-def _points(curve: Json) -> tuple[Sequence[float], Sequence[float]]:
-    """A curve's places across and up."""
-    return curve["recall"], curve["precision"]
 
 
 def _colour(genre: int, count: int) -> tuple[float, float, float]:

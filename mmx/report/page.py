@@ -58,11 +58,6 @@ def render(layout: Layout, params: Params, *, faults: Sequence[Fault] = ()) -> P
     return layout.page
 
 
-def render_explorer(title: str, data: Mapping[str, Any]) -> str:
-    """Return a page with the explorer alone, of data made by `explorer.payload`."""
-    return fill("explorer.html.jinja", {"title": title, "data": data})
-
-
 def build(
     sources: Sources, made: Mapping[str, Table], pictures: Pictures, faults: Sequence[Fault]
 ) -> str:

@@ -13,7 +13,7 @@ from mmx.evaluation.scores import Json
 from mmx.layout import Layout
 from mmx.params import Params
 from mmx.report.collection import Archive, read_archive
-from mmx.report.evidence import Evidence
+from mmx.report.evidence import Evidence, read_paper
 from mmx.report.explorer import Film
 from mmx.training.load import Description, load_description
 
@@ -73,7 +73,7 @@ def read_sources(layout: Layout, params: Params) -> Sources:
         ablations=read_ablations(layout.ablations),
         genres=description.genres,
         length=description.config.sequence_length,
-        paper=tables.paper(),
+        paper=read_paper(),
     )
     table = pq.read_table(layout.evaluation / EXPLORER)
     return Sources(layout, params, read_archive(layout), description, table, evidence)

@@ -84,15 +84,3 @@ def test_table_5_is_sorted_by_length() -> None:
     found = tables.length_table({9: (RECORD, None), 1: (RECORD, SPREAD)}).records()
     assert [row["length"] for row in found] == [1, 9]
     assert [row["ap_weighted_spread"] for row in found] == [0.0, None]
-
-
-def test_what_the_paper_prints_is_whole() -> None:
-    paper = tables.paper()
-    genres, table = paper["genres"], paper["table2"]
-    assert len(genres) == len(table["support"]) == 20
-    assert all(len(row["f1_per_genre"]) == 20 for row in table["rows"])
-    assert sum(paper["split"].values()) == 7555
-    random = next(row for row in table["rows"] if row["variant"] == "random")
-    share = np.array(table["support"]) / 754
-    assert random["f1_per_genre"] == pytest.approx(2 * share / (1 + share), abs=0.0075)
-    assert random["ap_weighted"] == pytest.approx(share.mean(), abs=0.005)

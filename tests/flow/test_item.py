@@ -10,7 +10,7 @@ import pytest
 
 from mmx.flow.item import FILE, flow_item, short_side_size
 from mmx.flow.quantise import dequantise
-from mmx.flow.store import read_flow, read_header
+from mmx.flow.store import FlowReader, read_flow
 from mmx.media.clip import Clip
 from mmx.media.faults import Limits, MediaFault
 from mmx.params import FlowParams
@@ -122,7 +122,8 @@ def test_bound_and_solver_take_their_parameters(video: Path, tmp_path: Path) -> 
     usual = run(video, tmp_path / "a", **one)[1][0].image
     changed: dict[str, Any] = {"bound": 4.0, "lambda": 0.5}
     other = run(video, tmp_path / "b", **one, **changed)[1][0].image
-    assert read_header(tmp_path / "b" / FILE).bound == 4.0
+    with FlowReader(tmp_path / "b" / FILE) as reader:
+        assert reader.header.bound == 4.0
     assert abs(np.median(usual[..., 0]) - 134) <= 1
     assert abs(np.median(other[..., 0]) - 159) <= 2
 

@@ -11,10 +11,10 @@ from mmx.flow.store import (
     DamagedFlowError,
     FlowHeader,
     FlowPair,
+    FlowReader,
     FlowWriter,
     read_flow,
     read_flow_index,
-    read_header,
 )
 
 SHAPES = [(48, 70), (17, 23), (2, 2), (64, 16)]
@@ -45,7 +45,8 @@ def write(
 def test_images_come_back_in_order(tmp_path: Path, shape: tuple[int, int], count: int) -> None:
     records = images(count, shape)
     path = write(tmp_path / "x.flow", records, shape, bound=8.5)
-    assert read_header(path) == FlowHeader(*shape, bound=8.5)
+    with FlowReader(path) as reader:
+        assert reader.header == FlowHeader(*shape, bound=8.5)
     assert list(read_flow_index(path)) == [pair for pair, _ in records]
     found = list(read_flow(path))
     assert [(flow.clip, flow.prev_index, flow.next_index) for flow in found] == [
@@ -139,4 +140,4 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     for content in (path.read_bytes(), b"", b"RIFF" + bytes(100)):
         path.write_bytes(content)
         with pytest.raises(DamagedFlowError):
-            read_header(path)
+            FlowReader(path)

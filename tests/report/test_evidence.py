@@ -8,7 +8,7 @@ import pytest
 
 from mmx.evaluation import scores, tables
 from mmx.report import evidence
-from mmx.report.evidence import Evidence
+from mmx.report.evidence import Evidence, read_paper
 
 GENRES = ["Action", "Noir", "War"]
 LABELS = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 0]])
@@ -44,7 +44,7 @@ def make() -> Callable[..., Evidence]:
             "similarity": similarity,
         }
         names = {name.replace("_", "-"): entry for name, entry in ablations.items()}
-        return Evidence(metrics, names, GENRES, 9, tables.paper())
+        return Evidence(metrics, names, GENRES, 9, read_paper())
 
     return build
 
@@ -162,3 +162,15 @@ def test_running_time_shows_the_strongest_genres() -> None:
     assert (names, spans) == (["Noir", "Action"], [0.0, 5.0, 9.0])
     assert values == [[0.9, 0.1], [0.1, 0.3]]
     assert evidence.strongest(table, 1, GENRES) == ([], [], [])
+
+
+def test_what_the_paper_prints_is_whole() -> None:
+    paper = read_paper()
+    genres, table = paper["genres"], paper["table2"]
+    assert len(genres) == len(table["support"]) == 20
+    assert all(len(row["f1_per_genre"]) == 20 for row in table["rows"])
+    assert sum(paper["split"].values()) == 7555
+    random = next(row for row in table["rows"] if row["variant"] == "random")
+    share = np.array(table["support"]) / 754
+    assert random["f1_per_genre"] == pytest.approx(2 * share / (1 + share), abs=0.0075)
+    assert random["ap_weighted"] == pytest.approx(share.mean(), abs=0.005)

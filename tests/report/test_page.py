@@ -193,15 +193,3 @@ def test_ablations_join_tables_and_curves(world: World, text: str, tmp_path: Pat
     models = [r["model"] for r in json.loads((world.layout.evidence / "table2.json").read_text())]
     assert models[:3] == ["Support", "Audio", "Naive concatenation"]
     assert not any("±" in word for word in Reader(text).words)
-
-
-def test_the_explorer_stands_alone() -> None:
-    films = {
-        "genres": ["<g>"], "colours": ["red"], "ids": ["1"], "titles": ["</script>"],
-        "years": [None], "labels": [[0]], "k": 0, "threshold": 0,
-        "spaces": [{"name": "<s>", "xy": [0, 0], "near": [], "similarity": []}],
-    }  # fmt: skip
-    read = Reader(page.render_explorer("<t>", films))
-    assert read.tags["script"] == 2 and read.tags["canvas"] == 2
-    assert json.loads(read.scripts[0]) == films
-    assert "<t>" in read.words

@@ -8,8 +8,6 @@ from torchvision.models.densenet import DenseNet
 from torchvision.models.resnet import BasicBlock, ResNet
 
 CLASSES = 365
-RESNET18_WIDTH = 512
-DENSENET161_WIDTH = 2208
 
 _OLD_DENSENET_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
 
