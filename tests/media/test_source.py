@@ -1,4 +1,4 @@
-"""What is refused, with which word, and that every reader refuses alike."""
+"""Which files are refused, with which code, by every reader in the same way."""
 
 import errno
 import os
@@ -19,7 +19,7 @@ from mmx.media.faults import Limits, MediaFault
 from mmx.media.frames import read_frames
 from mmx.media.pictures import read_packets
 from mmx.media.probe import probe
-from mmx.media.source import blame, open_video
+from mmx.media.source import as_media_fault, open_video
 
 READERS: dict[str, Callable[[Path], object]] = {
     "probe": probe,
@@ -40,7 +40,7 @@ def code_of(reader: Callable[[Path], object], path: Path) -> str:
     return caught.value.code
 
 
-class TestWhatIsNoVideo:
+class TestNotAVideo:
     @pytest.mark.parametrize(
         "text",
         [
@@ -52,12 +52,12 @@ class TestWhatIsNoVideo:
         ids=["ffconcat", "m3u8", "sdp", "prose"],
     )
     @pytest.mark.parametrize("name", ["film.mp4", "film.m3u8", "nameless"])
-    def test_a_text_is_refused_whatever_it_says(self, reader, text, name, shelf, tmp_path):
+    def test_a_text_is_refused_whatever_its_content(self, reader, text, name, shelf, tmp_path):
         path = tmp_path / name
         path.write_text(text.format(other=shelf["plain.mp4"]))
         assert code_of(reader, path) == "container"
 
-    def test_the_attack_would_work_without_the_whitelist(self, shelf, tmp_path):
+    def test_the_attack_succeeds_without_the_whitelist(self, shelf, tmp_path):
         path = tmp_path / "a.mp4"
         path.write_text(f"ffconcat version 1.0\nfile {shelf['plain.mp4'].name}\n")
         (tmp_path / shelf["plain.mp4"].name).symlink_to(shelf["plain.mp4"])
@@ -65,7 +65,7 @@ class TestWhatIsNoVideo:
             assert container.format.name == "concat"
             assert len(list(container.decode(video=0))) == 25
 
-    def test_bytes_at_random(self, reader, tmp_path):
+    def test_random_bytes(self, reader, tmp_path):
         path = tmp_path / "a.mkv"
         path.write_bytes(bytes((i * 7919) % 251 for i in range(50_000)))
         assert code_of(reader, path) == "container"
@@ -89,18 +89,18 @@ class TestWhatIsNoVideo:
         program.run("-f", "lavfi", "-i", source, *["-frames:v", 1] * (suffix == "png"), path)
         assert code_of(reader, path) == "container"
 
-    def test_sound_alone(self, reader, program, tmp_path):
+    def test_sound_without_video(self, reader, program, tmp_path):
         program.run("-f", "lavfi", "-i", "sine=d=1", tmp_path / "a.m4a")
         assert code_of(reader, tmp_path / "a.m4a") == "no-video"
 
-    def test_a_cover_is_no_film(self, reader, program, tmp_path):
+    def test_cover_art_is_not_a_video(self, reader, program, tmp_path):
         path = tmp_path / "a.mp4"
         sources = ["-f", "lavfi", "-i", "sine=d=1", "-f", "lavfi", "-i", "color=s=64x64:d=1:r=1"]
         cover = ["-c:v", "mjpeg", "-frames:v", "1", "-disposition:v", "attached_pic"]
         program.run(*sources, "-map", "0", "-map", "1", *cover, path)
         assert code_of(reader, path) == "no-video"
 
-    def test_a_film_with_a_cover_is_the_film(self, program, shelf, tmp_path):
+    def test_cover_art_beside_a_video_is_ignored(self, program, shelf, tmp_path):
         path = tmp_path / "a.mp4"
         cover = tmp_path / "cover.png"
         program.run("-f", "lavfi", "-i", "color=s=48x48", "-frames:v", "1", cover)
@@ -108,12 +108,12 @@ class TestWhatIsNoVideo:
         program.run(*both, "-disposition:v:0", "attached_pic", path)
         assert len(list(read_frames(path))) == 25
 
-    def test_a_film_without_pictures(self, reader, program, shelf, tmp_path):
+    def test_a_video_stream_without_pictures(self, reader, program, shelf, tmp_path):
         program.remux(shelf["plain.mp4"], tmp_path / "a.avi", lambda _, n: None)
         assert code_of(reader, tmp_path / "a.avi") == "no-frames"
 
     @pytest.mark.parametrize("codec", [b"avc1", b"sowt"])
-    def test_a_codec_that_nobody_knows(self, reader, codec, program, shelf, tmp_path):
+    def test_an_unknown_codec(self, reader, codec, program, shelf, tmp_path):
         path = tmp_path / "a.mov"
         program.run("-i", shelf["sound.mp4"], "-c:v", "copy", "-c:a", "pcm_s16le", path)
         path.write_bytes(path.read_bytes().replace(codec, b"xyz1"))
@@ -134,7 +134,7 @@ class TestTruncated:
         assert code_of(reader, path) == expected
 
     @pytest.mark.parametrize("muxer", ["a.mp4 -movflags +faststart", "a.mkv", "a.webm", "a.avi"])
-    def test_a_table_of_contents_does_not_hide_it(self, reader, muxer, program, tmp_path):
+    def test_an_index_at_the_start_does_not_hide_it(self, reader, muxer, program, tmp_path):
         name, *options = muxer.split()
         codec = "libvpx" if name == "a.webm" else "libx264"
         sources = [
@@ -154,13 +154,13 @@ class TestTruncated:
 
 
 class TestDamaged:
-    def test_a_packet_that_no_decoder_takes(self, program, shelf, tmp_path):
+    def test_a_packet_that_the_decoder_refuses(self, program, shelf, tmp_path):
         path = tmp_path / "a.mkv"
         program.remux(shelf["plain.mp4"], path, lambda _, n: b"\xff" * 99 if n == 12 else True)
         assert probe(path).frames_from_content == 25
         assert code_of(READERS["frames"], path) == "damaged"
 
-    def test_a_picture_that_the_decoder_had_to_invent(self, program, tmp_path):
+    def test_a_picture_that_the_decoder_conceals(self, program, tmp_path):
         path = tmp_path / "a.mpg"
         scene = ["-f", "lavfi", "-i", "testsrc2=s=320x240:r=25:d=2"]
         program.run(*scene, "-c:v", "mpeg2video", "-b:v", "4M", path)
@@ -178,8 +178,8 @@ class TestDamaged:
         assert code_of(READERS["frames"], path) == "damaged"
 
 
-def test_a_stream_that_appears_on_the_way_ends_nothing(shelf):
-    """PyAV flushes every stream that there is by then, and lists those there were at the start."""
+def test_a_stream_that_appears_during_reading_is_ignored(shelf):
+    """PyAV flushes every stream found so far, but lists only those found at the start."""
 
     def demux(streams: list) -> Iterator[av.Packet]:
         yield from source.container.demux(streams)
@@ -192,13 +192,13 @@ def test_a_stream_that_appears_on_the_way_ends_nothing(shelf):
 
 
 class TestLimits:
-    def test_a_header_that_claims_too_long_is_enough(self, shelf):
+    def test_too_long_by_the_header_is_refused(self, shelf):
         for call in (probe, lambda p, limits: list(read_frames(p, limits=limits))):
             with pytest.raises(MediaFault) as caught:
                 call(shelf["plain.mp4"], limits=Limits(max_seconds=0.9))
             assert caught.value.code == "too-long"
 
-    def test_times_beyond_the_limit_without_a_header(self, program, tmp_path):
+    def test_too_long_by_the_times_without_a_header(self, program, tmp_path):
         path = tmp_path / "a.mkv"
         scene = ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=2"]
         program.run(*scene, "-c:v", "libx264", "-f", "matroska", "-live", "1", path)
@@ -218,7 +218,7 @@ class TestLimits:
                 call(shelf[name], limits=Limits(max_pixels=pixels - 1))
             assert caught.value.code == "too-large"
 
-    def test_a_picture_that_grows_on_the_way(self, program, tmp_path):
+    def test_a_picture_that_grows_within_the_file(self, program, tmp_path):
         parts = []
         for number, size in enumerate(["96x64", "640x480"]):
             part = tmp_path / f"{number}.ts"
@@ -234,12 +234,12 @@ class TestLimits:
         assert caught.value.code == "too-large"
 
 
-class TestWhoIsToBlame:
-    def test_a_missing_file_is_the_machines(self, reader, tmp_path):
+class TestFaultOrFailure:
+    def test_a_missing_file_is_a_failure(self, reader, tmp_path):
         with pytest.raises(FileNotFoundError):
             reader(tmp_path / "a.mp4")
 
-    def test_so_is_a_link_to_nowhere(self, reader, tmp_path):
+    def test_a_broken_link_is_a_failure(self, reader, tmp_path):
         (tmp_path / "a.mp4").symlink_to(tmp_path / "b.mp4")
         with pytest.raises(FileNotFoundError):
             reader(tmp_path / "a.mp4")
@@ -249,42 +249,42 @@ class TestWhoIsToBlame:
         assert probe(tmp_path / "a.mp4") == probe(shelf["sound.mp4"])
         assert len(list(read_frames(tmp_path / "a.mp4"))) == 25
 
-    def test_want_of_memory_is_the_machines_if_it_has_none(self, monkeypatch, tmp_path):
+    def test_lack_of_memory_on_the_machine_is_a_failure(self, monkeypatch, tmp_path):
         monkeypatch.setattr(source_module, "HEADROOM", 1 << 62)
-        with pytest.raises(MemoryError), blame(tmp_path / "a", MediaFault("damaged", "x")):
+        with pytest.raises(MemoryError), as_media_fault(tmp_path / "a", MediaFault("damaged", "x")):
             raise av.error.MemoryError(errno.ENOMEM, "no memory")
 
-    def test_a_header_that_asks_for_all_memory_is_the_inputs(self, tmp_path):
+    def test_a_header_that_asks_for_all_memory_is_a_fault(self, tmp_path):
         with (
             pytest.raises(MediaFault, match=r"^x$"),
-            blame(tmp_path / "a", MediaFault("damaged", "x")),
+            as_media_fault(tmp_path / "a", MediaFault("damaged", "x")),
         ):
             raise av.error.MemoryError(errno.ENOMEM, "no memory")
 
-    def test_an_unreadable_disk_is_the_machines(self, monkeypatch, shelf):
+    def test_an_unreadable_disk_is_a_failure(self, monkeypatch, shelf):
         def fail(path: Path) -> None:
             raise OSError(errno.EIO, "Input/output error")
 
         monkeypatch.setattr(source_module, "_read_through", fail)
         with (
             pytest.raises(OSError) as caught,
-            blame(shelf["plain.mp4"], MediaFault("damaged", "x")),
+            as_media_fault(shelf["plain.mp4"], MediaFault("damaged", "x")),
         ):
             raise av.error.OSError(errno.EIO, "Input/output error")
         assert caught.value.errno == errno.EIO
 
-    def test_what_else_a_decoder_says_is_the_inputs(self, shelf):
+    def test_other_errors_of_a_decoder_are_faults(self, shelf):
         with (
             pytest.raises(MediaFault, match=r"^x$"),
-            blame(shelf["plain.mp4"], MediaFault("damaged", "x")),
+            as_media_fault(shelf["plain.mp4"], MediaFault("damaged", "x")),
         ):
             raise av.error.OSError(errno.EIO, "Input/output error")
 
-    def test_a_mistake_in_the_caller_is_nobodys_fault(self, shelf):
+    def test_an_error_of_the_caller_passes_through(self, shelf):
         with pytest.raises(ZeroDivisionError), open_video(shelf["plain.mp4"], Limits()):
             raise ZeroDivisionError
 
-    def test_a_fault_crosses_processes(self):
+    def test_a_fault_can_be_pickled(self):
         fault = pickle.loads(pickle.dumps(MediaFault("empty", "the file is empty")))
         assert (fault.code, str(fault)) == ("empty", "the file is empty")
 
@@ -299,7 +299,7 @@ class TestWhoIsToBlame:
     change=st.binary(min_size=1, max_size=40),
     cut=st.booleans(),
 )
-def test_whatever_the_bytes_the_end_is_frames_or_a_fault(shelf, tmp_path, name, share, change, cut):
+def test_any_bytes_give_frames_or_a_fault(shelf, tmp_path, name, share, change, cut):
     data = bytearray(shelf[name].read_bytes())
     at = int(share * (len(data) - 1))
     data[at : at + (0 if cut else len(change))] = change

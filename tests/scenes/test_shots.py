@@ -115,7 +115,7 @@ class TestPlantedCuts:
         assert detect_shots(planted, params(threshold=scores[weakest])).cuts == scores
 
     @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".flv", ".ts"])
-    def test_in_other_containers(self, planted, tmp_path, suffix):
+    def test_are_found_in_other_containers(self, planted, tmp_path, suffix):
         frames = [frame.image for frame in read_frames(planted)]
         copy = write(tmp_path / f"a{suffix}", np.stack(frames))
         assert list(detect_shots(copy, params()).cuts) == PLANTED
