@@ -23,8 +23,8 @@ from mmx.outputs import (
     read_receipts,
     receipt_files,
     receipts_name,
-    sound_receipts,
     stray_rows,
+    valid_receipts,
     write_receipts,
 )
 
@@ -113,7 +113,7 @@ def test_receipts_that_were_edited_are_refused(store: Store, make_task, tmp_path
         read_receipts(tmp_path)
 
 
-def test_whatever_a_damaged_table_raises_is_known(tmp_path: Path):
+def test_errors_of_damaged_tables_are_in_unreadable(tmp_path: Path):
     path, kinds = tmp_path / "table.parquet", set()
     write_parquet(pa.table({"trailer_id": ["a"], "clip": [1]}), path)
     content = path.read_bytes()
@@ -128,7 +128,7 @@ def test_whatever_a_damaged_table_raises_is_known(tmp_path: Path):
     assert {OSError, UnicodeDecodeError, pa.ArrowInvalid} <= kinds
 
 
-def test_where_everything_lies(store: Store, make_task, tmp_path: Path):
+def test_the_paths_of_outputs(store: Store, make_task, tmp_path: Path):
     rows, files = made_rows(store, make_task), made_files(store, make_task)
     TABLE.write(tmp_path / "rows", rows, store)
     FilesOutput("", suffix=".txt").write(tmp_path / "files", files, store)
@@ -146,18 +146,18 @@ def test_where_everything_lies(store: Store, make_task, tmp_path: Path):
 
 def made_rows(store: Store, make_task) -> dict[str, Receipt]:
     tasks = [make_task(number) for number in range(9)]
-    return complete(Recipe("work:rows"), tasks, store, spread=HERE).receipts
+    return complete(Recipe("work:rows"), tasks, store, workers=HERE).receipts
 
 
 def made_files(store: Store, make_task) -> dict[str, Receipt]:
     recipe = Recipe("work:double", faults=("work:BadInputError",))
-    return complete(recipe, [make_task(-1), make_task(2)], store, spread=HERE).receipts
+    return complete(recipe, [make_task(-1), make_task(2)], store, workers=HERE).receipts
 
 
 @pytest.mark.parametrize(
     "output", [TABLE, FilesOutput("out", suffix=".txt")], ids=["table", "files"]
 )
-def test_every_file_is_accounted_for_by_receipts_that_are_named(
+def test_every_file_is_covered_by_named_receipts(
     output: Output, store: Store, make_task, tmp_path: Path
 ):
     receipts = (made_rows if output.table else made_files)(store, make_task)
@@ -165,11 +165,11 @@ def test_every_file_is_accounted_for_by_receipts_that_are_named(
     output.write(out, receipts, store)
     assert content_files(out).keys() == output.names(receipts)
     for name in content_files(out):
-        made = sound_receipts(out / output.receipts_of_file(name))
+        made = valid_receipts(out / output.receipts_of_file(name))
         assert name in output.names(made)
 
 
-def test_rows_that_are_damaged_and_rows_that_are_strays(store: Store, make_task, tmp_path: Path):
+def test_damaged_rows_and_rows_without_a_receipt(store: Store, make_task, tmp_path: Path):
     receipts = made_rows(store, make_task)
     TABLE.write(TABLE.path(tmp_path), receipts, store)
     path = TABLE.shard_path(tmp_path, "item2")
@@ -186,16 +186,16 @@ def test_rows_that_are_damaged_and_rows_that_are_strays(store: Store, make_task,
     assert damaged_rows(path, own) == list(own) and stray_rows(path, own) == []
 
 
-def test_a_damaged_line_costs_no_other_receipt(store: Store, make_task, tmp_path: Path):
+def test_a_damaged_line_loses_no_other_receipt(store: Store, make_task, tmp_path: Path):
     crowded = next(items for items in by_shard(f"item{n}" for n in range(99)).values() if items[1:])
     tasks = [make_task(int(item.removeprefix("item"))) for item in crowded]
-    receipts = complete(Recipe("work:double"), tasks, store, spread=HERE).receipts
+    receipts = complete(Recipe("work:double"), tasks, store, workers=HERE).receipts
     write_receipts(tmp_path, receipts)
     (path,) = receipt_files(tmp_path)
     first, *others = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([first[:-9] + b"\n", *others]))
     left = {item: receipts[item] for item in crowded[1:]}
-    assert sound_receipts(path) == left
-    assert sound_receipts(tmp_path / "nothing") == {}
+    assert valid_receipts(path) == left
+    assert valid_receipts(tmp_path / "nothing") == {}
     with pytest.raises(ReceiptError):
         read_receipts(tmp_path)

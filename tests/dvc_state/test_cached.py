@@ -1,4 +1,4 @@
-"""What DVC's cache has of the last output: shards to keep, items for a store that lost them."""
+"""The last output in DVC's cache: shards to keep, items for a store that lost them."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ ROWS, FILES = Recipe("work:rows"), Recipe("work:double", faults=("work:BadInputE
 NUMBERS = range(1, 40)
 CROWDED = next(shard for shard, items in by_shard(f"item{n}" for n in NUMBERS).items() if items[1:])
 ITEM = next(f"item{n}" for n in NUMBERS if shard_of(f"item{n}") == CROWDED)
-"""One whose shard has others."""
+"""An item whose shard has other items too."""
 TABLE = TableOutput("out", letter="c")
 
 
@@ -91,7 +91,7 @@ def test_the_shard_of_an_item_that_changed_is_not_kept(table, store: Store):
 
 
 @pytest.mark.parametrize("change", ["added", "removed"])
-def test_nor_is_that_of_one_more_or_one_less(table, change: str, store: Store):
+def test_a_shard_with_an_item_added_or_removed_is_not_kept(table, change: str, store: Store):
     cached, outcome = table
     wanted = fingerprints(outcome)
     if change == "removed":
@@ -124,7 +124,7 @@ def test_a_damaged_listing_counts_as_none(table, store: Store, tmp_path: Path):
     assert cached.unchanged(fingerprints(outcome), store) == {}
 
 
-def test_with_the_store_lost_only_changed_shards_are_taken_apart(table, store: Store, make_task):
+def test_with_the_store_lost_only_changed_shards_are_read(table, store: Store, make_task):
     cached, outcome = table
     shutil.rmtree(store.root)
     tasks = [make_task(number) for number in NUMBERS if f"item{number}" != ITEM]
@@ -137,7 +137,7 @@ def test_with_the_store_lost_only_changed_shards_are_taken_apart(table, store: S
     }
 
 
-def test_files_that_the_store_lost_are_put_back_unless_they_are_others(files, store: Store):
+def test_files_that_the_store_lost_are_restored_unless_they_changed(files, store: Store):
     cached, outcome = files
     shutil.rmtree(store.root / "objects")
     cached.files.paths[f"{ITEM}.txt"].write_bytes(b"0")

@@ -33,7 +33,7 @@ def test_the_second_time_nothing_is_computed(workers: Workers, store: Store, mak
     assert store.object(first.receipts["item3"].outputs[0].sha256).read_text() == "6"
 
 
-def test_parts_are_counted_across_workers_and_told(store: Store, make_task, capsys):
+def test_parts_are_counted_across_workers_and_shown(store: Store, make_task, capsys):
     recipe = Recipe("work:in_parts", parts="slices")
     tasks = [make_task(number) for number in (300, 500)]
     complete(recipe, tasks, store, workers=Workers(count=2, setup=work.remember_number))
@@ -44,7 +44,7 @@ def test_parts_are_counted_across_workers_and_told(store: Store, make_task, caps
 
 
 @pytest.mark.parametrize("workers", [HERE, POOL])
-def test_workers_inherit_what_was_done_before_them(
+def test_workers_inherit_the_environment_set_before_them(
     workers: Workers, store: Store, make_task, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("ANNOUNCED", "0")
@@ -82,7 +82,7 @@ def test_a_fault_of_the_input_is_a_result(store: Store, make_task):
 
 
 @pytest.mark.parametrize("function", ["work:no_space", "no_such_module:f"])
-def test_a_fault_of_the_machine_is_not(function: str, store: Store, make_task):
+def test_a_failure_of_the_machine_is_not_a_result(function: str, store: Store, make_task):
     outcome = complete(Recipe(function), [make_task(1)], store, workers=HERE)
     assert list(outcome.failures) == ["item1"] and outcome.receipts == {}
     with pytest.raises(StepFailedError, match="item1"):
@@ -90,13 +90,13 @@ def test_a_fault_of_the_machine_is_not(function: str, store: Store, make_task):
     assert complete(DOUBLE, [make_task(1)], store, workers=HERE).computed == ["item1"]
 
 
-def test_a_full_disk_is_named_without_a_trace(store: Store, make_task):
+def test_a_full_disk_is_reported_without_a_traceback(store: Store, make_task):
     outcome = complete(Recipe("work:no_space"), [make_task(1)], store, workers=HERE)
     assert outcome.failures == {"item1": "the disk is full"}
 
 
 @pytest.mark.parametrize("workers", [HERE, Workers(count=1)], ids=["here", "worker"])
-def test_an_expected_error_is_its_sentence_and_a_bug_keeps_its_trace(store, make_task, workers):
+def test_an_expected_error_has_no_traceback_and_a_bug_has_one(store, make_task, workers):
     outcome = complete(Recipe("work:refuse"), [make_task(1)], store, workers=workers)
     assert outcome.failures == {"item1": "1 is refused: give another"}
     outcome = complete(Recipe("work:no_such"), [make_task(1)], store, workers=workers)
@@ -120,7 +120,7 @@ def test_a_stream_gives_each_job_its_own(store: Store, make_task):
     assert sorted(outcome.failures) == ["item13", "item3"]
 
 
-def test_what_was_begun_is_there_the_next_time(store: Store, make_task):
+def test_partial_results_are_there_the_next_time(store: Store, make_task):
     recipe = Recipe("work:resumed", scratch=True)
     for _ in range(2):
         assert complete(recipe, [make_task(2)], store, workers=HERE).failures
@@ -129,7 +129,7 @@ def test_what_was_begun_is_there_the_next_time(store: Store, make_task):
     assert not any((store.root / "scratch").iterdir())
 
 
-def test_the_journal_knows_when_and_where(store: Store, make_task):
+def test_the_journal_records_when_and_where(store: Store, make_task):
     outcome = complete(DOUBLE, [make_task(1)], store, workers=HERE)
     (entry,) = store.journal("double")
     assert entry["item"] == "item1"
