@@ -1,4 +1,4 @@
-"""Take trailers into the collection: `init` writes the manifest, `accept` pins a video anew."""
+"""Add trailers to the collection: `init` writes the manifest, `accept` pins a changed video."""
 
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from mmx.engine.canonical import file_digest
 from mmx.engine.progress import ItemProgress
 from mmx.layout import Layout
 from mmx.params import CollectionParams
-from mmx.trailers.csvfile import Record, Table, TableError, read_csv
+from mmx.trailers.csvfile import CsvTable, Record, TableError, read_csv
 from mmx.trailers.ids import derive_ids, is_trailer_id
 from mmx.trailers.manifest import (
     OPTIONAL,
@@ -26,33 +26,33 @@ from mmx.trailers.manifest import (
 from mmx.trailers.paths import PathFault, link, locate, path_fault, video_file
 
 LABELS = ("title", "year", "genres", "video")
-"""Columns that a table of labels must have; trailer_id and the manifest's optional ones may be."""
+"""Columns that a table of labels must have; trailer_id and the optional ones may follow."""
 READERS = 4
-"""Threads that hash: hashing lets go of the interpreter's lock."""
+"""Threads that hash files: hashing releases the interpreter's lock."""
 
 
 @dataclass(frozen=True)
 class RowReport:
-    """What became of one row of the table of labels."""
+    """The result for one row of the table of labels."""
 
     row: int
-    """Number in a spreadsheet: the header is row 1."""
+    """Row number as in a spreadsheet: the header is row 1."""
     trailer_id: str
     """Empty where the row is not in the manifest."""
     title: str
     status: Literal["added", "kept", "rejected"]
-    """`kept`: the manifest has it already, and stays as it is."""
+    """`kept`: the manifest already has it and is not changed."""
     reason: str = ""
     """Why it is rejected."""
 
 
 @dataclass(frozen=True)
 class InitReport:
-    """What became of every row, in the table's order."""
+    """The result for every row, in the table's order."""
 
     rows: tuple[RowReport, ...]
     ignored: tuple[str, ...] = ()
-    """Columns that mmx does not know."""
+    """Columns unknown to mmx."""
 
     @property
     def accepted(self) -> tuple[RowReport, ...]:
@@ -67,7 +67,7 @@ class InitReport:
 
 @dataclass(frozen=True)
 class _Entry:
-    """A row on its way into the manifest."""
+    """A row that is being added to the manifest."""
 
     record: Record
     status: Literal["added", "kept"] = "added"
@@ -93,7 +93,7 @@ def init(
     """Write the manifest from a table of labels and link its videos into data/videos.
 
     Videos are named relative to the folder `videos`, which is only read; links keep those paths.
-    A row whose path cannot be trusted, or that is there twice, stays out of the manifest; one with
+    A row whose path is unsafe, or that is there twice, stays out of the manifest; one with
     another fault is in it, unpinned where its video is missing, so that the report can name it.
     Rows that the manifest has already, found by their video, keep id, pin and text; with `force`
     the manifest is written anew. With `params`, genres are checked too.
@@ -105,7 +105,7 @@ def init(
     if not videos.is_dir():
         raise PathFault(f"{videos} is not a folder: name the one that your videos are in")
     table = read_csv(labels, LABELS)
-    known = Table(REQUIRED, ()) if force else _known(layout.manifest)
+    known = CsvTable(REQUIRED, ()) if force else _known(layout.manifest)
     refused, entries = _sort_out(table, known)
     if force:
         _drop_links(layout.videos, entries)
@@ -116,14 +116,14 @@ def init(
     return InitReport(tuple(sorted(reports, key=lambda report: report.row)), tuple(ignored))
 
 
-def _known(manifest: Path) -> Table:
+def _known(manifest: Path) -> CsvTable:
     if not manifest.exists():
-        return Table(REQUIRED, ())
+        return CsvTable(REQUIRED, ())
     read_manifest(manifest)
     return read_records(manifest)
 
 
-def _sort_out(table: Table, known: Table) -> tuple[list[RowReport], list[_Entry]]:
+def _sort_out(table: CsvTable, known: CsvTable) -> tuple[list[RowReport], list[_Entry]]:
     """Return the rows that stay out, with reasons, and the others with their ids."""
     earlier = {_nfc(record.values["video"]): record for record in known.records}
     taken = {record.values["trailer_id"] for record in known.records}
@@ -170,7 +170,7 @@ def _entry(record: Record, video: str, earlier: Record | None) -> _Entry:
 
 
 def _named(entries: dict[str, _Entry], taken: set[str]) -> list[_Entry]:
-    """Return the entries, those without an id given one."""
+    """Return the entries, with new ids for those without one."""
     nameless = [video for video, entry in entries.items() if not entry.record.values["trailer_id"]]
     ids = derive_ids(nameless, taken)
     return [
@@ -180,7 +180,7 @@ def _named(entries: dict[str, _Entry], taken: set[str]) -> list[_Entry]:
 
 
 def _enrolled(layout: Layout, videos: Path, entry: _Entry) -> _Entry:
-    """Link the entry's video and pin it, if it has no pin yet; or say why that cannot be."""
+    """Link the entry's video and pin it, if it has no pin yet; or record why not."""
     try:
         source = locate(videos, entry.video)
         link(source, layout.videos, entry.video)
@@ -199,8 +199,8 @@ def _enrol_all(layout: Layout, videos: Path, entries: Sequence[_Entry]) -> list[
     return done
 
 
-def _save(manifest: Path, known: Table, entries: Sequence[_Entry]) -> None:
-    """Write known rows in their order, with the pins that they got, then the new ones."""
+def _save(manifest: Path, known: CsvTable, entries: Sequence[_Entry]) -> None:
+    """Write known rows in their order, with their new pins, then the new ones."""
     rows = {record.values["trailer_id"]: record.values for record in known.records}
     rows |= {entry.record.values["trailer_id"]: entry.record.values for entry in entries}
     write_records(manifest, known.columns, rows.values())

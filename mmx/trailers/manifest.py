@@ -1,4 +1,4 @@
-"""The manifest, data/trailers.csv: what people say about each trailer, checked row by row."""
+"""The manifest, data/trailers.csv: the labels of each trailer, checked row by row."""
 
 import re
 import unicodedata
@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from mmx.params import CollectionParams
-from mmx.trailers.csvfile import Record, Table, TableError, read_csv, write_csv
+from mmx.trailers.csvfile import CsvTable, Record, TableError, read_csv, write_csv
 from mmx.trailers.ids import is_trailer_id
 from mmx.trailers.paths import path_fault
 
@@ -23,51 +23,51 @@ class ManifestRow:
     """One trailer as the manifest has it."""
 
     row: int
-    """Number in a spreadsheet: the header is row 1."""
+    """Row number as in a spreadsheet: the header is row 1."""
     trailer_id: str
     title: str
     """In composed form (NFC), on one line."""
     year: int | None
-    """None where the cell is no year."""
+    """None where the cell is not a year."""
     genres: tuple[str, ...]
     """In the manifest's order; the first is the primary one."""
     video: str
     """Path below data/videos."""
     sha256: str
-    """Pinned digest of the video; empty where none is."""
+    """Pinned digest of the video; empty where none is pinned."""
     group_id: str
     """The film: trailers that share it stay in one split. The trailer's id where none is given."""
     imdb_id: str = ""
     url: str = ""
     license: str = ""
     faults: tuple[str, ...] = ()
-    """What is wrong with the row, in words; vocabulary and video apart."""
+    """What is wrong with the row, except for vocabulary and video."""
 
 
 def read_manifest(path: Path) -> list[ManifestRow]:
-    """Read the manifest, in its order; a row's faults are in the row.
+    """Read the manifest, in its order; each row has its faults.
 
-    Raise TableError if it is no table, lacks columns, or names a trailer_id twice.
+    Raise TableError if it is not a table, lacks columns, or names a trailer_id twice.
     """
     rows = [parse_row(record) for record in read_records(path).records]
-    refuse_doubles(path.name, rows)
+    refuse_duplicates(path.name, rows)
     return rows
 
 
-def read_records(path: Path) -> Table:
-    """Read the manifest as text; raise TableError if it is no table or lacks columns."""
+def read_records(path: Path) -> CsvTable:
+    """Read the manifest as text; raise TableError if it is not a table or lacks columns."""
     if not path.exists():
-        raise TableError(f"{path.name} is not there yet: `mmx init` makes it")
+        raise TableError(f"{path.name} does not exist yet: `mmx init` makes it")
     return read_csv(path, REQUIRED, defused=True)
 
 
 def write_records(path: Path, columns: Sequence[str], records: Iterable[dict[str, str]]) -> None:
-    """Write the manifest in one go: its own columns, then the others of `columns`."""
+    """Write the manifest atomically: its own columns, then the others of `columns`."""
     own = [*REQUIRED, *OPTIONAL]
     write_csv(path, [*own, *(column for column in columns if column not in own)], records)
 
 
-def refuse_doubles(name: str, rows: Iterable[ManifestRow]) -> None:
+def refuse_duplicates(name: str, rows: Iterable[ManifestRow]) -> None:
     """Raise TableError if two rows have the same trailer_id; all such are named."""
     places: dict[str, list[int]] = defaultdict(list)
     for row in rows:
@@ -82,7 +82,7 @@ def refuse_doubles(name: str, rows: Iterable[ManifestRow]) -> None:
 
 
 def parse_row(record: Record) -> ManifestRow:
-    """Return what a record says, with everything that is wrong with it in `faults`."""
+    """Return a record as a typed row, with everything that is wrong with it in `faults`."""
     values = record.values
     genres = split_genres(values["genres"])
     year = values["year"]
@@ -103,7 +103,7 @@ def parse_row(record: Record) -> ManifestRow:
 
 
 def split_genres(text: str) -> tuple[str, ...]:
-    """Return the genres of a cell, which stand between |."""
+    """Return the genres of a cell, which are separated by |."""
     return tuple(part.strip() for part in text.split("|") if part.strip())
 
 
@@ -115,7 +115,7 @@ def one_line(text: str) -> str:
 
 
 def _faults(record: Record, row: ManifestRow) -> list[str]:
-    year = f"year {record.values['year']!r} is not one between {YEARS[0]} and {YEARS[-1]}"
+    year = f"year {record.values['year']!r} is not a year between {YEARS[0]} and {YEARS[-1]}"
     doubled = len(set(row.genres)) < len(row.genres)
     identifier = f"trailer_id {row.trailer_id!r} is not made of a-z, 0-9, _ and - (at most 64)"
     findings = [
@@ -124,11 +124,17 @@ def _faults(record: Record, row: ManifestRow) -> list[str]:
         (not row.title, "title is empty"),
         (row.year is None, year),
         (not row.genres, "there is no genre"),
-        (doubled, f"genres {'|'.join(row.genres)!r} name one more than once"),
+        (doubled, f"genres {'|'.join(row.genres)!r} name a genre more than once"),
         (bool(path_fault(row.video)), path_fault(row.video)),
         (not re.fullmatch(r"([0-9a-f]{64})?", row.sha256), "sha256 is not 64 hexadecimal digits"),
-        (not re.fullmatch(r"(tt[0-9]{7,12})?", row.imdb_id), f"imdb_id {row.imdb_id!r} is none"),
-        (not re.fullmatch(r"(https?://\S+)?", row.url), f"url {row.url!r} is not http or https"),
+        (
+            not re.fullmatch(r"(tt[0-9]{7,12})?", row.imdb_id),
+            f"imdb_id {row.imdb_id!r} is not a valid IMDb id",
+        ),
+        (
+            not re.fullmatch(r"(https?://\S+)?", row.url),
+            f"url {row.url!r} is not an http or https address",
+        ),
     ]
     return [words for wrong, words in findings if wrong]
 

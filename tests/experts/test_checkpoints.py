@@ -141,7 +141,7 @@ def test_arrays_become_float32_tensors(tmp_path):
 
 
 class Bomb:
-    """A pickle that runs a command when a careless reader opens it."""
+    """A pickle that runs a command when it is unpickled."""
 
     def __init__(self, function, *arguments):
         self.call = function, arguments

@@ -45,7 +45,7 @@ def test_a_later_call_continues_what_an_earlier_one_left(site, tmp_path):
     assert site.requests[-1][1] == f"bytes={100_000 * ATTEMPTS}-"
 
 
-def test_two_versions_are_never_pieced_together(site, tmp_path):
+def test_two_versions_are_never_combined(site, tmp_path):
     site.files["/w.pth"] = BODY
     site.break_after = [100_000] * ATTEMPTS
     with pytest.raises(DownloadError):
@@ -56,7 +56,7 @@ def test_two_versions_are_never_pieced_together(site, tmp_path):
 
 
 @pytest.mark.parametrize("missing", ["ETag", "ranges"])
-def test_a_server_that_vouches_for_nothing_is_asked_for_all_of_it(site, tmp_path, missing):
+def test_without_a_tag_the_whole_file_is_downloaded_again(site, tmp_path, missing):
     site.files["/w.pth"] = BODY
     site.tags, site.ranges = missing != "ETag", missing != "ranges"
     site.break_after = [1_000_000]
@@ -98,7 +98,7 @@ def test_a_missing_page_is_asked_for_once(site, tmp_path):
     assert not (tmp_path / "w").exists()
 
 
-def test_a_server_in_trouble_is_asked_again(site, tmp_path):
+def test_a_server_error_is_retried(site, tmp_path):
     site.files["/w.pth"] = BODY
     site.trouble = 2
     fetch(site.url("/w.pth"), tmp_path / "w")
@@ -106,7 +106,7 @@ def test_a_server_in_trouble_is_asked_again(site, tmp_path):
     assert len(site.requests) == 3
 
 
-def test_nobody_at_home_is_a_named_error(unused_port, tmp_path):
+def test_a_port_without_a_server_is_a_named_error(unused_port, tmp_path):
     with pytest.raises(DownloadError, match="refused"):
         fetch(f"http://127.0.0.1:{unused_port}/w.pth", tmp_path / "w")
 
@@ -135,7 +135,7 @@ def test_the_proxy_of_the_environment_is_asked(site, tmp_path, monkeypatch):
     assert (tmp_path / "w").read_bytes() == BODY
 
 
-def test_a_fault_of_the_machine_is_no_download_error(site, tmp_path):
+def test_a_failure_of_the_machine_is_not_a_download_error(site, tmp_path):
     site.files["/w.pth"] = BODY
     with pytest.raises(FileNotFoundError):
         fetch(site.url("/w.pth"), tmp_path / "no-such-folder" / "w")

@@ -128,7 +128,7 @@ def test_a_batch_counts_frames(name, batch, samples):
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_lower_precision_is_close_and_another(precision):
+def test_lower_precision_is_close_and_different(precision):
     expert = get_expert("lite_appearance")
     samples = drawn(expert, 2)
     exact = embedder(expert, 2)(samples)

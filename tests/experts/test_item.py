@@ -32,7 +32,7 @@ def trailers(video, clips):
 
 
 @pytest.mark.parametrize("name", ["lite_appearance", "lite_scene"])
-def test_neither_order_nor_company_nor_interruption_changes_a_byte(name, trailers, job):
+def test_neither_order_nor_neighbours_nor_interruption_changes_a_byte(name, trailers, job):
     expected = []
     for source, cut in trailers:
         alone = job(name, source, cut)
@@ -178,7 +178,7 @@ def test_a_silent_trailer_has_no_rows(wav, job, clips, embedded):
     assert sounding.num_rows == 2
 
 
-def test_sound_is_a_sequence_and_a_short_clip_borrows(wav, job, clips, embedded):
+def test_sound_is_a_sequence_and_a_short_clip_includes_its_neighbours(wav, job, clips, embedded):
     [table] = embedded(job("lite_audio", wav(6 * 16000), clips(50, 5, 75, 100)))
     assert table["clip"].to_pylist() == [0, 1, 2, 3]
     assert table["samples"].to_pylist() == [2, 1, 3, 1]
@@ -230,6 +230,6 @@ def test_facts_come_before_all_jobs_are_handed_in(trailers, job):
     assert len(taken) < 30
 
 
-def test_a_clip_past_the_end_is_nobodys_fault_but_the_programs(video, job, clips, embedded):
+def test_a_clip_past_the_end_is_an_error_of_the_program(video, job, clips, embedded):
     [error] = embedded(job("lite_scene", video(10), clips(8, 8)))
     assert isinstance(error, IndexError)

@@ -178,7 +178,7 @@ def test_stacks_of_flow_repeat_the_last_image(flow, job, clips):
     assert np.array_equal(early[1:], late[:-1])
 
 
-def test_a_clip_shorter_than_a_patch_hears_its_neighbourhood(wav, job, clips):
+def test_a_clip_shorter_than_a_patch_includes_its_neighbours(wav, job, clips):
     path = wav(3 * 16000)
     sound = read_wav(path)
     samples = list(

@@ -147,7 +147,7 @@ def tree(module):
 
 
 def imported(module):
-    """Modules of this room that `module` imports at run time, inside functions too."""
+    """Modules of mmx.experts that `module` imports at run time, inside functions too."""
     found = set()
     for node in ast.walk(tree(module)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mmx.experts"):

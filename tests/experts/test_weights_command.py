@@ -1,4 +1,4 @@
-"""`mmx weights` as it is typed: what it prints, and that one file's trouble is not another's."""
+"""`mmx weights` as it is typed: what it prints, and that one failure affects no other file."""
 
 import json
 import shutil
@@ -96,7 +96,7 @@ def test_without_network_every_file_is_asked_for_and_named(folder, monkeypatch):
             assert f"{source.url}: no network" in str(done.exception)
 
 
-def test_a_wrong_file_in_the_local_folder_does_not_keep_the_others_out(folder, standins):
+def test_a_wrong_file_in_the_local_folder_does_not_block_the_others(folder, standins):
     stick = Path("stick")
     standins.write_standins(stick, Path("weights.lock.yaml"), ("r2plus1d_34", "i3d_flow"))
     flow = stick / "i3d_flow.pt"

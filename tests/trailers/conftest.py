@@ -1,4 +1,4 @@
-"""A folder of files that play videos, a table of labels, and an empty project."""
+"""Stand-ins for videos, a table of labels, and an empty project."""
 
 import csv
 from collections.abc import Callable
@@ -24,8 +24,8 @@ def params() -> CollectionParams:
 
 
 @dataclass
-class Desk:
-    """What a user has: videos, labels, and a project."""
+class UserFiles:
+    """The files of a user: videos, labels, and a project."""
 
     root: Path
     rows: list[dict[str, str]] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Desk:
         return self.root / "labels.csv"
 
     def add(self, video: str, content: bytes | None = None, **cells: str) -> Path:
-        """Put a row into the table, and a file where it says unless `content` is empty."""
+        """Add a row to the table, and its file unless `content` is empty."""
         self.rows.append({**GOOD, "video": video, **cells})
         path = self.videos / video
         if content != b"":
@@ -60,27 +60,27 @@ class Desk:
             writer.writerows(self.rows)
 
     def manifest(self) -> list[dict[str, str]]:
-        """The manifest as a plain reader of CSV sees it."""
+        """The manifest, read with the csv module."""
         with self.layout.manifest.open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    made = Desk(tmp_path)
+def user_files(tmp_path: Path) -> UserFiles:
+    made = UserFiles(tmp_path)
     made.videos.mkdir()
     made.layout.root.mkdir()
     return made
 
 
 @pytest.fixture
-def write_manifest(desk: Desk) -> Callable[..., Path]:
+def write_manifest(user_files: UserFiles) -> Callable[..., Path]:
     """Write a manifest by hand: rows of cells, over the cells of a good row."""
 
     def write(*rows: dict[str, str]) -> Path:
         good = {"trailer_id": "a", **GOOD, "video": "a.mp4", "sha256": ""}
         whole = [{**good, **row} for row in rows]
-        path = desk.layout.manifest
+        path = user_files.layout.manifest
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8", newline="") as file:
             columns = dict.fromkeys(name for row in whole for name in row)

@@ -20,7 +20,7 @@ from mmx.trailers.inspection import inspect_files, known_states
 from mmx.trailers.intake import SOURCES_SCHEMA, TRAILERS_SCHEMA
 
 if TYPE_CHECKING:
-    from conftest import Desk
+    from conftest import UserFiles
 
 
 @pytest.fixture(scope="session")
@@ -35,27 +35,29 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture
-def project(desk: "Desk", video: bytes, params: CollectionParams) -> "Desk":
+def project(user_files: "UserFiles", video: bytes, params: CollectionParams) -> "UserFiles":
     """Two good trailers, not in the order of their ids, and everything that is rejected."""
-    desk.add("b.mp4", video, title="Été", group_id="films")
-    desk.add("a/a.mp4", video + b"\0" * 8, url="https://x.org/a")
-    desk.add("cut.mp4", video[: len(video) // 2])
-    desk.add("text.mp4", b"no video")
-    desk.add("gone.mp4", b"")
-    desk.add("genre.mp4", video, genres="Telenovela")
-    init(desk.layout, desk.videos, desk.labels)
-    return desk
+    user_files.add("b.mp4", video, title="Été", group_id="films")
+    user_files.add("a/a.mp4", video + b"\0" * 8, url="https://x.org/a")
+    user_files.add("cut.mp4", video[: len(video) // 2])
+    user_files.add("text.mp4", b"no video")
+    user_files.add("gone.mp4", b"")
+    user_files.add("genre.mp4", video, genres="Telenovela")
+    init(user_files.layout, user_files.videos, user_files.labels)
+    return user_files
 
 
-def take(desk: "Desk", params: CollectionParams, workers: int = 1) -> Ingested:
-    return ingest(desk.layout, params, cache=desk.root / "cache.json", workers=workers)
+def take(user_files: "UserFiles", params: CollectionParams, workers: int = 1) -> Ingested:
+    return ingest(user_files.layout, params, cache=user_files.root / "cache.json", workers=workers)
 
 
 def rows(table: pa.Table) -> dict[str, dict[str, object]]:
     return {row["trailer_id"]: row for row in table.to_pylist()}
 
 
-def test_rows_are_accepted_or_rejected_with_a_reason(project: "Desk", params: CollectionParams):
+def test_rows_are_accepted_or_rejected_with_a_reason(
+    project: "UserFiles", params: CollectionParams
+):
     tables = take(project, params, workers=2)
     assert tables.trailers.schema == TRAILERS_SCHEMA
     assert tables.sources.schema == SOURCES_SCHEMA
@@ -79,8 +81,8 @@ def test_rows_are_accepted_or_rejected_with_a_reason(project: "Desk", params: Co
     assert found["a"]["video"] == "videos/a/a.mp4"
 
 
-def test_sources_hold_what_the_file_is_and_nothing_people_say(
-    project: "Desk", params: CollectionParams, video: bytes
+def test_sources_hold_facts_of_the_file_and_no_labels(
+    project: "UserFiles", params: CollectionParams, video: bytes
 ):
     source = rows(take(project, params).sources)["b"]
     assert source["size"] == len(video)
@@ -94,7 +96,7 @@ def test_sources_hold_what_the_file_is_and_nothing_people_say(
     assert not {"title", "year", "genres", "group_id"} & set(source)
 
 
-def test_sources_tell_the_streams_from_the_file(project: "Desk", params: CollectionParams):
+def test_sources_tell_the_streams_from_the_file(project: "UserFiles", params: CollectionParams):
     found = rows(take(project, params).sources)
     digests = ("video_digest", "sound_digest")
     assert [found["a"][name] for name in digests] == [found["b"][name] for name in digests]
@@ -102,7 +104,7 @@ def test_sources_tell_the_streams_from_the_file(project: "Desk", params: Collect
     assert found["a"]["sha256"] != found["b"]["sha256"]
 
 
-def test_equal_collections_give_equal_tables(project: "Desk", params: CollectionParams):
+def test_equal_collections_give_equal_tables(project: "UserFiles", params: CollectionParams):
     first = take(project, params, workers=1)
     (project.root / "cache.json").unlink()
     lines = project.layout.manifest.read_text(encoding="utf-8").splitlines()
@@ -113,7 +115,7 @@ def test_equal_collections_give_equal_tables(project: "Desk", params: Collection
     assert first.sources.equals(second.sources)
 
 
-def test_a_corrected_title_changes_no_source(project: "Desk", params: CollectionParams):
+def test_a_corrected_title_changes_no_source(project: "UserFiles", params: CollectionParams):
     first = take(project, params)
     text = project.layout.manifest.read_text(encoding="utf-8").replace("Été", "Summer")
     project.layout.manifest.write_text(text, encoding="utf-8")
@@ -123,7 +125,7 @@ def test_a_corrected_title_changes_no_source(project: "Desk", params: Collection
 
 
 def test_other_bytes_are_an_error_until_they_are_accepted(
-    project: "Desk", params: CollectionParams, video: bytes
+    project: "UserFiles", params: CollectionParams, video: bytes
 ):
     (project.videos / "b.mp4").write_bytes(video + b"\0" * 16)
     with pytest.raises(IngestError, match=r"the video of b has other bytes .* `mmx accept b`"):
@@ -132,14 +134,14 @@ def test_other_bytes_are_an_error_until_they_are_accepted(
     assert rows(take(project, params).sources)["b"]["sha256"] == digest
 
 
-def test_a_video_that_never_was_pinned_is_rejected(project: "Desk", params: CollectionParams):
+def test_a_video_that_never_was_pinned_is_rejected(project: "UserFiles", params: CollectionParams):
     pin = project.manifest()[0]["sha256"]
     text = project.layout.manifest.read_text(encoding="utf-8").replace(pin, "")
     project.layout.manifest.write_text(text, encoding="utf-8")
     assert "run `mmx accept b`" in str(rows(take(project, params).trailers)["b"]["reason"])
 
 
-def test_a_limit_rejects(project: "Desk", params: CollectionParams):
+def test_a_limit_rejects(project: "UserFiles", params: CollectionParams):
     short = params.model_copy(update={"max_seconds": 0.2})
     tables = take(project, short)
     assert len(tables.sources) == 0
@@ -148,7 +150,7 @@ def test_a_limit_rejects(project: "Desk", params: CollectionParams):
     assert len(again.sources) == 2
 
 
-def test_two_rows_may_name_one_video(project: "Desk", params: CollectionParams):
+def test_two_rows_may_name_one_video(project: "UserFiles", params: CollectionParams):
     lines = project.layout.manifest.read_text(encoding="utf-8").splitlines()
     lines.append(lines[1].replace("b,", "twin,", 1))
     project.layout.manifest.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -157,22 +159,24 @@ def test_two_rows_may_name_one_video(project: "Desk", params: CollectionParams):
 
 
 def test_a_path_that_leads_out_of_data_videos_is_rejected(
-    write_manifest: Callable[..., Path], desk: "Desk", params: CollectionParams
+    write_manifest: Callable[..., Path], user_files: "UserFiles", params: CollectionParams
 ):
-    (desk.root / "secret.mp4").write_bytes(b"secret")
+    (user_files.root / "secret.mp4").write_bytes(b"secret")
     write_manifest({"video": "../../secret.mp4", "sha256": "0" * 64})
-    row = rows(take(desk, params).trailers)["a"]
+    row = rows(take(user_files, params).trailers)["a"]
     assert row["status"] == "rejected"
     assert ".." in str(row["reason"])
 
 
 def test_a_missing_manifest_is_one_sentence(tmp_path: Path, params: CollectionParams):
-    with pytest.raises(TableError, match=r"^trailers\.csv does not exist$"):
+    with pytest.raises(
+        TableError, match=r"^trailers\.csv does not exist yet: `mmx init` makes it$"
+    ):
         ingest(Layout(tmp_path), params, cache=tmp_path / "cache.json", workers=1)
 
 
 def test_unchanged_files_are_not_read_again(
-    project: "Desk", params: CollectionParams, monkeypatch: pytest.MonkeyPatch
+    project: "UserFiles", params: CollectionParams, monkeypatch: pytest.MonkeyPatch
 ):
     first = take(project, params)
     read: list[Path] = []
@@ -195,14 +199,14 @@ def test_unchanged_files_are_not_read_again(
     "content",
     [b"", b"{", b"[]", b"1", b'{"stamp": 1}', b"\xff", b'{"files": []}', b'{"files": {"1": 1}}'],
 )
-def test_a_damaged_cache_is_no_cache(project: "Desk", params: CollectionParams, content: bytes):
+def test_a_damaged_cache_is_ignored(project: "UserFiles", params: CollectionParams, content: bytes):
     (project.root / "cache.json").write_bytes(content)
     assert known_states(project.root / "cache.json") == {}
     assert len(take(project, params).sources) == 2
 
 
-def test_what_ingest_read_is_known_by_its_state(
-    project: "Desk", params: CollectionParams, monkeypatch: pytest.MonkeyPatch
+def test_files_that_ingest_read_are_known_by_their_state(
+    project: "UserFiles", params: CollectionParams, monkeypatch: pytest.MonkeyPatch
 ):
     cache = project.root / "cache.json"
     assert known_states(cache) == {}
@@ -217,8 +221,8 @@ def test_what_ingest_read_is_known_by_its_state(
     assert FileState.of(project.videos / "cut.mp4") in states
 
 
-def test_a_file_that_changes_while_it_is_read_is_no_result(
-    project: "Desk", monkeypatch: pytest.MonkeyPatch
+def test_a_file_that_changes_while_it_is_read_is_an_error(
+    project: "UserFiles", monkeypatch: pytest.MonkeyPatch
 ):
     path = project.videos / "b.mp4"
     digest = inspection_module.file_digest
@@ -233,8 +237,8 @@ def test_a_file_that_changes_while_it_is_read_is_no_result(
         inspection_module.inspect_file(path, Limits())
 
 
-def test_another_reader_or_limit_forgets_the_cache(
-    project: "Desk", monkeypatch: pytest.MonkeyPatch
+def test_another_reader_or_limit_discards_the_cache(
+    project: "UserFiles", monkeypatch: pytest.MonkeyPatch
 ):
     cache, path = project.root / "cache.json", project.videos / "b.mp4"
     inspect_files([path], Limits(), cache, workers=1)
@@ -247,8 +251,8 @@ def test_another_reader_or_limit_forgets_the_cache(
     assert len({before, limited, other}) == 3
 
 
-def test_a_reader_that_dies_is_the_concern_of_one_file_only(
-    project: "Desk", monkeypatch: pytest.MonkeyPatch
+def test_a_reader_that_dies_affects_one_file_only(
+    project: "UserFiles", monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.syspath_prepend(Path(__file__).parent)
     dying = importlib.import_module("dying")

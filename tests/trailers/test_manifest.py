@@ -26,7 +26,7 @@ def test_a_good_row_is_typed(write_manifest: Writer):
     assert (row.imdb_id, row.url, row.group_id, row.license) == tuple(optional.values())
 
 
-def test_a_trailer_without_a_group_is_its_own(write_manifest: Writer):
+def test_a_trailer_without_a_group_is_its_own_group(write_manifest: Writer):
     first, second = read_manifest(
         write_manifest({"trailer_id": "a", "group_id": ""}, {"trailer_id": "b", "group_id": "a"})
     )
@@ -38,16 +38,16 @@ def test_a_trailer_without_a_group_is_its_own(write_manifest: Writer):
     [
         ({"trailer_id": "../x"}, "trailer_id '../x' is not made of"),
         ({"title": " "}, "title is empty"),
-        ({"year": ""}, "year '' is not one between 1880 and 2100"),
+        ({"year": ""}, "year '' is not a year between 1880 and 2100"),
         ({"year": "19x9"}, "year '19x9'"),
         ({"year": "1879"}, "year '1879'"),
         ({"year": "٢٠٠٠"}, "year"),
         ({"genres": " | "}, "there is no genre"),
-        ({"genres": "Drama|Drama"}, "name one more than once"),
+        ({"genres": "Drama|Drama"}, "name a genre more than once"),
         ({"video": "../x.mp4"}, "video '../x.mp4' has"),
         ({"sha256": "abc"}, "sha256 is not 64"),
-        ({"imdb_id": "0078748"}, "imdb_id '0078748'"),
-        ({"url": "javascript:alert(1)"}, "is not http or https"),
+        ({"imdb_id": "0078748"}, "imdb_id '0078748' is not a valid IMDb id"),
+        ({"url": "javascript:alert(1)"}, "is not an http or https address"),
     ],
 )
 def test_a_fault_is_in_the_row_and_names_the_cell(
@@ -58,12 +58,12 @@ def test_a_fault_is_in_the_row_and_names_the_cell(
     assert fault in row.faults[0]
 
 
-def test_all_faults_of_a_row_are_told(write_manifest: Writer):
+def test_all_faults_of_a_row_are_listed(write_manifest: Writer):
     (row,) = read_manifest(write_manifest({"title": "", "year": "x", "genres": ""}))
     assert len(row.faults) == 3
 
 
-def test_doubled_ids_are_refused_and_named(write_manifest: Writer):
+def test_duplicate_ids_are_refused_and_named(write_manifest: Writer):
     path = write_manifest({"trailer_id": "a"}, {"trailer_id": "b"}, {"trailer_id": "a"})
     with pytest.raises(TableError, match="'a' in rows 2, 4"):
         read_manifest(path)
@@ -92,7 +92,7 @@ def test_genres_stand_between_bars():
         (["Drama", "Action", "Comedy"], ["there are 3 genres, more than 2"]),
     ],
 )
-def test_genres_are_held_against_the_vocabulary(
+def test_genres_are_checked_against_the_vocabulary(
     genres: list[str], faults: list[str], params: CollectionParams
 ):
     assert genre_faults(genres, params) == faults

@@ -70,7 +70,7 @@ def test_every_trailer_has_one_split_and_a_group_shares_it(collection: tuple, se
 
 
 @given(collections(), st.randoms(use_true_random=False))
-def test_the_order_of_the_trailers_plays_no_part(collection: tuple, chance: random.Random):
+def test_the_order_of_the_trailers_has_no_effect(collection: tuple, chance: random.Random):
     groups, labels = collection
     names = list(groups)
     chance.shuffle(names)
