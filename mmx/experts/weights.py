@@ -197,7 +197,7 @@ def _examine(status: WeightsFile, pins: dict[str, Pin]) -> WeightsFile:
 
 
 def _refusal(name: str, hashes: Hashes, expected: Sequence[Digest | None], pin: Pin | None) -> str:
-    """Return why a file is refused; empty if it is not. No digest published: any file is allowed."""
+    """Return why a file is refused; empty if it is not. Without a digest, any file is allowed."""
     accepted = pin is not None and pin.accepted
     if not accepted and not any(d is None or hashes.match(d) for d in expected):
         said = " or ".join(f"{digest.kind} {digest.value}" for digest in expected if digest)

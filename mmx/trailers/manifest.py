@@ -57,7 +57,7 @@ def read_manifest(path: Path) -> list[ManifestRow]:
 def read_records(path: Path) -> CsvTable:
     """Read the manifest as text; raise TableError if it is not a table or lacks columns."""
     if not path.exists():
-        raise TableError(f"{path.name} does not exist yet: `mmx init` makes it")
+        raise TableError(f"{path.name} is not there yet: `mmx init` makes it")
     return read_csv(path, REQUIRED, defused=True)
 
 

@@ -169,9 +169,7 @@ def test_a_path_that_leads_out_of_data_videos_is_rejected(
 
 
 def test_a_missing_manifest_is_one_sentence(tmp_path: Path, params: CollectionParams):
-    with pytest.raises(
-        TableError, match=r"^trailers\.csv does not exist yet: `mmx init` makes it$"
-    ):
+    with pytest.raises(TableError, match=r"^trailers\.csv is not there yet: `mmx init` makes it$"):
         ingest(Layout(tmp_path), params, cache=tmp_path / "cache.json", workers=1)
 
 
