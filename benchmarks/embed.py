@@ -47,7 +47,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from mmx.device import find_device
 from mmx.experts.base import Expert, Packaged
 from mmx.experts.forward import Embedder, reproducible
-from mmx.experts.item import EmbedJob, embed_alike
+from mmx.experts.item import EmbedJob, embed_group
 from mmx.experts.preprocess import Pixels
 from mmx.experts.reading import read_samples
 from mmx.experts.registry import get_expert
@@ -223,7 +223,7 @@ def parts_ms(expert: Expert, job: EmbedJob, samples: list[np.ndarray]) -> dict[s
 
 def bring(embedder: Embedder, batch: list[np.ndarray]) -> torch.Tensor:
     """Return a batch when it has arrived on the device."""
-    brought = embedder.bring(batch)
+    brought = embedder.to_device(batch)
     wait_for(embedder.device)
     return brought
 
@@ -273,7 +273,7 @@ def customary(expert: Expert) -> Expert:
 def overlapped(job: EmbedJob, times: int = 1) -> None:
     """Embed the job as a worker does."""
     with reproducible():
-        for result in embed_alike([job] * times, network(job, job.params.batch)):
+        for result in embed_group([job] * times, network(job, job.params.batch)):
             if isinstance(result, Exception):
                 raise result
 

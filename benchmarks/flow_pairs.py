@@ -10,7 +10,7 @@ import numpy as np
 from mmx.flow.item import read_pairs, short_side_size
 from mmx.flow.parameters import TVL1Params
 from mmx.flow.quantise import quantise
-from mmx.flow.sampling import Pair, clip_pairs, spread
+from mmx.flow.sampling import Pair, clip_pairs, evenly_spaced
 from mmx.media.clip import Clip
 from mmx.media.faults import Limits, MediaFault
 from mmx.media.probe import probe
@@ -69,7 +69,7 @@ def thin(footage: list[Footage], count: int) -> list[Footage]:
     """Return `count` of the pairs, evenly spread."""
     every = [(index, clip, pair) for index, each in enumerate(footage)
              for clip, pairs in each.pairs.items() for pair in pairs]  # fmt: skip
-    kept = {every[place] for place in spread(len(every), count)}
+    kept = {every[place] for place in evenly_spaced(len(every), count)}
     return [
         Footage(each.video, each.clips, each.size, {
             clip: [pair for pair in pairs if (index, clip, pair) in kept]

@@ -1,10 +1,10 @@
-"""The device that a step's arithmetic is done on, found without loading PyTorch where it can be."""
+"""The device that a step computes on, found without loading PyTorch where possible."""
 
 import ctypes
 from functools import cache
 
 DRIVERS = ("libcuda.so.1", "libamdhip64.so")
-"""Libraries without which PyTorch has no GPU."""
+"""Libraries that PyTorch needs to use a GPU."""
 
 
 def find_device(wanted: str) -> str:
@@ -17,7 +17,7 @@ def find_device(wanted: str) -> str:
 @cache
 def count_gpus() -> int:
     """Return how many GPUs PyTorch can use."""
-    # Loading PyTorch takes seconds, which a stage with one new trailer would feel.
+    # Loading PyTorch takes seconds, which is long for a stage with one new trailer.
     if not any(map(can_load, DRIVERS)):
         return 0
     import torch
@@ -35,7 +35,7 @@ def can_load(library: str) -> bool:
 
 
 def take_gpu(number: int) -> None:
-    """Let `cuda` mean this GPU in this process."""
+    """Make `cuda` mean this GPU in this process."""
     import torch
 
     torch.cuda.set_device(number)

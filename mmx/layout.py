@@ -1,4 +1,4 @@
-"""The one place that knows where things lie below a project's top folder."""
+"""The paths of everything below a project's top folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +17,12 @@ class Layout:
 
     @property
     def tools(self) -> Path:
-        """Versions that have a part in results; below mmx/, which every stage depends on."""
+        """Versions that can affect results; below mmx/, which every stage depends on."""
         return self.root / "mmx" / "tools.yaml"
 
     @property
     def weights_lock(self) -> Path:
-        """weights.lock.yaml: the sha256 of every file of weights that was ever fetched."""
+        """weights.lock.yaml: the sha256 of every file of weights that was fetched."""
         return self.root / "weights.lock.yaml"
 
     @property
@@ -32,7 +32,7 @@ class Layout:
 
     @property
     def manifest(self) -> Path:
-        """The manifest that people write: one row per trailer."""
+        """The manifest, written by hand: one row per trailer."""
         return self.root / "data" / "trailers.csv"
 
     @property
@@ -47,7 +47,7 @@ class Layout:
 
     @property
     def sources(self) -> Path:
-        """Accepted trailers only: video, sha256, probe. No label, so that a label costs no work."""
+        """Accepted trailers only: video, sha256, probe. A changed label changes nothing in it."""
         return self.root / "data" / "sources.parquet"
 
     @property
@@ -101,7 +101,7 @@ class Layout:
 
     @property
     def evaluation(self) -> Path:
-        """What the evaluate step computed: embeddings, metrics, tables, plots."""
+        """Output of the evaluate step: embeddings, metrics, tables, plots."""
         return self.reports / "evaluation"
 
     @property
@@ -111,7 +111,7 @@ class Layout:
 
     @property
     def evidence(self) -> Path:
-        """The paper's tables and figures of this collection, each in a file of its own."""
+        """The paper's tables and figures of this collection, one file each."""
         return self.reports / "evidence"
 
     @property
@@ -125,7 +125,7 @@ class Layout:
         return self.reports / "ablations"
 
     def curves(self, step: str) -> Path:
-        """Curves of a training under way, as dvclive writes them; not versioned."""
+        """Curves of a running training, written by dvclive; not versioned."""
         return self.reports / "curves" / step
 
 

@@ -28,7 +28,7 @@ from mmx.engine.shards import by_shard, shard_of
 from mmx.engine.store import Store
 
 ALL = "all"
-"""The one item of a step that sees all trailers at once."""
+"""The only item of a step that processes all trailers at once."""
 ITEM, FINGERPRINT = "trailer_id", "fingerprint"
 """Columns that a table adds to the rows of its items."""
 _RECEIPTS = "_receipts"
@@ -40,18 +40,18 @@ class Files:
 
     paths: Mapping[str, Path]
     damaged: Container[Path] = ()
-    """Files not to be taken as a whole; single rows of them may still be what they were."""
+    """Files that may not be used as a whole; single rows of them may still be unchanged."""
     _tables: dict[str, pa.Table] = field(default_factory=dict, repr=False, compare=False)
 
     def with_digest(self, name: str, sha256: str) -> Path | None:
-        """Return where a file with these bytes lies; None where it is not there, or is another."""
+        """Return where a file with these bytes lies; None where it is missing or changed."""
         path = self.paths.get(name)
         if path is None or path in self.damaged or not path.exists():
             return None
         return path if file_digest(path) == sha256 else None
 
     def rows(self, name: str, item: str) -> bytes | None:
-        """Return an item's rows out of a table as the item wrote them; None where unreadable."""
+        """Return an item's rows from a table, as the item wrote them; None if unreadable."""
         path = self.paths.get(name)
         if path is None:
             return None
@@ -65,7 +65,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Output(ABC):
-    """Where the results of a step lie, and how."""
+    """Where the results of a step are stored, and in which form."""
 
     folder: str
     """Relative to the project's top, with `/`, as dvc.yaml names it."""
@@ -81,28 +81,28 @@ class Output(ABC):
 
     @abstractmethod
     def shard_of_file(self, name: str) -> str:
-        """Return the shard of the items that the file `name` is of."""
+        """Return the shard of the items in the file `name`."""
 
     def receipts_of_file(self, name: str) -> str:
-        """Return the name of the file of receipts that account for the file `name`."""
+        """Return the name of the receipts file that covers the file `name`."""
         return _receipts_of_shard(self.shard_of_file(name))
 
     @abstractmethod
     def own_files(self, item: str, receipt: Receipt) -> dict[str, OutputFile]:
-        """Return the files that hold an output of this item and nothing else, by name."""
+        """Return the files that hold only an output of this item, by name."""
 
     @abstractmethod
     def shared_files(self, receipts: Mapping[str, Receipt]) -> dict[str, dict[str, Receipt]]:
-        """Return by name the files that hold rows of several items, with the items' receipts."""
+        """Return the files that hold rows of several items, by name, with the items' receipts."""
 
     def names(self, receipts: Mapping[str, Receipt]) -> set[str]:
-        """Return the names of all files that the receipts account for."""
+        """Return the names of all files that the receipts cover."""
         own = {name for item, receipt in receipts.items() for name in self.own_files(item, receipt)}
         return own | self.shared_files(receipts).keys()
 
     @abstractmethod
     def files_of_shard(self, shard: str) -> tuple[str, ...]:
-        """Return the names of the files, its receipts among them, that hold a shard and no more."""
+        """Return the names of the files that hold only this shard, its receipts among them."""
 
     @abstractmethod
     def is_whole(
@@ -112,15 +112,15 @@ class Output(ABC):
         store: Store,
         is_intact: Callable[[Path], bool],
     ) -> bool:
-        """Say whether all that the items of a shard gave is there and what it was.
+        """Say whether all outputs of a shard's items are there and unchanged.
 
         made: the receipts of the shard. is_intact: whether a file has the bytes that it should. An
-        item's own file that the store has lost is put back there.
+        item's own file that the store has lost is restored to it.
         """
 
     @abstractmethod
     def take(self, item: str, receipt: Receipt, files: Files, store: Store) -> bool:
-        """Put what an item gave into the store; say whether all its bytes are what they were."""
+        """Put an item's outputs into the store; say whether all its bytes are unchanged."""
 
     def write(
         self,
@@ -131,7 +131,7 @@ class Output(ABC):
     ) -> None:
         """Write the directory `out`.
 
-        kept: items of which `out` has the files of their shards already.
+        kept: items whose shards have their files in `out` already.
         """
         new = {item: receipt for item, receipt in receipts.items() if item not in kept}
         self.write_content(out, receipts, new, store)
@@ -141,7 +141,7 @@ class Output(ABC):
     def write_content(
         self, out: Path, receipts: Mapping[str, Receipt], new: Mapping[str, Receipt], store: Store
     ) -> None:
-        """Write all but receipts. new: those items whose shards are not there yet."""
+        """Write all but the receipts. new: the items whose shards are not there yet."""
 
 
 class _LinkedOutput(Output):
@@ -166,7 +166,7 @@ class _LinkedOutput(Output):
         return all(self.take(item, receipt, files, store) for item, receipt in made.items())
 
     def take(self, item: str, receipt: Receipt, files: Files, store: Store) -> bool:
-        """Link an item's files into the store, those that are what they were."""
+        """Link an item's unchanged files into the store."""
         for name, output in self.own_files(item, receipt).items():
             if store.holds(output):
                 continue
@@ -190,7 +190,7 @@ class FilesOutput(_LinkedOutput):
     """One file per item; an item may have none."""
 
     suffix: str
-    """Of the files, e.g. `.wav`."""
+    """Suffix of the files, e.g. `.wav`."""
 
     def shard_of_file(self, name: str) -> str:
         """Return the shard of the item that the file is named after."""
@@ -219,7 +219,7 @@ class TableOutput(Output):
     """The rows of all items, in shards."""
 
     letter: str
-    """With which the names of the shards begin."""
+    """First letter of the names of the shards."""
 
     @property
     def table(self) -> str:
@@ -231,7 +231,7 @@ class TableOutput(Output):
         return f"{self.letter}{shard}.parquet"
 
     def shard_path(self, root: Path, item: str) -> Path:
-        """Return where an item's rows are, if it has any."""
+        """Return the path of the shard with an item's rows, if it has any."""
         return self.path(root) / self.shard_name(shard_of(item))
 
     def shard_paths(self, root: Path) -> list[Path]:
@@ -247,7 +247,7 @@ class TableOutput(Output):
         return {}
 
     def shared_files(self, receipts: Mapping[str, Receipt]) -> dict[str, dict[str, Receipt]]:
-        """Return the receipts of the items with rows by the name of the file that has them."""
+        """Return the receipts of items with rows, by the name of the file that has the rows."""
         with_rows = by_shard(item for item, receipt in receipts.items() if receipt.outputs)
         return {
             self.shard_name(shard): {item: receipts[item] for item in items}
@@ -270,7 +270,7 @@ class TableOutput(Output):
         return all(name in files.paths and is_intact(files.paths[name]) for name in names)
 
     def take(self, item: str, receipt: Receipt, files: Files, store: Store) -> bool:
-        """Cut an item's rows out of their shard, and put them into the store if they are right."""
+        """Put an item's rows from their shard into the store, if they have the expected digest."""
         for output in receipt.outputs:
             if store.holds(output):
                 continue
@@ -297,8 +297,8 @@ def labelled_rows(item: str, receipt: Receipt, store: Store) -> pa.Table:
 
 
 def item_rows(table: pa.Table, item: str) -> pa.Table:
-    """Return an item's rows out of a shard as the item made them: the inverse of labelled_rows."""
-    # Imported here: few stages take a shard apart, and every worker would load it.
+    """Return an item's rows from a shard, as the item made them: the inverse of labelled_rows."""
+    # Imported here: few stages read rows back from a shard, and every worker would load it.
     import pyarrow.compute as pc
 
     rows = table.filter(pc.equal(table[ITEM], item))
@@ -306,7 +306,7 @@ def item_rows(table: pa.Table, item: str) -> pa.Table:
 
 
 def damaged_rows(shard: Path, receipts: Mapping[str, Receipt]) -> list[str]:
-    """Return those of the items whose rows in a shard are not what their receipts say."""
+    """Return the items whose rows in a shard do not have the digest in their receipts."""
     files = Files({shard.name: shard})
     return [
         item
@@ -317,7 +317,7 @@ def damaged_rows(shard: Path, receipts: Mapping[str, Receipt]) -> list[str]:
 
 
 def stray_rows(shard: Path, receipts: Container[str]) -> list[str]:
-    """Return the sorted items that have rows in a shard but no receipt; none where unreadable."""
+    """Return the sorted items that have rows in a shard but no receipt; empty if unreadable."""
     try:
         items = set(read_parquet(shard, [ITEM])[ITEM].to_pylist())
     except UNREADABLE:
@@ -326,7 +326,7 @@ def stray_rows(shard: Path, receipts: Container[str]) -> list[str]:
 
 
 def content_files(out: Path) -> dict[str, Path]:
-    """Return every file of an output directory but its receipts, by its name in it, sorted."""
+    """Return every file of an output directory except receipts, by its name in it, sorted."""
     paths = sorted(path for path in out.rglob("*") if path.is_file())
     named = {path.relative_to(out).as_posix(): path for path in paths}
     return {name: path for name, path in named.items() if not is_receipts(name)}
@@ -338,7 +338,7 @@ def receipts_name(item: str) -> str:
 
 
 def is_receipts(name: str) -> bool:
-    """Say whether a file of an output directory is one of receipts, by its name in it."""
+    """Say whether a file of an output directory holds receipts, by its name in it."""
     return PurePosixPath(name).parent.name == _RECEIPTS
 
 
@@ -379,7 +379,7 @@ def read_receipts(out: Path, *, verify: bool = True) -> dict[str, Receipt]:
     """Return the receipts of a directory by item; empty where there are none.
 
     Raise ReceiptError for a file that is not what `write_receipts` writes. verify: as in
-    `Receipt.from_dict`; False for what DVC has just found to be what its stage wrote.
+    `Receipt.from_dict`; False for files that DVC has just found unchanged since their stage.
     """
     receipts: dict[str, Receipt] = {}
     for path in receipt_files(out):
@@ -392,12 +392,12 @@ def read_shard(path: Path, *, verify: bool = True) -> dict[str, Receipt]:
     return dict(read_line(line, verify=verify) for line in path.read_bytes().splitlines())
 
 
-def sound_receipts(path: Path) -> dict[str, Receipt]:
-    """Return what is sound in a file of receipts, by item; nothing where it is not there."""
-    return dict(_sound_lines(path)) if path.exists() else {}
+def valid_receipts(path: Path) -> dict[str, Receipt]:
+    """Return the valid receipts of a file, by item; empty where there is no file."""
+    return dict(_valid_lines(path)) if path.exists() else {}
 
 
-def _sound_lines(path: Path) -> Iterator[tuple[str, Receipt]]:
+def _valid_lines(path: Path) -> Iterator[tuple[str, Receipt]]:
     for line in path.read_bytes().splitlines():
         with suppress(ReceiptError):
             yield read_line(line)

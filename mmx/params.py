@@ -17,19 +17,19 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class ParamsError(UserError):
-    """params.yaml is missing, is not YAML, or holds a key or value that mmx refuses."""
+    """params.yaml is missing, is not YAML, or has an unknown key or an invalid value."""
 
 
 @dataclass(frozen=True)
 class Birth:
     """Marks a parameter that was added later: `Annotated[str, Birth("tvl1")] = "tvl1"`.
 
-    At its birth value, which is how the code behaved before, it is left out of fingerprints, so
-    that adding a parameter costs no result.
+    At its birth value, which means the behaviour before it was added, it is left out of
+    fingerprints, so that adding a parameter makes no result stale.
     """
 
     value: object
-    """As plain JSON data."""
+    """As JSON data."""
 
 
 class Section(BaseModel):
@@ -74,7 +74,7 @@ class FlowParams(Section):
     rate: Literal["native"] | Positive = "native"
     """Frames per second between which flow is computed."""
     pairs_per_clip: Annotated[int, Field(ge=0)] = 0
-    """Evenly spread pairs of consecutive frames per clip; 0 takes every pair."""
+    """Evenly spaced pairs of consecutive frames per clip; 0 takes every pair."""
     short_side: Annotated[int, Field(ge=16)] = 256
     keep: Literal["full", "crop224"] = "full"
     bound: Positive = 20.0
@@ -99,19 +99,19 @@ class ExpertEntry(Section):
     """The artefact that the expert reads. DVC orders the stages by it; it must be what the expert
     declares."""
     modality: Literal["appearance", "scene", "motion", "audio"] | None = None
-    """May be written for people; it must be what the expert declares."""
+    """Optional, for readers of the file; it must be what the expert declares."""
     frames_per_clip: Annotated[int, Field(ge=0)] | None = None
     """In place of `embed.frames_per_clip`, for this expert."""
     batch: Count | None = None
     """In place of `embed.batch`, for this expert."""
     rate: Literal["native"] | Positive = "native"
-    """Frames per second of the clip, by nearest presentation time, that an expert of frames gets
-    to choose its samples from. Stored flow has `flow.rate`."""
+    """Frames per second, by nearest presentation time, from which the samples of a frame expert
+    are chosen. Stored flow has `flow.rate`."""
 
     @model_validator(mode="after")
     def _rate_is_of_frames(self) -> "ExpertEntry":
         if self.rate != "native" and self.reads != "clips":
-            raise ValueError("rate concerns experts that read frames: flow has flow.rate")
+            raise ValueError("rate is for experts that read frames: flow has flow.rate")
         return self
 
 
@@ -120,7 +120,7 @@ class EmbedParams(Section):
 
     experts: dict[str, ExpertEntry]
     frames_per_clip: Annotated[int, Field(ge=0)] = 0
-    """Evenly spread frames per clip for frame experts; 0 takes every frame."""
+    """Evenly spaced frames per clip for frame experts; 0 takes every frame."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     batch: Count = 32
     """Frames per forward pass, of one shape: an expert of stacks takes as many whole ones, at least
@@ -128,7 +128,7 @@ class EmbedParams(Section):
 
 
 class SplitParams(Section):
-    """The split: shares, seed, and who takes part."""
+    """The split: shares, seed, and which trailers are in it."""
 
     train: Fraction01 = 0.8
     validation: Fraction01 = 0.1
@@ -151,7 +151,7 @@ class EvaluateParams(Section):
     """A genre is predicted when its probability is above (section 7)."""
     neighbours: Count = 10
     perplexity: Positive = 30.0
-    """Of t-SNE; lowered by itself for a small collection."""
+    """Of t-SNE; lowered automatically for a small collection."""
     seed: int = 0
     """Of t-SNE."""
     pictured: Annotated[int, Field(ge=0)] = 60
@@ -166,7 +166,7 @@ class AblateParams(Section):
     """Ablations (tables 2 and 5, figure 9), off the default path."""
 
     seeds: Count = 3
-    """Trainings per variant: mean and spread are reported."""
+    """Trainings per variant: mean and standard deviation are reported."""
     variants: tuple[str, ...] = ()
     """Rows of tables 2 and 5, one stage each."""
 
@@ -217,7 +217,7 @@ class ModelParams(Section):
     sequence: SequenceParams = SequenceParams()
     aggregate: Literal["concat", "sum"] = "concat"
     slots: Count = 40
-    """Sequences that `concat` has room for."""
+    """Number of sequences that `concat` takes."""
     bottleneck: Count = 2048
     """Width of a trailer's embedding."""
     classifier: Count = 1024
@@ -235,7 +235,7 @@ class OptimisationParams(Section):
     """Trailers."""
     seed: int = 0
     keep: Literal["last", "best"] = "last"
-    """`best`: the epoch that validation liked most."""
+    """`best`: the epoch with the best validation score."""
     patience: Annotated[int, Field(ge=0)] = 0
     """Stop after so many epochs without a better one; 0 never stops early."""
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -244,7 +244,7 @@ class OptimisationParams(Section):
     clip_dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     """Share of a trailer's clips that are left out at random each time; 0 as published."""
     feature_noise: Annotated[float, Field(ge=0.0)] = 0.0
-    """Noise added to embeddings, in their standard deviations; 0 as published."""
+    """Noise added to embeddings, in units of their standard deviations; 0 as published."""
 
 
 class TrainParams(OptimisationParams):
@@ -269,7 +269,7 @@ class FinetuneParams(OptimisationParams):
 
 
 class RunParams(Section):
-    """How work is spread. Nothing here changes a result."""
+    """How work is distributed. Nothing here changes a result."""
 
     workers: Annotated[int, Field(ge=0)] = 0
     """Processes; 0 means one per core."""
@@ -278,8 +278,8 @@ class RunParams(Section):
     max_failed: Fraction01 = 0.2
     """A stage fails when a larger share of its items did."""
     ask_above: Annotated[float, Field(ge=0.0)] = 1.0
-    """Hours: a stage stops before it computes what is stale only because of code or tools and would
-    take longer."""
+    """Hours: a stage stops before it recomputes items that are stale only because of code or
+    tools, if that would take longer."""
 
 
 class Params(Section):
@@ -300,16 +300,16 @@ class Params(Section):
     run: RunParams
 
     def section(self, key: str) -> Any:
-        """Return a section that a step has declared itself."""
+        """Return a section that a step declares."""
         return getattr(self, key)
 
     def value(self, key: str) -> object:
-        """Return the value of a dotted key such as `flow.lambda`, as plain JSON data."""
+        """Return the value of a dotted key such as `flow.lambda`, as JSON data."""
         value, _ = self._find(key)
         return to_jsonable_python(value, by_alias=True)
 
     def leaves(self, keys: Iterable[str]) -> dict[str, Any]:
-        """Return plain JSON data by leaf key, of sections and leaf keys; without births.
+        """Return JSON data by leaf key, of sections and leaf keys; without births.
 
         A parameter that has its birth value is left out.
         """
@@ -364,9 +364,9 @@ def _leaves(key: str, value: object, birth: Birth | None) -> Iterator[tuple[str,
 
 
 def load_params(path: Path, sections: Mapping[str, type[Section]] | None = None) -> Params:
-    """Read and validate params.yaml; raise ParamsError with every fault named.
+    """Read and validate params.yaml; raise ParamsError naming every error.
 
-    sections: by their key, those that the file may have beside the ones of this module.
+    sections: additional sections that the file may have, by key.
     """
     try:
         return _model(sections or {}).model_validate(read_yaml(path))

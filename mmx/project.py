@@ -12,7 +12,7 @@ from mmx.params import Params, load_params
 
 @dataclass(frozen=True)
 class Project:
-    """What every step needs to know of where it runs."""
+    """The project that a step runs in."""
 
     layout: Layout
     params: Params
@@ -20,7 +20,7 @@ class Project:
 
     @property
     def limits(self) -> Limits:
-        """What a video may not exceed."""
+        """Limits on a video."""
         collection = self.params.collection
         return Limits(collection.max_seconds, collection.max_pixels)
 
@@ -31,11 +31,11 @@ class Project:
 
     @property
     def inspections(self) -> Path:
-        """What ingest found in each video, so that an unchanged one is not read again."""
+        """Cache of what ingest found in each video, so that unchanged ones are not read again."""
         return self.store.root / "inspections.json"
 
     def at(self, root: Path) -> "Project":
-        """Return the same parameters over another folder with a store of its own."""
+        """Return a project with the same parameters in another folder, with its own store."""
         return replace(self, layout=Layout(root), store=Store(root / ".mmx"))
 
 
@@ -44,7 +44,7 @@ def open_project(start: Path = Path()) -> Project:
 
     The store is `.mmx/` in it, or the folder that the environment's MMX_STORE names.
     """
-    # Imported here: steps know their project.
+    # Imported here, since the steps import this module.
     from mmx.experts.registry import check_entries
     from mmx.pipeline.registry import step_sections
 

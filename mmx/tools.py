@@ -1,4 +1,4 @@
-"""The versions of the programs and packages that have a part in results."""
+"""The versions of the programs and packages that can affect results."""
 
 import subprocess
 import sys
@@ -20,14 +20,14 @@ HEAD = """\
 
 
 class ToolsError(UserError):
-    """tools.yaml is not what is installed."""
+    """tools.yaml differs from what is installed."""
 
 
 @cache
 def tool_version(name: str) -> str:
     """Return the version of a distribution, of `python` (major.minor), or of the `ffmpeg` program.
 
-    Without what comes after a plus sign: PyTorch 2.14.1+cpu is the same release, built for less.
+    Without what comes after a plus sign: PyTorch 2.14.1+cpu is the same release, another build.
     Raise ToolsError for a distribution that is not installed.
     """
     if name == "python":
@@ -41,7 +41,7 @@ def tool_version(name: str) -> str:
 
 
 def ffmpeg_version() -> str:
-    """Return the version that the ffmpeg program in use calls itself; ToolsError for none."""
+    """Return the version of the ffmpeg program in use; ToolsError for none."""
     # Imported here: only the steps that use the program look for it.
     import imageio_ffmpeg
 
@@ -65,7 +65,7 @@ def write_tools(path: Path, names: Iterable[str]) -> None:
 
 
 def check_tools(path: Path, names: Iterable[str]) -> None:
-    """Raise ToolsError where tools.yaml names another version than the one that would be used."""
+    """Raise ToolsError where tools.yaml names another version than the installed one."""
     try:
         written = read_yaml(path)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""YAML that people write: UTF-8, no key twice, and what is wrong with a file in one sentence."""
+"""YAML files written by hand: UTF-8, no duplicate keys, each error in one sentence."""
 
 from collections import Counter
 from pathlib import Path
@@ -14,7 +14,7 @@ class YamlError(UserError):
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a mapping in which a key is there twice: YAML itself would take the last silently."""
+    """Refuses duplicate keys in a mapping: PyYAML itself would silently take the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Return the mapping of a node."""
@@ -22,14 +22,14 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             if counts.get(key.value, 0) > 1:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} is there twice", key.start_mark
+                    None, None, f"the key {key.value!r} appears twice", key.start_mark
                 )
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)
         return mapping
 
 
 def read_yaml(path: Path) -> Any:
-    """Return what a file holds, as plain data; None where it is empty.
+    """Return what a file holds, as Python data; None where it is empty.
 
     Raise YamlError for a file that cannot be read, FileNotFoundError where there is none.
     """

@@ -1,4 +1,4 @@
-"""Where arithmetic is done, and what each step is told of it."""
+"""The device that each step computes on."""
 
 from types import SimpleNamespace
 from typing import Any

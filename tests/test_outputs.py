@@ -26,8 +26,8 @@ from mmx.outputs import (
     read_receipts,
     receipt_files,
     receipts_name,
-    sound_receipts,
     stray_rows,
+    valid_receipts,
     write_receipts,
 )
 
@@ -122,7 +122,7 @@ def test_receipts_that_were_edited_are_refused(
         read_receipts(tmp_path)
 
 
-def test_whatever_a_damaged_table_raises_is_known(tmp_path: Path) -> None:
+def test_errors_of_damaged_tables_are_in_unreadable(tmp_path: Path) -> None:
     path, kinds = tmp_path / "table.parquet", set()
     write_parquet(pa.table({"trailer_id": ["a"], "clip": [1]}), path)
     content = path.read_bytes()
@@ -137,9 +137,7 @@ def test_whatever_a_damaged_table_raises_is_known(tmp_path: Path) -> None:
     assert {OSError, UnicodeDecodeError, pa.ArrowInvalid} <= kinds
 
 
-def test_where_everything_lies(
-    store: Store, make_task: Callable[..., Task], tmp_path: Path
-) -> None:
+def test_the_paths_of_outputs(store: Store, make_task: Callable[..., Task], tmp_path: Path) -> None:
     rows, files = made_rows(store, make_task), made_files(store, make_task)
     TABLE.write(tmp_path / "rows", rows, store)
     FilesOutput("", suffix=".txt").write(tmp_path / "files", files, store)
@@ -168,7 +166,7 @@ def made_files(store: Store, make_task: Callable[..., Task]) -> dict[str, Receip
 @pytest.mark.parametrize(
     "output", [TABLE, FilesOutput("out", suffix=".txt")], ids=["table", "files"]
 )
-def test_every_file_is_accounted_for_by_receipts_that_are_named(
+def test_every_file_is_covered_by_named_receipts(
     output: Output, store: Store, make_task: Callable[..., Task], tmp_path: Path
 ) -> None:
     receipts = (made_rows if output.table else made_files)(store, make_task)
@@ -176,11 +174,11 @@ def test_every_file_is_accounted_for_by_receipts_that_are_named(
     output.write(out, receipts, store)
     assert content_files(out).keys() == output.names(receipts)
     for name in content_files(out):
-        made = sound_receipts(out / output.receipts_of_file(name))
+        made = valid_receipts(out / output.receipts_of_file(name))
         assert name in output.names(made)
 
 
-def test_rows_that_are_damaged_and_rows_that_are_strays(
+def test_damaged_rows_and_rows_without_a_receipt(
     store: Store, make_task: Callable[..., Task], tmp_path: Path
 ) -> None:
     receipts = made_rows(store, make_task)
@@ -199,7 +197,7 @@ def test_rows_that_are_damaged_and_rows_that_are_strays(
     assert damaged_rows(path, own) == list(own) and stray_rows(path, own) == []
 
 
-def test_a_damaged_line_costs_no_other_receipt(
+def test_a_damaged_line_loses_no_other_receipt(
     store: Store, make_task: Callable[..., Task], tmp_path: Path
 ) -> None:
     crowded = next(items for items in by_shard(f"item{n}" for n in range(99)).values() if items[1:])
@@ -210,7 +208,7 @@ def test_a_damaged_line_costs_no_other_receipt(
     first, *others = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([first[:-9] + b"\n", *others]))
     left = {item: receipts[item] for item in crowded[1:]}
-    assert sound_receipts(path) == left
-    assert sound_receipts(tmp_path / "nothing") == {}
+    assert valid_receipts(path) == left
+    assert valid_receipts(tmp_path / "nothing") == {}
     with pytest.raises(ReceiptError):
         read_receipts(tmp_path)

@@ -101,7 +101,7 @@ def test_the_locks_agree() -> None:
     assert not (EXTRAS["lint"] | EXTRAS["docs"]) & set(runtime)
 
 
-def test_the_locked_versions_are_those_that_have_a_part_in_results() -> None:
+def test_the_locked_versions_are_those_in_tools_yaml() -> None:
     """A lock with another version than tools.yaml names would make every stage refuse."""
     lines = lock("requirements.lock")
     tools = dict(

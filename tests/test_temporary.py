@@ -1,4 +1,4 @@
-"""The project in which videos go through the steps beside the real one."""
+"""The temporary project in which videos are processed."""
 
 from pathlib import Path
 
@@ -21,9 +21,7 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def test_it_has_the_videos_and_what_is_known_of_them_and_nothing_else(
-    project: Project, tmp_path: Path
-) -> None:
+def test_it_has_only_the_videos_and_their_recorded_facts(project: Project, tmp_path: Path) -> None:
     videos = [tmp_path / "one.mp4", tmp_path / "sub" / "two.mkv"]
     videos[1].parent.mkdir()
     for video in videos:

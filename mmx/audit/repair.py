@@ -21,7 +21,7 @@ from mmx.engine.receipt import Receipt
 from mmx.engine.store import Store
 from mmx.features.receipts import receipt_of
 from mmx.features.schema import RECEIPTS
-from mmx.outputs import Files, content_files, receipt_files, sound_receipts
+from mmx.outputs import Files, content_files, receipt_files, valid_receipts
 from mmx.pipeline.run import cached_output
 from mmx.pipeline.step import ItemStep
 from mmx.project import Project
@@ -108,7 +108,7 @@ def all_receipts(tree: Tree, step: ItemStep) -> Iterator[tuple[str, Receipt]]:
     store's table: where one is damaged, there is another.
     """
     present = [
-        pair for path in receipt_files(tree.out(step)) for pair in sound_receipts(path).items()
+        pair for path in receipt_files(tree.out(step)) for pair in valid_receipts(path).items()
     ]
     yield from present or cached_output(step, tree.project).receipts.values()
     yield from published_receipts(tree.project.layout.features / RECEIPTS, step)

@@ -15,7 +15,7 @@ from mmx.features.read import read_table
 from mmx.features.receipts import receipt_of
 from mmx.features.schema import RECEIPTS
 from mmx.layout import Layout
-from mmx.outputs import ITEM, Output, receipts_name, sound_receipts
+from mmx.outputs import ITEM, Output, receipts_name, valid_receipts
 from mmx.pipeline.registry import known_step
 from mmx.pipeline.step import SOUND, VIDEO, ItemStep, parameters_of
 from mmx.project import Project
@@ -118,7 +118,7 @@ class Records:
         """Yield the trailer's receipts of a step: present, published, of earlier versions."""
         output = self.output(step)
         if output:
-            present = sound_receipts(output.path(self.layout.root) / receipts_name(self.trailer))
+            present = valid_receipts(output.path(self.layout.root) / receipts_name(self.trailer))
             yield from (receipt for item, receipt in present.items() if item == self.trailer)
         yield from (found for found in self.published if found.ingredients.step == step)
         if output:

@@ -18,7 +18,7 @@ from mmx.cli.console import print_json
 from mmx.cli.options import Json
 from mmx.experts.base import Checkpoint, Packaged, Source, Weights
 from mmx.experts.pins import WeightsError
-from mmx.experts.weights import Status, list_weights, size_of
+from mmx.experts.weights import WeightsFile, list_weights, size_of
 from mmx.experts.weights import accept as pin
 from mmx.experts.weights import fetch as bring
 from mmx.experts.weights import verify as check
@@ -91,7 +91,7 @@ def checkpoints(project: Project, experts: list[str] | None) -> list[Checkpoint]
     return [weights for weights in listed if isinstance(weights, Checkpoint)]
 
 
-def show(found: list[Status], json: bool) -> None:
+def show(found: list[WeightsFile], json: bool) -> None:
     """Print each file, and below it its sources."""
     if json:
         print_json([plain_data(status) for status in found])
@@ -116,7 +116,7 @@ def digest_of(source: Source) -> str:
     return f"{source.digest.kind} {source.digest.value}"
 
 
-def plain_data(status: Status) -> dict[str, Any]:
+def plain_data(status: WeightsFile) -> dict[str, Any]:
     """Return what is declared and what was found of one file."""
     found = {"state": status.state, "path": status.path, "why": status.reason}
     sha256 = status.hashes.sha256 if status.hashes else None

@@ -1,1 +1,1 @@
-"""What DVC and git remember of the outputs: dvc.lock, DVC's cache, history."""
+"""What DVC and git record of the outputs: dvc.lock, DVC's cache, history."""

@@ -10,11 +10,11 @@ from mmx.dvc_state.lock import read_lock
 from mmx.engine.canonical import file_digest
 
 DIRECTORY = ".dir"
-"""Ends the md5 of a directory: that of the listing of its files."""
+"""Suffix of the md5 of a directory, which is that of the listing of its files."""
 
 
 class DamagedListingError(Exception):
-    """The listing of a directory has other bytes than its name says."""
+    """The bytes of a directory's listing do not have the md5 in its name."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Cache:
 
     @property
     def runs(self) -> Path:
-        """The folder of the run-cache: what every run of a stage gave, by what it was given."""
+        """The folder of the run-cache: the outputs of every run of a stage, by its inputs."""
         return self.folder.parent.parent / "runs"
 
     def path(self, md5: str) -> Path:
@@ -42,16 +42,16 @@ class Cache:
         """Return the md5 of every file of a directory by its path in it.
 
         Raise FileNotFoundError where the cache has no such listing, DamagedListingError where it
-        has other bytes under that name.
+        has another content under that name.
         """
         path = self.path(md5)
         content = path.read_bytes()
         if not is_intact(path):
-            raise DamagedListingError(f"{path.name} has other bytes than its name says")
+            raise DamagedListingError(f"{path.name} does not have the md5 in its name")
         return {entry["relpath"]: entry["md5"] for entry in orjson.loads(content)}
 
     def files(self, md5: str) -> dict[str, str]:
-        """Return the listing of a directory; empty for a file, or where there is no sound one."""
+        """Return the listing of a directory; empty for a file, or where there is no valid one."""
         if not md5.endswith(DIRECTORY):
             return {}
         try:
@@ -63,7 +63,7 @@ class Cache:
 def find_cache(root: Path) -> Cache | None:
     """Return the local cache of the DVC repository in the folder `root`; None where there is none.
 
-    Of DVC only what reads its settings is loaded: the rest takes longer than this to answer.
+    Only the part of DVC that reads its settings is imported: the rest takes seconds to load.
     """
     if not (root / ".dvc").is_dir():
         return None
@@ -74,7 +74,7 @@ def find_cache(root: Path) -> Cache | None:
 
 
 def cached_file(root: Path, out: str) -> Path | None:
-    """Return where the cache has an output that is one file; None where it does not have it."""
+    """Return where the cache has an output that is one file; None where it is not there."""
     digest, cache = read_lock(root).outs.get(out), find_cache(root)
     if digest is None or cache is None:
         return None
@@ -104,7 +104,7 @@ def content_md5(path: Path) -> str:
 
 
 def is_intact(path: Path) -> bool:
-    """Say whether an object of the cache is there with the content that its path promises."""
+    """Say whether an object of the cache is there with the content that its path states."""
     try:
         return file_digest(path, "md5") == content_md5(path)
     except OSError:

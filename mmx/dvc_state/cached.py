@@ -1,8 +1,7 @@
-"""What DVC's cache still has of a step's last output.
+"""A step's last output, as far as DVC's cache still has it.
 
-DVC deletes an output before its stage runs. The cache gives back whole shards that are to stay as
-they are, and items that the store has lost. Nothing is taken unless it has the digest that names
-it.
+DVC deletes an output before its stage runs. Whole unchanged shards are restored from the cache, and
+so are items that the store has lost. A file is used only if it has the expected digest.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,7 +27,7 @@ class CachedOutput:
 
     @cached_property
     def files(self) -> Files:
-        """The directory's files; none where the cache has no listing of it."""
+        """The directory's files; empty where the cache has no listing of it."""
         return Files(cached_files(self.root, self.output.folder))
 
     @cached_property
@@ -47,7 +46,7 @@ class CachedOutput:
 
     @cached_property
     def shards(self) -> dict[str, dict[str, Receipt]]:
-        """Receipts by the name of their file and by item; a damaged file counts as none."""
+        """Receipts by the name of their file and by item; damaged files are left out."""
         return {
             name: read_shard(path, verify=False)
             for name, path in sorted(self.files.paths.items())
@@ -55,7 +54,7 @@ class CachedOutput:
         }
 
     def unchanged(self, wanted: Mapping[str, str], store: Store) -> dict[str, Receipt]:
-        """Return the receipts of the shards that would come out as they were and are still whole.
+        """Return the receipts of the shards that would be the same again and are still complete.
 
         wanted: fingerprint by item. An item's own file that the store has lost is put back there.
         """
@@ -68,18 +67,18 @@ class CachedOutput:
         return kept
 
     def is_whole(self, made: Mapping[str, Receipt], store: Store) -> bool:
-        """Say whether all that the items of a shard gave is there and what it was."""
+        """Say whether all outputs of a shard's items are there and unchanged."""
         return self.output.is_whole(made, self.files, store, is_intact)
 
     def lay_out(self, items: Iterable[str], out: Path) -> None:
-        """Link into `out` the files of the shards that these items fill."""
+        """Link the files of these items' shards into `out`."""
         for shard in by_shard(items):
             for name in self.output.files_of_shard(shard):
                 if name in self.files.paths:
                     link_or_copy(self.files.paths[name], out / name)
 
     def recall(self, fingerprint: str, store: Store) -> Receipt | None:
-        """Put an item that the cache has into the store; None where it is not there whole."""
+        """Restore an item from the cache to the store; None where it is not complete there."""
         item, receipt = self.receipts.get(fingerprint, ("", None))
         if receipt is None or not self.output.take(item, receipt, self.files, store):
             return None
@@ -88,7 +87,7 @@ class CachedOutput:
 
 
 def to_retry(made: Mapping[str, Receipt], store: Store) -> bool:
-    """Say whether any recorded fault is marked to be tried again."""
+    """Say whether any recorded fault is marked for a retry."""
     return any(
         receipt.fault and store.retry_mark(receipt.fingerprint).exists()
         for receipt in made.values()

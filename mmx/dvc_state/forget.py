@@ -1,6 +1,6 @@
-"""Make DVC forget objects: what leads to them in dvc.lock and in its run-cache.
+"""Remove what refers to objects in dvc.lock and in DVC's run-cache.
 
-DVC restores an output of which it knows a digest, damaged or not, instead of making it again.
+DVC restores an output whose digest it has recorded, damaged or not, instead of making it again.
 """
 
 import json
@@ -47,13 +47,13 @@ def forget_runs(cache: Cache, objects: Set[str]) -> None:
     for path in sorted(cache.runs.glob("??/*/*")):
         if any(leads_to(md5, objects, cache) for md5 in outs_of_run(path)):
             path.unlink()
-            # DVC stumbles over a folder of runs without any.
+            # DVC fails on an empty folder of runs.
             if not any(path.parent.iterdir()):
                 path.parent.rmdir()
 
 
 def outs_of_run(path: Path) -> list[str]:
-    """Return the md5 of every output of a run-cache entry; one empty text where it is damaged."""
+    """Return the md5 of every output of a run-cache entry; one empty string where it is damaged."""
     try:
         return list(stage_outs(yaml.safe_load(path.read_text(encoding="utf-8"))).values())
     except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError):
@@ -63,7 +63,7 @@ def outs_of_run(path: Path) -> list[str]:
 def leads_to(md5: str, objects: Set[str], cache: Cache) -> bool:
     """Say whether an output is one of the objects, or a directory with one of them in it.
 
-    Of a directory whose listing is lost or damaged that may be so.
+    True for a directory whose listing is lost or damaged, since it may have them.
     """
     if not md5 or md5 in objects:
         return True
@@ -76,9 +76,9 @@ def leads_to(md5: str, objects: Set[str], cache: Cache) -> bool:
 
 
 def clear_rwlock(root: Path) -> None:
-    """Remove DVC's list of who reads and writes what, if a kill left half of it.
+    """Remove DVC's list of who reads and writes what, if a killed process left it incomplete.
 
-    DVC refuses to do anything with a broken one; who is alive writes it anew.
+    DVC refuses to run with a broken one; running processes write it again.
     """
     path = root / ".dvc" / "tmp" / "rwlock"
     try:

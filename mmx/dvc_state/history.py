@@ -11,13 +11,13 @@ from mmx.dvc_state.cache import DIRECTORY, Cache, DamagedListingError, find_cach
 from mmx.dvc_state.lock import LOCK, Lock, parse_lock, read_lock
 from mmx.engine.receipt import Receipt
 from mmx.errors import UserError
-from mmx.outputs import receipts_name, sound_receipts
+from mmx.outputs import receipts_name, valid_receipts
 
 COMMIT_FORMAT = "--format=%H%x00%aI%x00%s"
 
 
 class HistoryError(UserError):
-    """A revision cannot be read, or DVC's cache does not have what it names."""
+    """A revision cannot be read, or DVC's cache lacks an object that it names."""
 
 
 class GitError(HistoryError):
@@ -25,7 +25,7 @@ class GitError(HistoryError):
 
 
 class NoHistoryError(GitError):
-    """There is no git, no repository of it, or no commit in it."""
+    """There is no git program, no repository, or no commit."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Version:
         """Return the md5 of every file of an output directory by its path in it.
 
         Empty where dvc.lock does not name it; HistoryError where DVC's cache lacks the listing, or
-        has other bytes under its name.
+        where the listing is damaged.
         """
         digest = self.outs.get(out)
         if digest is None:
@@ -80,7 +80,7 @@ class Version:
             ) from None
 
     def damaged_listings(self) -> Iterator[str]:
-        """Yield every output directory whose listing is in DVC's cache with other bytes."""
+        """Yield every output directory whose listing in DVC's cache is damaged."""
         for out, digest in sorted(self.outs.items()):
             listing = self.cache.path(digest)
             if digest.endswith(DIRECTORY) and listing.exists() and not is_intact(listing):
@@ -102,13 +102,13 @@ class Version:
 
 @cache
 def cached_receipts(path: Path) -> dict[str, Receipt]:
-    """Return the sound receipts of a file in DVC's cache, by item; its path names its content."""
-    return sound_receipts(path)
+    """Return the valid receipts of a file in DVC's cache, by item; its path gives its md5."""
+    return valid_receipts(path)
 
 
 @dataclass(frozen=True)
 class History:
-    """The versions of a project's outputs, as git and DVC remember them."""
+    """The versions of a project's outputs, as recorded by git and DVC."""
 
     root: Path
     """Top folder of the project."""
@@ -133,7 +133,7 @@ class History:
         """
         cache = self.cache
         if cache is None:
-            raise HistoryError("the project is not a DVC repository: it has no earlier versions")
+            raise HistoryError("the project is not a DVC repository, so it has no earlier versions")
         self.git("rev-parse", "--git-dir")
         try:
             sha = self.git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").strip()
@@ -142,7 +142,7 @@ class History:
         commit = self.log("-1", sha)[0]
         lock = self.lock_at(commit)
         if lock is None:
-            raise HistoryError(f"{revision!r} has no dvc.lock: nothing was made by then")
+            raise HistoryError(f"{revision!r} has no dvc.lock: no stage had run")
         return Version(lock, cache, commit)
 
     @cached_property
@@ -161,7 +161,7 @@ class History:
     def versions(self, out: str) -> Iterator[Version]:
         """Yield one version for every change of an output, newest first, each by its oldest commit.
 
-        That is the commit which brought it.
+        That is the commit that introduced it.
         """
         held: Version | None = None
         for version in self.all_versions:
@@ -175,7 +175,7 @@ class History:
     def all_versions(self) -> list[Version]:
         """The version at every commit that changed dvc.lock, newest first.
 
-        Where a commit took dvc.lock away, the version is empty.
+        Where a commit removed dvc.lock, the version is empty.
         """
         if self.cache is None:
             return []

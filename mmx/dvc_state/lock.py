@@ -14,7 +14,7 @@ LOCK = "dvc.lock"
 
 @dataclass(frozen=True)
 class Lock:
-    """What one dvc.lock says."""
+    """The contents of one dvc.lock."""
 
     stages: dict[str, dict[str, str]] = field(default_factory=dict)
     """By stage: md5 of each output by its path. The md5 of a directory ends in .dir."""
@@ -26,7 +26,7 @@ class Lock:
 
 
 def read_lock(root: Path) -> Lock:
-    """Return what dvc.lock in the folder `root` says; nothing where it is missing or damaged."""
+    """Return what dvc.lock in the folder `root` says; empty where it is missing or damaged."""
     try:
         return parse_lock((root / LOCK).read_text(encoding="utf-8"))
     except (FileNotFoundError, UnicodeDecodeError):
@@ -34,7 +34,7 @@ def read_lock(root: Path) -> Lock:
 
 
 def parse_lock(text: str) -> Lock:
-    """Return what a dvc.lock says; nothing for what is not one."""
+    """Return the contents of a dvc.lock; empty for a text that is not one."""
     try:
         stages = (yaml.safe_load(text) or {}).get("stages", {})
         return Lock({name: stage_outs(stage) for name, stage in stages.items()})
@@ -48,7 +48,7 @@ def stage_outs(entry: dict[str, Any]) -> dict[str, str]:
 
 
 def forget_outs(root: Path, stages: Iterable[str]) -> None:
-    """Take the outputs of the stages out of dvc.lock; the stages keep their places in it."""
+    """Remove the outputs of the stages from dvc.lock; the stages stay in it."""
     named = set(stages)
     if not named:
         return

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, whatever happens while they are written."""
+"""Files that are either complete or absent, even after a crash during writing."""
 
 import os
 import secrets
@@ -11,8 +11,8 @@ from pathlib import Path
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success sync it and rename it onto `path`.
 
-    After a crash `path` is what it was before or what was written, never a part of it. Of two
-    writers at once the later rename wins. On an exception the temporary file is removed.
+    After a crash `path` is what it was before or what was written, never a part of it. With two
+    writers at once, the later rename wins. On an exception the temporary file is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
@@ -32,7 +32,7 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 
 def sync(path: Path) -> None:
-    """Ask the file system to make a file or folder durable."""
+    """Flush a file or folder to disk (fsync)."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -41,7 +41,7 @@ def sync(path: Path) -> None:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Give `source` the second name `target`; on another file system, copy it there atomically."""
+    """Hard-link `source` to `target`; on another file system, copy it there atomically."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target)

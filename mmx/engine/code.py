@@ -1,4 +1,4 @@
-"""The digest of the code that makes a result: what it does, not how it is laid out or explained."""
+"""The digest of the code that makes a result: of what it does, not of layout or comments."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ PACKAGE = __name__.partition(".")[0]
 
 @dataclass(frozen=True)
 class Code:
-    """One source text as far as it counts."""
+    """The parts of a source text that count."""
 
     digest: str
-    """Of what it does, wherever the modules of its package lie."""
+    """Digest of what it does, wherever the modules of its package lie."""
     links: tuple[Link, ...]
     """The modules of its package that it uses, in the order in which it names them."""
 
@@ -26,8 +26,8 @@ class Code:
 def code_digest(modules: Iterable[str]) -> str:
     """Return one digest for the modules and packages named, e.g. `mmx.media`.
 
-    A module that is moved or renamed changes nothing, nor does one without code; to import the same
-    name from another module does. Raise ModuleNotFoundError for a name that is no module.
+    A module that is moved or renamed changes nothing, nor does one without code; importing the same
+    name from another module is a change. Raise ModuleNotFoundError for a name that is not a module.
     """
     files = dict(file for name in modules for file in module_files(name))
     codes = {name: read_code(path, name.partition(".")[0]) for name, path in files.items()}
@@ -44,7 +44,7 @@ def source_digest(path: Path) -> str:
 def text_digest(source: str, package: str = PACKAGE) -> str:
     """Return the digest of a source text; modules of `package` may move without changing it.
 
-    Which of these modules an import names is no part of it: `code_digest` looks at that.
+    Which of these modules an import names is not in it: `code_digest` adds that.
     """
     return code_of(source, package).digest
 
@@ -80,7 +80,7 @@ def _in_context(name: str, path: Path, codes: dict[str, Code]) -> list[str]:
 def _target(link: Link, home: str, codes: dict[str, Code]) -> str:
     """Return the digest of the module that a link in the package `home` leads to.
 
-    A module that is not among `codes` has no part in the result: an import may take it from
+    A module that is not among `codes` does not affect the result: it may be imported from
     anywhere. A string that names none of them may be something else than a module: it counts.
     """
     module = resolve_name(link.module, home)

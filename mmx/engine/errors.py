@@ -1,4 +1,4 @@
-"""What ends a run without being a bug: errors of the user, of a step, of the store, of the machine.
+"""Expected errors, which are not bugs: of the user, of a step, of the store, of the machine.
 
 The exit codes are listed in docs/commands.md.
 """
@@ -8,13 +8,13 @@ from typing import ClassVar
 
 
 class UserError(Exception):
-    """Something that a person can put right; the message says what is wrong and what to do.
+    """An error that the user can fix; the message says what is wrong and what to do.
 
-    Its sentence is all that is shown: no trace, on the command line, in a stage or in a worker.
+    Only its message is shown, never a traceback: on the command line, in a stage or in a worker.
     """
 
     exit_code: ClassVar[int] = 1
-    """What the program ends with."""
+    """Exit code of the program."""
 
 
 class StepFailedError(UserError):
@@ -51,7 +51,7 @@ MACHINE_FAULTS = {
 
 
 def machine_fault(error: BaseException) -> str:
-    """Return in a few words what is wrong with the machine, and where; nothing for other errors."""
+    """Return what is wrong with the machine, and where; empty for other errors."""
     if isinstance(error, MemoryError):
         return MACHINE_FAULTS[errno.ENOMEM]
     if not isinstance(error, OSError) or error.errno not in MACHINE_FAULTS:

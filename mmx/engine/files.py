@@ -1,4 +1,4 @@
-"""Whether the files that an item reads are the ones whose digests it is known by, all the while."""
+"""Check that the files an item reads have the expected digests, before and after it is computed."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,12 +13,12 @@ REMEDY = "`dvc repro` makes it again"
 
 
 class InputChangedError(UserError):
-    """A file is not the one whose digest it is known by, or is gone."""
+    """A file has another digest than expected, or is gone."""
 
 
 @dataclass(frozen=True)
 class FileState:
-    """What tells a file, unchanged, from any other and from itself before a change."""
+    """What identifies an unchanged file: any other or changed file has another state."""
 
     device: int
     inode: int
@@ -26,7 +26,7 @@ class FileState:
     """Bytes."""
     mtime_ns: int
     ctime_ns: int
-    """Of the last change of content or name; a program cannot set it."""
+    """Time of the last change of content or name; a program cannot set it."""
 
     @classmethod
     def of(cls, path: Path) -> "FileState":
@@ -47,19 +47,19 @@ class FileState:
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file and the digest that results made from it are known by."""
+    """A file and the digest under which results made from it are recorded."""
 
     path: Path
     sha256: str
-    """Digest, in hex, that its bytes must have."""
+    """Expected digest of its bytes, in hex."""
     state: FileState | None = None
     """The state in which it had this digest; None if unknown."""
     remedy: str = REMEDY
-    """What to do where it is another file by now."""
+    """What the user should do where it is another file."""
 
     @classmethod
     def now(cls, path: Path) -> "InputFile":
-        """Return the file as it is; FileNotFoundError where there is none."""
+        """Return the file with its present state; FileNotFoundError where there is none."""
         state = FileState.of(path)
         return cls(path, file_digest(path), state)
 
@@ -80,11 +80,11 @@ class InputFile:
 
 @contextmanager
 def unchanged(files: Iterable[InputFile]) -> Iterator[None]:
-    """Hold each file against its digest before what is done inside, and after.
+    """Check each file against its digest on entering and on leaving the context.
 
     A file in its known state is not read; one in another state is hashed, and passes if its bytes
     are the same. Raise InputChangedError for other bytes or a file that is gone, also in place of
-    an error from inside: that is no word on the file that was meant.
+    an exception from inside, which does not concern the expected file.
     """
     found = [replace(file, state=_checked(file)) for file in files]
     try:
@@ -110,11 +110,11 @@ def _advice(file: InputFile, what: str) -> str:
 
 
 @contextmanager
-def steady(paths: Iterable[Path]) -> Iterator[None]:
-    """Raise InputChangedError if a file at or below `paths` is not the same afterwards.
+def unmodified(paths: Iterable[Path]) -> Iterator[None]:
+    """Raise InputChangedError if a file at or below `paths` was modified in the context.
 
-    For work whose results are not kept by digest: nothing is hashed. The work may give the files
-    further names, which changes their ctime.
+    For work whose results are not kept by digest: nothing is hashed. Hard links may be
+    made to the files, which changes their ctime.
     """
     places = list(paths)
     before = _states(places)

@@ -1,4 +1,4 @@
-"""Which modules of a package a module is made of: what it imports, directly or not."""
+"""Which modules of a package a module imports, directly or not."""
 
 import ast
 from collections.abc import Collection, Iterable, Iterator
@@ -10,9 +10,9 @@ from pathlib import Path
 def imported_modules(starts: Iterable[str], neutral: Collection[str] = ()) -> tuple[str, ...]:
     """Return the modules named in `starts` and all that they import of their package, sorted.
 
-    Imports inside functions count, those for type checkers do not. A package's own `__init__`
-    counts where something is imported from it. neutral: modules and packages that have no part in
-    a result, such as bookkeeping; neither they nor what they import is looked into. Nothing is
+    Imports inside functions count, those under TYPE_CHECKING do not. A package's own `__init__`
+    counts where something is imported from it. neutral: modules and packages that do not affect
+    results, such as bookkeeping; they and their imports are left out. Nothing is
     executed. Raise ModuleNotFoundError for a start that does not exist.
     """
     found: set[str] = set()
@@ -61,7 +61,7 @@ def imports_of(name: str) -> tuple[str, ...]:
 
 
 def _running(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes that are executed, which those for type checkers are not."""
+    """Yield the nodes that are executed: all but blocks under TYPE_CHECKING."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()
@@ -77,5 +77,5 @@ def _modules_in(node: ast.AST) -> list[str]:
         return []
     below = [f"{node.module}.{alias.name}" for alias in node.names]
     modules = [name for name in below if source_file(name)]
-    # What is imported from a package and is no module of it comes from its __init__.
+    # A name imported from a package that is not a module of it comes from its __init__.
     return modules if len(modules) == len(below) else [node.module, *modules]

@@ -1,4 +1,4 @@
-"""Parquet files whose bytes depend on their rows alone."""
+"""Parquet files whose bytes depend only on their rows."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,13 +9,13 @@ import pyarrow.parquet as pq
 from mmx.engine.atomic import atomic_path
 
 UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError)
-"""What reading a damaged Parquet file raises: names that are UTF-8 no more are a ValueError."""
+"""What reading a damaged Parquet file raises: names that are not valid UTF-8 are a ValueError."""
 
 
 def write_parquet(table: pa.Table, path: Path, note: Mapping[str, str] | None = None) -> None:
     """Write a table whose bytes depend on its rows and `note` alone, with fixed settings.
 
-    The table's own metadata are dropped; `note` takes their place in the file.
+    The table's own metadata are dropped; the file has `note` instead.
     """
     with atomic_path(path) as temporary:
         pq.write_table(
@@ -35,7 +35,7 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Read one Parquet file, or some columns of it.
 
     Unlike pyarrow.parquet.read_table it loads neither Arrow's dataset layer nor pandas, which take
-    longer than the work of a stage to which one trailer is new.
+    longer to load than a stage with one new trailer takes.
     """
     with pq.ParquetFile(path) as file:
         return file.read(columns)

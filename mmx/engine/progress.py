@@ -1,4 +1,4 @@
-"""The progress of a long run: a bar for people, a plain line now and then for logs."""
+"""The progress of a long run: a bar in a terminal, a line at intervals in a log."""
 
 import multiprocessing
 import sys
@@ -19,28 +19,28 @@ from rich.progress import (
 )
 
 LOG_EVERY = 30.0
-"""Seconds between lines where there is no terminal."""
+"""Seconds between lines without a terminal."""
 
 _counter: Any = None
-"""The counter of the run that this worker is part of."""
+"""The counter of the run that this worker belongs to."""
 
 
 class Parts:
     """Counts the parts that all workers of a run have finished."""
 
     def __init__(self, name: str) -> None:
-        """Begin at zero; `name` is what the parts are called, e.g. `pairs`."""
+        """Start at zero; `name` is what the parts are called, e.g. `pairs`."""
         self.name = name
         self._counter = multiprocessing.get_context("spawn").Value("q", 0)
 
     @property
     def done(self) -> int:
-        """How many parts are finished by now."""
+        """Number of parts finished so far."""
         done: int = self._counter.value
         return done
 
     def setup(self, call: Callable[[int], None] | None) -> Callable[[int], None]:
-        """Return what a fresh worker does before its first job, so that it counts here."""
+        """Return what a new worker calls before its first job, so that it counts here."""
         return partial(_begin, self._counter, call)
 
 
@@ -52,7 +52,7 @@ def _begin(counter: Any, call: Callable[[int], None] | None, number: int) -> Non
 
 
 def count_part() -> None:
-    """Tell the run that one more part of the item under way is done; nothing without a run."""
+    """Count one more finished part of the current item; without a run, do nothing."""
     if _counter is not None:
         with _counter.get_lock():
             _counter.value += 1
@@ -66,7 +66,7 @@ class ItemProgress:
         self.reused = self.computed = self.failed = 0
         self.started = self.logged = time.monotonic()
         self.parts: Parts | None = None
-        """What the items are made of, if they are long; shown as it is done."""
+        """The parts of the items, if they are long; their rate is shown."""
         self.console = Console(stderr=True)
         self.bar = Progress(
             TextColumn("{task.description:<22}"),
@@ -81,7 +81,7 @@ class ItemProgress:
         self.task = self.bar.add_task(step, total=total, counts="")
 
     def __enter__(self) -> "ItemProgress":
-        """Start to show."""
+        """Start the bar."""
         self.bar.start()
         return self
 
@@ -96,7 +96,7 @@ class ItemProgress:
         print(f"{self.step}: {self.summary()}", file=sys.stderr, flush=True)
 
     def summary(self) -> str:
-        """Return the counts in words."""
+        """Return the counts as text."""
         seconds = time.monotonic() - self.started
         counts = (
             f"{self.reused} reused, {self.computed} computed, {self.failed} failed "
@@ -105,11 +105,11 @@ class ItemProgress:
         return ", ".join(filter(None, (counts, self.parts_rate())))
 
     def __rich__(self) -> str:
-        """Return the rate of parts, which the bar asks for again and again."""
+        """Return the rate of parts, which the bar reads at each refresh."""
         return self.parts_rate()
 
     def parts_rate(self) -> str:
-        """Return how many parts of items are done per second, all workers together, in words."""
+        """Return the parts finished per second by all workers together, as text."""
         if self.parts is None:
             return ""
         seconds = max(time.monotonic() - self.started, 1e-9)
@@ -127,5 +127,5 @@ class ItemProgress:
         )
         if self.bar.disable and time.monotonic() - self.logged > LOG_EVERY:
             self.logged = time.monotonic()
-            told = filter(None, (f"{self.step}: {counts}", f"{rate:.2f}/s", self.parts_rate()))
-            print(", ".join(told), file=sys.stderr, flush=True)
+            line = filter(None, (f"{self.step}: {counts}", f"{rate:.2f}/s", self.parts_rate()))
+            print(", ".join(line), file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The receipt: the record that an item was made, of what, and what came out."""
+"""The receipt: the record of how an item was made, and of the result."""
 
 import gc
 import re
@@ -14,7 +14,7 @@ from mmx.engine.errors import ReceiptError
 
 @dataclass(frozen=True)
 class Weight:
-    """A file of pre-trained weights. Only the digest decides; the rest is for people."""
+    """A file of pre-trained weights. Only the digest is in the fingerprint."""
 
     name: str
     sha256: str
@@ -69,21 +69,21 @@ class Fault:
     kind: str
     """Class of the exception."""
     reason: str
-    """One sentence without paths or times."""
+    """One sentence, without paths or times."""
     code: str = ""
     """Short name of the fault, for programs; empty in receipts of earlier versions."""
 
 
 @dataclass(frozen=True)
 class Adoption:
-    """Why a result that other code or other tools made counts for the present ones."""
+    """The evidence that a result of other code or tools is valid for the present ones."""
 
     fingerprint: str
     """Under which the result was made."""
     sample: tuple[str, ...] = ()
     """Items that were computed again, all bit-equal; empty in receipts of earlier versions."""
     candidates: int = 0
-    """Items out of which the sample was drawn."""
+    """Number of items from which the sample was drawn."""
     commit: str = ""
     """Commit whose code computed the sample; `+` after it where files were changed since."""
 
@@ -106,21 +106,21 @@ class Receipt:
 
     @cached_property
     def output_digest(self) -> str:
-        """Digest of what came out: the input of the steps that follow."""
+        """Digest of the outputs: the input of the steps that follow."""
         named = [(output.name, output.sha256) for output in self.outputs]
         return bytes_digest(canonical_floatless(named))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON, the fingerprint first for people who grep.
+        """Return JSON data, the fingerprint first, so that it is easy to find with grep.
 
-        What it holds is the receipt's own and is not to be changed: copies of thousands take long.
+        Its values are not copied, for the sake of speed, and must not be changed.
         """
-        ingredients = plain(self.ingredients)
-        ingredients["weights"] = [plain(weight) for weight in self.ingredients.weights]
+        ingredients = record_fields(self.ingredients)
+        ingredients["weights"] = [record_fields(weight) for weight in self.ingredients.weights]
         return {
             "fingerprint": self.fingerprint,
             "ingredients": ingredients,
-            "outputs": [plain(output) for output in self.outputs],
+            "outputs": [record_fields(output) for output in self.outputs],
             "facts": self.facts,
             "fault": fault_data(self.fault),
             "adopted": adoption_data(self.adopted),
@@ -128,11 +128,11 @@ class Receipt:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any], *, verify: bool = True) -> "Receipt":
-        """Read what `to_dict` gave; raise ReceiptError where it does not add up.
+        """Read what `to_dict` gave; raise ReceiptError where it is inconsistent.
 
-        Digests must be digests and names plain relative paths, whoever wrote the receipt. verify:
-        compute the fingerprint again instead of taking it as written, which is most of the work;
-        False for bytes that are known to be those that a step wrote.
+        Digests must be digests and names relative paths without `..`, whoever wrote the receipt.
+        verify: compute the fingerprint again instead of taking it as written, which is most of the
+        work; False for bytes known to be as a step wrote them.
         """
         try:
             ingredients = dict(data["ingredients"])
@@ -149,7 +149,7 @@ class Receipt:
         refuse_unsafe(receipt.outputs)
         written = data.get("fingerprint")
         if not verify and is_sha256(written):
-            # Where cached_property looks it up: the class is frozen.
+            # Set where cached_property looks it up, since the class is frozen.
             vars(receipt.ingredients)["fingerprint"] = written
         elif receipt.fingerprint != written:
             raise ReceiptError("the fingerprint is not that of the ingredients")
@@ -169,25 +169,25 @@ def refuse_unsafe(outputs: Iterable[OutputFile]) -> None:
     for output in outputs:
         parts = output.name.split("/") if isinstance(output.name, str) else [""]
         if not is_sha256(output.sha256):
-            raise ReceiptError("not a receipt: the digest of an output is no sha256")
+            raise ReceiptError("not a receipt: the digest of an output is not a sha256")
         if any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts):
-            raise ReceiptError("not a receipt: the name of an output is no plain relative path")
+            raise ReceiptError("not a receipt: the name of an output is not a safe relative path")
 
 
 def fault_data(fault: Fault | None) -> dict[str, Any] | None:
-    """Return a fault as plain data; without a code as earlier versions wrote it."""
+    """Return a fault as JSON data; one without a code as earlier versions wrote it."""
     if fault is None:
         return None
-    return plain(fault) if fault.code else {"kind": fault.kind, "reason": fault.reason}
+    return record_fields(fault) if fault.code else {"kind": fault.kind, "reason": fault.reason}
 
 
 def adoption_data(adoption: Adoption | None) -> dict[str, Any] | str | None:
-    """Return an adoption as plain data; without a sample as earlier versions wrote it."""
+    """Return an adoption as JSON data; one without a sample as earlier versions wrote it."""
     if adoption is None:
         return None
     if not adoption.sample:
         return adoption.fingerprint
-    return {**plain(adoption), "sample": list(adoption.sample)}
+    return {**record_fields(adoption), "sample": list(adoption.sample)}
 
 
 def adoption_of(data: dict[str, Any] | str | None) -> Adoption | None:
@@ -197,9 +197,9 @@ def adoption_of(data: dict[str, Any] | str | None) -> Adoption | None:
     return Adoption(**{**data, "sample": tuple(data["sample"])})
 
 
-def plain(record: Weight | Ingredients | OutputFile | Fault | Adoption) -> dict[str, Any]:
+def record_fields(record: Weight | Ingredients | OutputFile | Fault | Adoption) -> dict[str, Any]:
     """Return a record's fields by name."""
-    kind: type = type(record)  # mypy takes a record's __hash__ for its class's
+    kind: type = type(record)  # mypy confuses the __hash__ of a record and of its class
     return {name: getattr(record, name) for name in field_names(kind)}
 
 
@@ -211,7 +211,7 @@ def field_names(kind: type) -> tuple[str, ...]:
 
 @contextmanager
 def gc_disabled() -> Iterator[None]:
-    """Switch Python's garbage collector off inside; also a decorator.
+    """Switch Python's garbage collector off in the context; also a decorator.
 
     For work on thousands of receipts, all of which stay in memory: searching them for cycles of
     references again and again takes half of the time.

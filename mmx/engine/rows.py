@@ -1,4 +1,4 @@
-"""The rows of one item: an Arrow stream whose bytes depend on nothing but the rows.
+"""The rows of one item: an Arrow stream whose bytes depend only on the rows.
 
 The store keeps these; the shards of an output directory are built from them, and `verify` rebuilds
 them from the shards, so the encoding is uncompressed and carries no metadata of its own.
@@ -13,10 +13,12 @@ ROWS = "rows.arrow"
 
 
 def encode_rows(table: pa.Table) -> bytes:
-    """Return the canonical bytes of `table`: the same before and after a stay in a shard."""
-    schema = pa.schema([pa.field(field.name, plain_type(field.type)) for field in table.schema])
+    """Return the canonical bytes of `table`: unchanged by a round trip through a shard."""
+    schema = pa.schema(
+        [pa.field(field.name, parquet_list_type(field.type)) for field in table.schema]
+    )
     table = table.cast(schema)
-    # Taking every row copies into fresh buffers: a slice or a filter leaves offsets behind.
+    # Taking every row copies into new buffers: a slice or a filter leaves offsets behind.
     table = table.take(pa.array(range(len(table)), pa.int64())).combine_chunks()
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, schema) as writer:
@@ -24,12 +26,12 @@ def encode_rows(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def plain_type(kind: pa.DataType) -> pa.DataType:
-    """Return the same type with every list's child called `element`, as Parquet gives it back."""
+def parquet_list_type(kind: pa.DataType) -> pa.DataType:
+    """Return the same type with every list's child called `element`, as Parquet returns it."""
     if pa.types.is_fixed_size_list(kind):
-        return pa.list_(pa.field("element", plain_type(kind.value_type)), kind.list_size)
+        return pa.list_(pa.field("element", parquet_list_type(kind.value_type)), kind.list_size)
     if pa.types.is_list(kind):
-        return pa.list_(pa.field("element", plain_type(kind.value_type)))
+        return pa.list_(pa.field("element", parquet_list_type(kind.value_type)))
     return kind
 
 

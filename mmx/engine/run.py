@@ -1,4 +1,4 @@
-"""Make the items of one step: look each up, compute the misses, tell faults from failures."""
+"""Make the items of one step: look each up, compute the misses, separate faults from failures."""
 
 import importlib
 import socket
@@ -28,7 +28,7 @@ class Task:
     arguments: dict[str, Any] = field(default_factory=dict)
     """Keyword arguments of the recipe's function, beside `out`."""
     reads: tuple[InputFile, ...] = ()
-    """Files that the function reads; each is checked before and after."""
+    """Files that the function reads; each is checked before and after the call."""
 
 
 @dataclass(frozen=True)
@@ -38,22 +38,22 @@ class Recipe:
     function: str
     """`module:name`. Called with `out`, an empty folder, and a task's arguments; returns facts."""
     faults: tuple[str, ...] = ()
-    """`module:name` of the exceptions that are faults of the input and thereby results."""
+    """`module:name` of the exceptions that are faults of the input, and so are results."""
     job: str = ""
     """`module:name` of a class of such arguments. If given, the function takes an iterable of them
-    instead, and yields facts or an exception for each, in order: work flows across items."""
+    instead, and yields facts or an exception for each, in order: items can share batches."""
     parts: str = ""
-    """What long items are made of, e.g. `pairs`; the function calls `count_part` for each."""
+    """Name of the parts of long items, e.g. `pairs`; the function calls `count_part` for each."""
     scratch: bool = False
     """The function also takes `scratch`, a folder that survives an interruption."""
     before: str = ""
-    """`module:name` of what is called once, before there are workers: they inherit what it did to
-    the environment."""
+    """`module:name` of a function called once, before the workers start: they inherit its
+    changes of the environment."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """What became of a task: a receipt, or a failure of the machine or of the program."""
+    """The result of a task: a receipt, or a failure of the machine or of the program."""
 
     receipt: Receipt | None
     seconds: float
@@ -62,11 +62,11 @@ class Done:
 
 @dataclass
 class Outcome:
-    """What became of a step."""
+    """The result of a step."""
 
     receipts: dict[str, Receipt] = field(default_factory=dict)
     kept: dict[str, Receipt] = field(default_factory=dict)
-    """Those of them that the last output still has, whole shards of it; also among the reused."""
+    """Receipts of whole shards that the last output still has; their items are also in `reused`."""
     reused: list[str] = field(default_factory=list)
     computed: list[str] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
@@ -86,7 +86,7 @@ class Workers:
     chunk: int = 1
     """Items per call of a recipe's function."""
     setup: Callable[[int], None] | None = None
-    """Called by a fresh worker with its number, or with that of its GPU."""
+    """Called by a new worker with its number, or with that of its GPU."""
     device: str = "cpu"
     """Where the arithmetic is done; recorded in the journal alone."""
     in_process: bool = False
@@ -94,7 +94,7 @@ class Workers:
 
 
 class CachedOutput(Protocol):
-    """What is still known of a step's last output, wherever it is kept."""
+    """What is left of a step's last output, wherever it is kept."""
 
     def unchanged(self, wanted: Mapping[str, str], store: Store) -> dict[str, Receipt]:
         """Return the receipts of items whose files can stay as they are.
@@ -103,7 +103,7 @@ class CachedOutput(Protocol):
         """
 
     def recall(self, fingerprint: str, store: Store) -> Receipt | None:
-        """Put an item into the store; None where it is not there whole."""
+        """Put an item into the store; None where it is not complete there."""
 
 
 def complete(
@@ -117,13 +117,13 @@ def complete(
     before: Callable[[Sequence[Task]], None] = lambda misses: None,
     unit: str = "trailers",
 ) -> Outcome:
-    """Make every task's item, from the store where it is, and return all receipts.
+    """Make every task's item, or take it from the store, and return all receipts.
 
-    cached: what is left of the step's last output, for what the store does not have.
-    prepare: gives a task its arguments, where they are not worth gathering for an item that is
-    there already. before: called with the tasks that are to be computed; what it raises ends the
-    step before anything is. The caller holds the store's lock. Failures are in the outcome;
-    nothing finished is lost.
+    cached: what is left of the step's last output, for what the store does not have. prepare: adds
+    the arguments to a task, where they take too long to collect for items that need not be
+    computed. before: called with the tasks that are to be computed; an exception from it ends the
+    step before anything is computed. The caller holds the store's lock. Failures are in the
+    outcome; nothing finished is lost.
     """
     outcome = Outcome()
     if not tasks:
@@ -148,7 +148,7 @@ def complete(
 def look_up_all(
     tasks: Sequence[Task], store: Store, cached: CachedOutput | None, outcome: Outcome
 ) -> list[Task]:
-    """Enter in the outcome what is there already; return the tasks that are to be computed."""
+    """Add the items that exist to the outcome; return the tasks that are to be computed."""
     if cached is not None:
         wanted = {task.item: task.ingredients.fingerprint for task in tasks}
         outcome.kept = cached.unchanged(wanted, store)
@@ -182,7 +182,7 @@ def counting(workers: Workers, parts: Parts | None) -> Workers:
 
 
 def look_up(ingredients: Ingredients, store: Store, cached: CachedOutput | None) -> Receipt | None:
-    """Return the receipt of an item that the store has, or that the cached output gives back to it.
+    """Return the receipt of an item in the store, or restored to it from the cached output.
 
     None, too, for a fault that is marked to be tried again.
     """
@@ -203,7 +203,7 @@ def group_by_fingerprint(tasks: Sequence[Task]) -> dict[str, list[Task]]:
 
 
 def record_result(task: Task, done: Done, outcome: Outcome) -> None:
-    """Enter what became of a task in the outcome."""
+    """Add the result of a task to the outcome."""
     if done.receipt is None:
         outcome.failures[task.item] = done.failure
         return
@@ -212,7 +212,7 @@ def record_result(task: Task, done: Done, outcome: Outcome) -> None:
 
 
 def journal_entry(task: Task, done: Done, device: str) -> dict[str, Any]:
-    """Return the journal's line on an item that was made: what no receipt may hold."""
+    """Return the journal's line on an item: what must not be in a receipt."""
     assert done.receipt
     return {
         "fingerprint": done.receipt.fingerprint,
@@ -228,7 +228,7 @@ def journal_entry(task: Task, done: Done, device: str) -> dict[str, Any]:
 def compute(
     recipe: Recipe, tasks: Sequence[Task], store: Store, workers: Workers
 ) -> Iterator[tuple[Task, Done]]:
-    """Yield what became of each task, as it does."""
+    """Yield the result of each task as it completes."""
     if recipe.before and tasks:
         load(recipe.before)()
     if workers.in_process:
@@ -268,7 +268,7 @@ def make(tasks: Sequence[Task], recipe: Recipe, store: Store) -> list[Done]:
 
 
 def changed_before(task: Task, guard: ExitStack) -> Done | None:
-    """Begin to guard the files that a task reads; return a failure where one is not as it was."""
+    """Start checking the files that a task reads; return a failure where one has changed."""
     try:
         guard.enter_context(unchanged(task.reads))
     except (InputChangedError, OSError) as error:
@@ -277,7 +277,7 @@ def changed_before(task: Task, guard: ExitStack) -> Done | None:
 
 
 def changed_since(guard: ExitStack) -> Done | None:
-    """Check the files of a task again; return a failure where one was changed meanwhile."""
+    """Check the files of a task again; return a failure where one was changed during the call."""
     try:
         guard.close()
     except (InputChangedError, OSError) as error:
@@ -294,7 +294,7 @@ def arguments(task: Task, recipe: Recipe, store: Store, folders: ExitStack) -> d
 def run(
     recipe: Recipe, calls: Sequence[Mapping[str, Any]]
 ) -> Iterator[dict[str, Any] | Fault | Exception]:
-    """Yield the facts of each call, the input's fault, or the exception that means neither."""
+    """Yield the facts of each call, the input's fault, or any other exception."""
     results = stream(recipe, calls) if recipe.job else one_by_one(recipe, calls)
     kinds = tuple(load(name) for name in recipe.faults)
     for result in results:
@@ -318,7 +318,7 @@ def one_by_one(
 def stream(
     recipe: Recipe, calls: Sequence[Mapping[str, Any]]
 ) -> Iterator[dict[str, Any] | Exception]:
-    """Yield what a streaming function yields; what it raises concerns all calls still open."""
+    """Yield what a streaming function yields; an exception is the result of all open calls."""
     given = 0
     try:
         job = load(recipe.job)
@@ -333,7 +333,7 @@ def stream(
 def commit_result(
     task: Task, out: Path, made: dict[str, Any] | Fault | Exception, store: Store, seconds: float
 ) -> Done:
-    """Turn what a call gave into a committed receipt or a failure."""
+    """Turn the result of a call into a committed receipt or a failure."""
     if isinstance(made, Exception):
         return Done(None, seconds, failure(made))
     try:
@@ -350,7 +350,7 @@ def commit_result(
 
 
 def failure(error: Exception) -> str:
-    """Return why an item could not be computed: a sentence, or the trace of a bug."""
+    """Return why an item could not be computed: a sentence, or a traceback for a bug."""
     if isinstance(error, UserError):
         return str(error)
     trace = "".join(traceback.format_exception(error)[-3:])
@@ -369,7 +369,7 @@ def check(outcome: Outcome, step: str, max_failed: float) -> None:
         item, reason = next(iter(sorted(outcome.failures.items())))
         raise StepFailedError(
             f"{step}: {len(outcome.failures)} items could not be computed, {item} first: {reason}"
-            "\nAll others are kept; run `dvc repro` again once the cause is mended."
+            "\nAll others are kept; run `dvc repro` again once the cause is removed."
         )
     faults, total = outcome.faults, len(outcome.receipts)
     if len(faults) > max_failed * total:

@@ -1,17 +1,17 @@
-"""Shards: the groups of items that share a file, each item's by the digest of its name."""
+"""Shards: the groups of items that share a file. The digest of an item's name gives its shard."""
 
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
 
-SHARDS = 64
-"""How many there are: a power of two, 256 at most."""
-SHARD_NAMES = tuple(f"{number:02x}" for number in range(SHARDS))
+SHARD_COUNT = 64
+"""A power of two, 256 at most."""
+SHARD_NAMES = tuple(f"{number:02x}" for number in range(SHARD_COUNT))
 
 
 def shard_of(item: str) -> str:
     """Return the item's shard, two hex digits: the first bits of its name's sha256."""
-    return SHARD_NAMES[hashlib.sha256(item.encode()).digest()[0] * SHARDS // 256]
+    return SHARD_NAMES[hashlib.sha256(item.encode()).digest()[0] * SHARD_COUNT // 256]
 
 
 def by_shard(items: Iterable[str]) -> dict[str, list[str]]:

@@ -1,16 +1,16 @@
-"""The store: what has been made, by content, with a receipt for each item.
+"""The item store: content-addressed objects, and a receipt for each item.
 
     objects/ab/abcd...        the bytes whose sha256 is abcd..., read-only
     receipts/STEP/ab/abcd...  the receipt of the item with that fingerprint
-    scratch/FINGERPRINT/      what a resumable item has so far
+    scratch/FINGERPRINT/      partial results of a resumable item
     retry/FINGERPRINT         marks a recorded fault that is to be tried again
-    renew/STEP                digest of the code with which a step is to be computed anew
-    tmp/                      working folders of items in the making
-    journal/STEP.jsonl        when, where, how long; never an input of anything
+    renew/STEP                digest of the code with which a step is to be recomputed
+    tmp/                      working folders of items being computed
+    journal/STEP.jsonl        when, where, how long; never an input
     lock                      held by the run in progress
 
 An object is renamed into place before the receipt that names it is: a receipt is the commit point,
-and whatever has none does not count.
+and an item without one does not count.
 """
 
 import contextlib
@@ -46,7 +46,7 @@ class Store:
         return self.root / "receipts" / step / fingerprint[:2] / f"{fingerprint}.json"
 
     def find(self, step: str, fingerprint: str) -> Receipt | None:
-        """Return the receipt if it is there, sound, and all its objects have their size."""
+        """Return the receipt if it is there and valid, and all its objects have their size."""
         try:
             content = self.receipt_path(step, fingerprint).read_bytes()
             receipt = Receipt.from_dict(json.loads(content))
@@ -63,7 +63,7 @@ class Store:
             return False
 
     def put_file(self, path: Path, name: str) -> OutputFile:
-        """Move the file at `path` into the store; `name` is what the item calls it."""
+        """Move the file at `path` into the store; `name` is its name within the item."""
         os.chmod(path, 0o444)
         sync(path)
         sha256, size = file_digest(path), path.stat().st_size
@@ -83,7 +83,7 @@ class Store:
         return output
 
     def link(self, path: Path, output: OutputFile) -> None:
-        """Take in, as a second name of the same bytes, a file already known to be `output`."""
+        """Hard-link a file that is already known to be `output` into the store."""
         target = self.object(output.sha256)
         target.unlink(missing_ok=True)
         link_or_copy(path, target)
@@ -95,7 +95,7 @@ class Store:
         return tuple(self.put_file(path, path.relative_to(folder).as_posix()) for path in files)
 
     def commit(self, receipt: Receipt) -> None:
-        """Write the receipt: from now on the item counts as made."""
+        """Write the receipt: from then on the item counts as made."""
         path = self.receipt_path(receipt.ingredients.step, receipt.fingerprint)
         write_atomic(path, canonical(receipt.to_dict()))
         self.retry_mark(receipt.fingerprint).unlink(missing_ok=True)
@@ -120,7 +120,7 @@ class Store:
         self.receipt_path(receipt.ingredients.step, receipt.fingerprint).unlink(missing_ok=True)
 
     def receipts(self, step: str = "*") -> Iterator[Receipt]:
-        """Yield every sound receipt of a step, or of all, in the order of their files."""
+        """Yield every valid receipt of a step, or of all steps, in the order of their files."""
         for path in sorted((self.root / "receipts").glob(f"{step}/*/*.json")):
             with contextlib.suppress(ReceiptError, ValueError):
                 yield Receipt.from_dict(json.loads(path.read_bytes()))
@@ -137,7 +137,7 @@ class Store:
             shutil.rmtree(folder, ignore_errors=True)
 
     def scratch(self, fingerprint: str) -> Path:
-        """Return the folder in which a resumable item keeps what it has so far."""
+        """Return the folder for the partial results of a resumable item."""
         folder = self.root / "scratch" / fingerprint
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -167,9 +167,9 @@ class Store:
 
     @contextmanager
     def locked(self, purpose: str) -> Iterator[None]:
-        """Hold the store for one run; raise StoreBusyError naming the run that has it.
+        """Hold the store for one run; raise StoreBusyError naming the run that holds it.
 
-        What a killed run left in tmp/ is cleared first: no other run can be using it.
+        What a killed run left in tmp/ is removed first: no other run can be using it.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The syntax tree of a source text without what has no part in what the code computes.
+"""The syntax tree of a source text, without the parts that cannot affect what the code computes.
 
 These parts of a file do not count, so that an edit of them changes no digest:
 
@@ -12,7 +12,7 @@ These parts of a file do not count, so that an edit of them changes no digest:
   code of a fault counts;
 - imports for annotations, texts and `ABOUT` alone, and blocks under `if TYPE_CHECKING`; the order
   of neighbouring imports; where a module of the same package lies, but not which module it is;
-- `ABOUT` and `__all__` of a module: what describes it and has no part in what it computes.
+- `ABOUT` and `__all__` of a module: what describes it without affecting what it computes.
 
 All else counts: every value, name, operator, default and statement, and their order.
 """
@@ -29,14 +29,14 @@ from typing import Any
 BLOCKS = ("body", "orelse", "finalbody")
 DESCRIPTIVE = {"ABOUT", "__all__"}
 FIELD_FORMS = {"ClassVar", "InitVar", "KW_ONLY"}
-UNWRITTEN = {"ctx", "type_comment", "type_ignores"}
+OMITTED_FIELDS = {"ctx", "type_comment", "type_ignores"}
 """Fields of a syntax tree that follow from the rest or have no effect."""
 EXCEPTION = re.compile(r"_*([A-Z]\w*)?(Error|Exception|Fault|Warning)")
 LOGGERS = {"log", "logger", "logging"}
 LEVELS = {"critical", "debug", "error", "exception", "info", "log", "warn", "warning"}
 TERMINAL = {"sys.stderr", "sys.stdout"}
-ACTS = (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)
-"""Expressions that do something beside giving a value, even in a text."""
+SIDE_EFFECTS = (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)
+"""Expressions with an effect beside their value, also within a text."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class Import:
     """One name that an import statement binds."""
 
     text: str
-    """The statement as it counts: without a place in the package."""
+    """The statement as it counts: without the name of a module of the package."""
     bound: str
-    """The name by which the code knows it."""
+    """The name that the statement binds."""
     link: Link | None
     """None for what comes from outside the package."""
 
@@ -66,10 +66,10 @@ def essence(source: str, package: str) -> tuple[ast.AST, tuple[Link, ...]]:
 
     The links are in the order in which the text names the modules: strings first, then imports.
     """
-    plain = _Plain(package)
-    tree = plain.visit(ast.parse(source))
-    imports = list(_arrange_imports(plain, package))
-    return tree, (*plain.links, *(each.link for each in imports if each.link))
+    stripper = _Stripper(package)
+    tree = stripper.visit(ast.parse(source))
+    imports = list(_arrange_imports(stripper, package))
+    return tree, (*stripper.links, *(each.link for each in imports if each.link))
 
 
 def dump(node: object) -> str:
@@ -90,7 +90,7 @@ def dump(node: object) -> str:
 
 @cache
 def _written(fields: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(sorted(set(fields) - UNWRITTEN))
+    return tuple(sorted(set(fields) - OMITTED_FIELDS))
 
 
 class Text(ast.expr):
@@ -121,14 +121,14 @@ class Imports(ast.stmt):
         self.texts = texts
 
 
-class _Plain(ast.NodeTransformer):
-    """Takes out all that does not count, except in imports."""
+class _Stripper(ast.NodeTransformer):
+    """Removes all that does not count, except in imports."""
 
     def __init__(self, package: str) -> None:
         self.used: Counter[str] = Counter()
         """How often each name stands in what is left."""
         self.removed: set[str] = set()
-        """Names in what was taken out."""
+        """Names in what was removed."""
         self.links: list[Link] = []
         """Modules named in strings."""
         self.blocks: list[tuple[ast.AST, str]] = []
@@ -136,7 +136,7 @@ class _Plain(ast.NodeTransformer):
         self._own = re.compile(rf"{re.escape(package)}(\.\w+)+")
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
-        """Take out statements of no effect before anything in them is looked at."""
+        """Remove statements without effect before visiting what is in them."""
         for name in BLOCKS if "body" in node._fields else ():
             if isinstance(block := getattr(node, name, None), list):
                 setattr(node, name, list(_effective(block)))
@@ -154,14 +154,14 @@ class _Plain(ast.NodeTransformer):
         return node
 
     def visit_Module(self, node: ast.Module) -> ast.AST:
-        """Take out what describes the module."""
+        """Remove what describes the module."""
         described = [each for each in node.body if _describes(each)]
         self.removed.update(name for each in described for name in _names(each))
         node.body = [each for each in node.body if each not in described]
         return self.generic_visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        """Take out the annotation of the result."""
+        """Remove the annotation of the result."""
         self._note(node.returns)
         node.returns = None
         return self.generic_visit(node)
@@ -169,7 +169,7 @@ class _Plain(ast.NodeTransformer):
     visit_AsyncFunctionDef = visit_FunctionDef  # type: ignore[assignment]
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
-        """Take out the annotation of an argument."""
+        """Remove the annotation of an argument."""
         self._note(node.annotation)
         node.annotation = None
         return node
@@ -180,7 +180,7 @@ class _Plain(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        """Take out the annotation of a variable."""
+        """Remove the annotation of a variable."""
         if node.value is None:
             return self.generic_visit(self._field(node))
         self._note(node.annotation)
@@ -202,25 +202,25 @@ class _Plain(ast.NodeTransformer):
         return found
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        """Take out the place of a module that a string names."""
+        """Replace a string that names a module of the package."""
         if not (isinstance(node.value, str) and self._own.fullmatch(node.value)):
             return node
         self.links.append(Link(node.value, ""))
         return ModuleName()
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
-        """Take out the texts of an exception, however it is made."""
+        """Remove the texts of an exception, however it is made."""
         self.generic_visit(node)
         return self._texts(exception=True).generic_visit(node)
 
     def visit_Assert(self, node: ast.Assert) -> ast.AST:
-        """Take out the text of an assertion."""
+        """Remove the text of an assertion."""
         self.generic_visit(node)
         node.msg = node.msg and self._texts(exception=False).visit(node.msg)
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """Take out the texts in an exception that is made, or in a message that is shown."""
+        """Remove the texts in an exception that is made, or in a message that is shown."""
         self.generic_visit(node)
         exception = EXCEPTION.fullmatch(_last_name(node.func)) is not None
         if exception or _is_message(node):
@@ -234,24 +234,24 @@ class _Plain(ast.NodeTransformer):
         return _Texts(exception, self._forget)
 
     def _forget(self, node: ast.AST) -> None:
-        """Note that a visited expression is taken out."""
+        """Note that a visited expression is removed."""
         names = _names(node)
         self.used.subtract(names)
         self.removed.update(names)
 
 
 class _Texts(ast.NodeTransformer):
-    """Puts `Text` in the place of texts; what they are compared with or looked up by stays."""
+    """Replaces texts by `Text`, except where they are compared or used as a key."""
 
     def __init__(self, exception: bool, forget: Callable[[ast.AST], None]) -> None:
         self.exception = exception
         """Whether a string without a space is a value, and a call may hold texts."""
         self.forget = forget
-        """Is told what is taken out."""
+        """Called with each expression that is removed."""
 
     def visit(self, node: ast.AST) -> Any:
         """Return `Text` for a text, else the node with the texts in it replaced."""
-        if _is_text(node, words=not self.exception) and not _acts(node):
+        if _is_text(node, words=not self.exception) and not _has_effect(node):
             self.forget(node)
             return Text()
         whole = isinstance(node, ast.Compare | ast.Subscript | ast.Lambda)
@@ -276,8 +276,8 @@ def _is_text(node: ast.AST, *, words: bool) -> bool:
     return False
 
 
-def _acts(node: ast.AST) -> bool:
-    return any(isinstance(part, ACTS) for part in ast.walk(node))
+def _has_effect(node: ast.AST) -> bool:
+    return any(isinstance(part, SIDE_EFFECTS) for part in ast.walk(node))
 
 
 def _is_message(call: ast.Call) -> bool:
@@ -303,11 +303,11 @@ def _effective(block: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
     for node in block:
         if isinstance(node, ast.If) and _last_name(node.test) == "TYPE_CHECKING":
             yield from _effective(node.orelse)
-        elif not _is_idle(node):
+        elif not _does_nothing(node):
             yield node
 
 
-def _is_idle(node: ast.AST) -> bool:
+def _does_nothing(node: ast.AST) -> bool:
     """Say whether a statement does nothing: `pass`, or a string that stands alone."""
     match node:
         case ast.Pass() | ast.Expr(value=ast.Constant(value=str())):
@@ -329,13 +329,13 @@ def _names(tree: ast.AST) -> list[str]:
     return [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
 
 
-def _arrange_imports(plain: _Plain, package: str) -> Iterator[Import]:
+def _arrange_imports(stripper: _Stripper, package: str) -> Iterator[Import]:
     """Put `Imports` in the place of neighbouring imports in all blocks; yield what they hold.
 
-    What only serves parts that were taken out is left out, and an empty body gets its `pass`.
+    What only serves parts that were removed is left out, and an empty body gets its `pass`.
     """
-    unused = {name for name in plain.removed if plain.used[name] == 0}
-    for node, name in plain.blocks:
+    unused = {name for name in stripper.removed if stripper.used[name] == 0}
+    for node, name in stripper.blocks:
         arranged: list[ast.stmt] = []
         for is_import, run in groupby(getattr(node, name), _is_import):
             if not is_import:

@@ -1,8 +1,8 @@
 """What an expert is: typed data about its input, its weights and its vector, and its network.
 
 An expert's file declares one `Expert` and imports torch only inside functions, so that listing,
-planning and fetching weights cost no second. Its network is a `torch.nn.Module` that maps one
-float32 batch of preprocessed samples to float32 (B, width):
+planning and fetching weights take less than a second. Its network is a `torch.nn.Module` that maps
+one float32 batch of preprocessed samples to float32 (B, width):
 
 - `Frames`: (B, C, H, W) in channels-last memory;
 - `Stacks`: (B, C, L, H, W) in channels-last memory;
@@ -48,7 +48,7 @@ class ExpertError(UserError):
 
 @dataclass(frozen=True)
 class Digest:
-    """A published digest of a file, checked for what it is."""
+    """A published digest of a file: which kind it is, and its value."""
 
     kind: Literal["sha256", "sha256_prefix", "git_blob"]
     """The whole sha256, its first hexadecimal digits, or git's sha1 of a blob."""
@@ -58,19 +58,19 @@ class Digest:
 
 @dataclass(frozen=True)
 class Source:
-    """One place from which a checkpoint can be had. Mirrors may hold other bytes."""
+    """One address of a checkpoint. The bytes at a mirror may differ."""
 
     url: str
     """Address of the file itself."""
     digest: Digest | None
-    """None where nobody publishes one: pinned on first use, refused when it changes."""
+    """None where none is published: then pinned on first use, and refused when it changes."""
     size: int | None
-    """Bytes, exact or reckoned as four per value: told before a download; None if unknown."""
+    """Bytes, exact or estimated as four per value: shown before a download; None if unknown."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Published weights that have to be fetched."""
+    """Published weights that have to be downloaded."""
 
     file: str
     """Name in the folder of weights."""
@@ -107,7 +107,7 @@ Weights = Checkpoint | Packaged
 
 @dataclass(frozen=True)
 class About:
-    """What describes an expert and has no part in its arithmetic.
+    """What describes an expert without affecting its arithmetic.
 
     An expert's file declares it under the name `ABOUT`, which the digest of its code leaves out: a
     summary, a licence or an address can be corrected without making a row stale. Weights are in the
@@ -117,9 +117,9 @@ class About:
     summary: str
     """One sentence for lists and cards."""
     paper_width: int | None
-    """What the paper's section 4.2 claims; None where the paper does not have this expert."""
+    """The width in the paper's section 4.2; None where the paper does not have this expert."""
     weights: tuple[Weights, ...] = ()
-    """Where each file of weights comes from and what may be done with it."""
+    """The source and licence of each file of weights."""
 
 
 @dataclass(frozen=True)
@@ -127,9 +127,9 @@ class Expert:
     """A pre-trained network or descriptor (Psi in the paper) of one modality."""
 
     name: str
-    """As in params.yaml and in the store."""
+    """Name in params.yaml and in the store."""
     modality: Modality
-    """What it sees."""
+    """The modality of its input."""
     reads: Reads
     """The artefact it reads: frames of the video's clips, stored flow, or sound."""
     width: int
@@ -137,11 +137,11 @@ class Expert:
     sequence: bool
     """True: T x width per clip (one row per sample); False: the mean over the samples."""
     sampling: Sampling
-    """Which samples of a clip it sees."""
+    """Which samples of a clip are its input."""
     preprocess: Preprocess
-    """What is done to them first."""
+    """How samples are prepared."""
     weights: tuple[Weights, ...]
-    """Empty for a descriptor, which has nothing to learn."""
+    """Empty for a descriptor, which has no weights."""
     network: Callable[[], nn.Module]
     """Builds the network without weights, ending in the embedding."""
     load: Callable[[nn.Module, Mapping[str, Path]], None] | None
@@ -151,7 +151,7 @@ class Expert:
     tools: tuple[str, ...]
     """Distributions whose version may change the result."""
     about: About
-    """What describes it."""
+    """Its description."""
     settings: tuple[tuple[str, bool], ...] = ()
     """Switches of the network (name, on or off), recorded with the rest."""
 
@@ -167,7 +167,7 @@ class Expert:
 
     @property
     def paper_width(self) -> int | None:
-        """What the paper claims of its width; None where the paper does not have this expert."""
+        """Its width in the paper; None where the paper does not have this expert."""
         return self.about.paper_width
 
     def build(self, weights: Mapping[str, Path] | None = None) -> nn.Module:
@@ -185,15 +185,15 @@ class Expert:
         return tuple(sorted({*SHARED_CODE, *self.code}))
 
     def describe(self) -> dict[str, Any]:
-        """Return the declaration as plain JSON data, without the functions."""
+        """Return the declaration as JSON data, without the functions."""
         declared = {field.name for field in fields(self)} - {"network", "load", "about"}
         names = sorted(declared | {"summary", "paper_width"})
-        return {name: _plain(getattr(self, name)) for name in names}
+        return {name: _json_data(getattr(self, name)) for name in names}
 
 
-def _plain(value: Any) -> Any:
-    """Return tuples as lists and dataclasses as dictionaries with their `kind`, all the way."""
+def _json_data(value: Any) -> Any:
+    """Return tuples as lists and dataclasses as dictionaries with their `kind`, recursively."""
     if is_dataclass(value):
-        parts = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        parts = {field.name: _json_data(getattr(value, field.name)) for field in fields(value)}
         return {"kind": type(value).__name__, **parts}
-    return [_plain(part) for part in value] if isinstance(value, tuple) else value
+    return [_json_data(part) for part in value] if isinstance(value, tuple) else value

@@ -31,11 +31,11 @@ _NUMPY: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     type(np.dtype("float64")),
     type(np.dtype("int64")),
 ]
-"""What makes numbers and arrays, which some files hold beside tensors; none of it runs code."""
+"""Constructors of numbers and arrays, which some files hold beside tensors; none runs code."""
 
 
 class CheckpointError(UserError):
-    """A file of weights is no such file, holds code, or does not fit the network."""
+    """A file of weights is not a valid one, holds code, or does not fit the network."""
 
 
 def load_published(
@@ -54,7 +54,7 @@ def load_published(
 
 
 def read_state(path: Path, format: Format) -> State:
-    """Return name -> tensor, on the CPU; whatever a trainer wrapped around it is taken off.
+    """Return name -> tensor, on the CPU; without what the training program wrapped around it.
 
     That is a dictionary with `state_dict` among arch, epoch and scores, and the prefix `module.` of
     a network that was trained on several GPUs. Arrays become float32 tensors.
@@ -96,7 +96,7 @@ def _read(path: Path, format: Format) -> Any:
         if format == "safetensors":
             return load_file(path)
         with warnings.catch_warnings(), torch.serialization.safe_globals(_NUMPY):
-            # torch warns that the encoding is not used here, and uses it.
+            # torch warns that the encoding is ignored, but uses it.
             warnings.filterwarnings("ignore", "pickle_load_args only works")
             encoding = "latin1" if format == "torch_latin1" else "utf-8"
             return torch.load(path, map_location="cpu", weights_only=True, encoding=encoding)

@@ -111,4 +111,4 @@ EXPERT = Expert(
     tools=("numpy", "pillow", "timm", "torch"),
     about=ABOUT,
 )
-"""Weights of a web-scale collection: what is in it nobody has looked through, films included."""
+"""Weights of a web-scale collection: its content is unreviewed and may include films."""

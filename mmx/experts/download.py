@@ -1,4 +1,4 @@
-"""One file over HTTP: resumed where it broke off, never pieced together from two versions."""
+"""One file over HTTP: resumed after an interruption, never combined from two versions."""
 
 import http.client
 import os
@@ -17,17 +17,17 @@ CHUNK = 1 << 20
 TIMEOUT_S = 60.0
 """Seconds without a byte after which a connection counts as broken."""
 ATTEMPTS = 5
-"""Connections per address before it is given up."""
+"""Connections per address before it is abandoned."""
 
 Progress = Callable[[int, int | None], None]
-"""Called with the bytes that are there and the bytes that there will be, None if unknown."""
+"""Called with the bytes received and the total, None if unknown."""
 
 _BROKEN = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
 _TEMPORARY = {408, 416, 425, 429}
 
 
 class DownloadError(UserError):
-    """An address gave no file; what came of it is kept, to be continued."""
+    """A download failed; the part received is kept and can be continued."""
 
 
 def download(
@@ -35,10 +35,10 @@ def download(
 ) -> str:
     """Write the file at `url` to `path`; return the address that redirects led to.
 
-    What an earlier call left is continued if the server vouches that the file is the same (ETag or
-    Last-Modified), else fetched anew. Proxies are taken from the environment. A broken connection
-    is tried again after `pause_s` seconds, then twice as long, and so on. Raises DownloadError; a
-    full disk and the like propagate.
+    What an earlier call left is continued if the server confirms that the file is the same (ETag or
+    Last-Modified), else downloaded again. Proxies are taken from the environment. A broken
+    connection is tried again after `pause_s` seconds, then twice as long, and so on. Raises
+    DownloadError; a full disk and the like propagate.
     """
     for attempt in range(ATTEMPTS):
         if attempt:
@@ -58,7 +58,7 @@ def part_path(folder: Path, file: str, url: str) -> Path:
 
 
 def discard(path: Path) -> None:
-    """Remove an unfinished file and what is known of it."""
+    """Remove an unfinished file and its tag."""
     path.unlink(missing_ok=True)
     _tag_path(path).unlink(missing_ok=True)
 
@@ -75,7 +75,7 @@ def _is_final(error: Exception) -> bool:
 
 
 def _continue(url: str, path: Path, progress: Progress) -> str:
-    """Connect once, and append to `path` or write it anew."""
+    """Connect once, and append to `path` or write it from the start."""
     tag_path = _tag_path(path)
     done = path.stat().st_size if path.exists() and tag_path.exists() else 0
     request = urllib.request.Request(url, headers={"User-Agent": "mmx"})
@@ -93,7 +93,7 @@ def _continue(url: str, path: Path, progress: Progress) -> str:
         if response.status != http.HTTPStatus.PARTIAL_CONTENT:
             done = 0
         elif not response.headers["Content-Range"].startswith(f"bytes {done}-"):
-            raise http.client.HTTPException("the server sent another part than it was asked for")
+            raise http.client.HTTPException("the server sent another part than requested")
         _keep_tag(response, tag_path)
         _receive(response, path, done, progress)
         address: str = response.geturl()
@@ -101,7 +101,7 @@ def _continue(url: str, path: Path, progress: Progress) -> str:
 
 
 def _keep_tag(response: http.client.HTTPResponse, tag_path: Path) -> None:
-    """Write down what tells this version of the file from another, for the next connection."""
+    """Keep the tag of this version of the file for the next connection."""
     tag = response.headers["ETag"] or response.headers["Last-Modified"]
     if tag:
         tag_path.write_text(tag, encoding="latin1")
@@ -110,7 +110,7 @@ def _keep_tag(response: http.client.HTTPResponse, tag_path: Path) -> None:
 
 
 def _receive(response: http.client.HTTPResponse, path: Path, done: int, progress: Progress) -> None:
-    """Append the answer to the first `done` bytes of `path`, and make sure that it is whole."""
+    """Append the answer to the first `done` bytes of `path`, and check that it is complete."""
     length = response.headers["Content-Length"]
     total = done + int(length) if length else None
     with path.open("ab") as file:

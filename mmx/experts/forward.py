@@ -1,10 +1,10 @@
 """The forward pass: one fixed shape, one thread, one device, one precision.
 
-A network's kernels depend on the shape of the batch, so every pass has the one shape that the
-parameters give and the last batch is filled up with zeros. With the shape fixed, a row of the
+The kernels of a network depend on the shape of the batch, so every pass has the shape set by the
+parameters, and the last batch is filled up with zeros. With the shape fixed, a row of the
 result depends neither on its neighbours nor on its place among them (tested for every network).
 The number of threads is part of that shape: it is fixed at one. Descriptors see one sample at a
-time, because angles and logarithms come out otherwise at the end of an array than in its middle.
+time, because angles and logarithms differ in rounding between the end of an array and its middle.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ class Embedder:
 
     def __call__(self, samples: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
         """Embed 1 to `batch` samples of one shape; return (samples, width)."""
-        return self.run(self.bring(samples))[: len(samples)].numpy()
+        return self.run(self.to_device(samples))[: len(samples)].numpy()
 
     @torch.inference_mode()
-    def bring(self, samples: Sequence[npt.NDArray[Any]]) -> Tensor:
+    def to_device(self, samples: Sequence[npt.NDArray[Any]]) -> Tensor:
         """Return samples [L,] H, W, C as one full float32 batch (B, C, [L,] H, W) on the device.
 
-        Pictures travel as they were read and are normalised there; patches stay as they are.
+        Pictures are transferred as they were read and normalised there; patches are not changed.
         """
         filled = np.zeros((self.batch, *samples[0].shape), dtype=samples[0].dtype)
         np.stack(samples, out=filled[: len(samples)])
@@ -86,7 +86,7 @@ def frames_per_sample(expert: Expert) -> int:
 
 
 def in_channels_last(network: nn.Module) -> nn.Module:
-    """Lay out the kernels of a network as the pictures already are: channels innermost."""
+    """Put the kernels of a network into the memory format of the pictures: channels last."""
     ranks = {value.ndim for value in network.state_dict().values()}
     if 5 in ranks:
         return network.to(memory_format=torch.channels_last_3d)
@@ -101,7 +101,7 @@ def load_embedder(
     weights: tuple[tuple[str, Path], ...],
     device: str,
 ) -> Embedder:
-    """Return the one network that this process holds; the next setting replaces it."""
+    """Return the network, of which a process keeps one: another setting replaces it."""
     expert = get_expert(name)
     network = expert.build(dict(weights))
     return Embedder(expert, network, batch=batch, precision=precision, device=device)
@@ -109,7 +109,7 @@ def load_embedder(
 
 @contextmanager
 def reproducible() -> Iterator[None]:
-    """One thread, deterministic kernels and true float32, as long as the context lasts."""
+    """One thread, deterministic kernels and true float32, within the context."""
     threads, cudnn = torch.get_num_threads(), torch.backends.cudnn
     torch.set_num_threads(1)
     try:

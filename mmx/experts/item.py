@@ -20,8 +20,8 @@ Result = dict[str, Any] | Exception
 
 
 @dataclass(eq=False)
-class Open:
-    """A job under way."""
+class OpenJob:
+    """A job that is not finished."""
 
     job: EmbedJob
     pool: Pool
@@ -33,20 +33,20 @@ class Open:
 
 
 @dataclass
-class Line:
+class JobQueue:
     """Jobs in order, and the batch that is being filled across them."""
 
     embedder: Embedder
-    jobs: deque[Open] = field(default_factory=deque)
-    batch: list[tuple[Open, Sample]] = field(default_factory=list)
+    jobs: deque[OpenJob] = field(default_factory=deque)
+    batch: list[tuple[OpenJob, Sample]] = field(default_factory=list)
 
-    def enter(self, job: EmbedJob) -> Open:
-        """Put a job at the end of the line."""
+    def append(self, job: EmbedJob) -> OpenJob:
+        """Append a job to the queue."""
         clips = tuple(clip.index for clip in job.clips)
-        self.jobs.append(Open(job, Pool(self.embedder.expert, clips)))
+        self.jobs.append(OpenJob(job, Pool(self.embedder.expert, clips)))
         return self.jobs[-1]
 
-    def take(self, event: Read[Open, Sample] | Finished[Open]) -> None:
+    def take(self, event: Read[OpenJob, Sample] | Finished[OpenJob]) -> None:
         """Add a sample to the batch, which is embedded when full, or note a job's end."""
         if isinstance(event, Finished):
             event.work.ended, event.work.fault = True, event.fault
@@ -57,7 +57,7 @@ class Line:
             self.embed()
 
     def embed(self) -> None:
-        """Embed what the batch holds and hand the vectors to the jobs they belong to."""
+        """Embed the batch and add the vectors to the jobs they belong to."""
         if not self.batch:
             return
         vectors = self.embedder([sample.data for _, sample in self.batch])
@@ -67,40 +67,40 @@ class Line:
         self.batch.clear()
 
     def finished(self) -> Iterator[Result]:
-        """Take finished jobs from the head of the line, write their rows, yield their facts."""
+        """Remove finished jobs from the head of the queue, write their rows, yield their facts."""
         while self.jobs and self.jobs[0].ended and not self.jobs[0].waiting:
             done = self.jobs.popleft()
             yield done.fault or written(done)
 
 
 def embed_items(jobs: Iterable[EmbedJob]) -> Iterator[Result]:
-    """Embed `jobs`; yield each one's facts, or what ended it, in their order.
+    """Embed `jobs`; yield each one's facts, or the exception that ended it, in order.
 
     Rows are in a job's `out` before its facts are yielded. Neighbouring jobs with the same expert,
-    parameters, weights and device share batches; which ones do has no influence on any row.
+    parameters, weights and device share batches; this has no effect on any row.
     """
-    for setting, alike in groupby(jobs, key=EmbedJob.setting):
+    for setting, group in groupby(jobs, key=EmbedJob.setting):
         with reproducible():
-            yield from embed_alike(alike, load_embedder(*setting))
+            yield from embed_group(group, load_embedder(*setting))
 
 
-def embed_alike(jobs: Iterable[EmbedJob], embedder: Embedder) -> Iterator[Result]:
+def embed_group(jobs: Iterable[EmbedJob], embedder: Embedder) -> Iterator[Result]:
     """Embed jobs of one setting, reading ahead in other threads."""
-    line = Line(embedder)
+    queue = JobQueue(embedder)
     events = read_ahead(
-        (line.enter(job) for job in jobs),
+        (queue.append(job) for job in jobs),
         lambda work: read_samples(work.job, embedder.expert),
         threads=embedder.readers,
         capacity=2 * embedder.batch,
     )
     for event in events:
-        line.take(event)
-        yield from line.finished()
-    line.embed()
-    yield from line.finished()
+        queue.take(event)
+        yield from queue.finished()
+    queue.embed()
+    yield from queue.finished()
 
 
-def written(done: Open) -> dict[str, Any]:
+def written(done: OpenJob) -> dict[str, Any]:
     """Write the rows of a finished job; return its facts."""
     table = done.pool.table()
     write_rows(done.job.out, table)

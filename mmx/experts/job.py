@@ -12,7 +12,7 @@ from mmx.params import EmbedParams
 
 @dataclass(frozen=True, kw_only=True)
 class EmbedJob:
-    """What to embed, with what, and where the rows go."""
+    """What to embed, with which expert, and where to write the rows."""
 
     expert: str
     """Registered name."""
@@ -28,7 +28,7 @@ class EmbedJob:
     weights: Mapping[str, Path] = field(default_factory=dict)
     """File name -> path, of every file of weights that the expert declares."""
     rate: Literal["native"] | float = "native"
-    """Frames per second that an expert of frames sees: the video's own, or fewer of them."""
+    """Frames per second for an expert of frames: the video's own rate, or a lower one."""
     device: str = "cpu"
     """`cpu`, `cuda` or `cuda:N`."""
 

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 BOUND = 20.0
-"""What 8 bits reach to either side; with another `flow.bound` the unit is bound / 20 pixels."""
+"""Largest stored movement, either way; with another `flow.bound` the unit is bound / 20 pixels."""
 ZERO = 128.0
-"""What no movement is in 8 bits."""
+"""No movement, in 8 bits."""
 
 ABOUT = About(
     summary="Histograms of flow, of motion boundaries and of speed; nothing is learnt.",

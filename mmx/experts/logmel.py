@@ -1,6 +1,6 @@
 """The log-mel spectrogram on which VGGish was trained (Hershey et al. 2017), in numpy.
 
-Its definition is a list of choices of which common libraries make other ones: the window is
+Common libraries define it differently. Here the window is
 *periodic*, the spectrum is the *magnitude* and not the power, the triangles are straight in *mel*
 and not in Hertz and are not normalised, the constant bin lies below them all, and the logarithm is
 natural with an offset of 0.01.
@@ -27,7 +27,7 @@ OFFSET = 0.01
 FRAMES = 96
 """Spectrogram frames per patch: 0.96 s."""
 PATCH_SAMPLES = WINDOW + (FRAMES - 1) * HOP
-"""Sound samples that a patch needs: 15,600, of which the last 240 are the next patch's too."""
+"""Sound samples that a patch needs: 15,600, of which the last 240 also belong to the next patch."""
 PATCH_STEP = FRAMES * HOP
 """Sound samples from one patch to the next: 15,360."""
 

@@ -17,7 +17,7 @@ Part = TypeVar("Part")
 
 @dataclass(frozen=True)
 class Finished(Generic[Work]):
-    """A piece of work has been read to its end, or to the fault that ended it."""
+    """A piece of work was read to its end, or to the fault that ended it."""
 
     work: Work
     fault: Exception | None
@@ -33,7 +33,7 @@ class Read(Generic[Work, Part]):
 
 @dataclass(frozen=True)
 class _Ended:
-    """A thread has no more to do; `error` is what the list of work itself raised."""
+    """A thread has finished; `error` is an exception of the iterator of work itself."""
 
     error: BaseException | None = None
 
@@ -112,7 +112,7 @@ def _drain(queue: "Queue[Any]", threads: int) -> Iterator[Any]:
 
 
 def _join(queue: "Queue[Any]", workers: list[Thread]) -> None:
-    """Wait for the threads, throwing away what they still queue."""
+    """Wait for the threads, discarding what they still queue."""
     for worker in workers:
         while worker.is_alive():
             with suppress(Empty):

@@ -1,4 +1,4 @@
-"""Digests of files of weights, and the lock file in which those of first use are pinned."""
+"""Digests of files of weights, and the lock file that pins them on first use."""
 
 import fcntl
 import hashlib
@@ -21,12 +21,12 @@ LOCK_HEADER = (
 
 
 class WeightsError(UserError):
-    """Weights cannot be had; the message says which, from where, and what to do."""
+    """Weights are missing or refused; the message says which, and what to do."""
 
 
 @dataclass(frozen=True)
 class Hashes:
-    """All digests of one file that anybody publishes."""
+    """All kinds of digests of one file that are published."""
 
     size: int
     """Bytes."""
@@ -36,7 +36,7 @@ class Hashes:
     """sha1 of git's header and the bytes."""
 
     def match(self, digest: Digest) -> bool:
-        """True if `digest` is this file's, for what it is."""
+        """Say whether `digest`, of whatever kind, is that of this file."""
         if digest.kind == "sha256_prefix":
             return self.sha256.startswith(digest.value)
         return {"sha256": self.sha256, "git_blob": self.git_blob}[digest.kind] == digest.value
@@ -44,16 +44,16 @@ class Hashes:
 
 @dataclass(frozen=True)
 class Pin:
-    """What a file was when it was first used."""
+    """The digest and source of a file when it was first used."""
 
     sha256: str
     """Of the whole file."""
     size: int
     """Bytes."""
     source: str
-    """The address that published it, as far as that is known."""
+    """The address that published it; empty if unknown."""
     accepted: bool = False
-    """True: a person accepted this file in place of the published one."""
+    """True: the user accepted this file in place of the published one."""
 
 
 def hash_file(path: Path) -> Hashes:
@@ -90,7 +90,7 @@ def write_pins(lock: Path, pins: dict[str, Pin]) -> None:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def locked_folder(folder: Path) -> Iterator[None]:
     """Hold a lock on a folder against other processes that write there."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -14,7 +14,7 @@ Vector = npt.NDArray[np.float32]
 
 
 class Pool:
-    """The rows of one job while they grow."""
+    """The rows of one job while samples are added."""
 
     def __init__(self, expert: Expert, clips: tuple[int, ...]) -> None:
         self.clips = np.array(clips, dtype=np.int32)
@@ -42,7 +42,7 @@ class Pool:
 
 
 class Means:
-    """Running sums, of which the mean over the samples is left."""
+    """Running sums, for the mean over the samples."""
 
     def __init__(self, width: int) -> None:
         self.width = width

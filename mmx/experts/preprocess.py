@@ -1,7 +1,7 @@
-"""What happens to a picture or a patch of sound before a network sees it, as data.
+"""Preprocessing of pictures and patches of sound, as data.
 
 Resizing and cropping happen per picture on the CPU; range, mean and standard deviation are applied
-to the whole batch on the device, so that pictures travel as they are decoded.
+to the whole batch on the device, so that pictures are transferred as decoded.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Resize:
     """`pillow`: 8 bits, bilinear over the whole footprint; `pillow_bicubic`: the same, bicubic;
     `torch`: float32, bilinear between the four nearest pixels, without antialiasing; `area`:
     float32, the mean of the footprint; `decoder`: 8 bits, bilinear over the whole footprint, while
-    the video's colours are converted, which saves making the large picture. Pillow and the decoder
-    know pictures of 3 channels only."""
+    the video's colours are converted, so that the large picture is never made. Pillow and the
+    decoder take only pictures with 3 channels."""
 
     def __post_init__(self) -> None:
         """Refuse a size that is not known before the first picture where it has to be."""

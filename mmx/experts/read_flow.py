@@ -17,7 +17,7 @@ from mmx.flow.store import read_flow, read_flow_index
 from mmx.media.clip import Clip
 
 ZERO_FLOW = 128
-"""What the stored 8 bits of no movement are."""
+"""No movement, in the stored 8 bits."""
 
 
 def read_samples(job: EmbedJob, expert: Expert) -> Iterator[Sample]:

@@ -1,4 +1,4 @@
-"""From a trailer's wav to the samples of an expert that hears.
+"""From a trailer's wav to the samples of an expert of sound.
 
 Sound is held as 16-bit numbers only, mapped from the file.
 """

@@ -1,4 +1,4 @@
-"""The registered experts: one line each. Naming them imports nothing."""
+"""The registered experts: one line each. Listing them imports none of them."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -63,7 +63,7 @@ def get_expert(name: str) -> Expert:
 
 
 def check_entries(entries: Mapping[str, ExpertEntry]) -> None:
-    """Raise ParamsError where `embed.experts` says something else than the experts declare."""
+    """Raise ParamsError where `embed.experts` contradicts the declarations."""
     for name, entry in entries.items():
         key = f"params.yaml: embed.experts.{name}"
         if name not in MODULES:

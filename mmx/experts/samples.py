@@ -1,4 +1,4 @@
-"""What a network embeds at once, and how pictures of a stream become such samples.
+"""Samples, which a network embeds one at a time, and how they are made of a stream of pictures.
 
 Pictures are held only while a later stack still needs them: memory does not grow with the length of
 a clip.
@@ -60,14 +60,14 @@ def assemble(
             while wanted[-1] not in held:
                 following = next(stream, None)
                 if following is None:
-                    raise IndexError(f"picture {wanted[-1]} is wanted and missing")
+                    raise IndexError(f"picture {wanted[-1]} is needed and missing")
                 held[following[0]] = following[1]
             data = np.stack([held[index] for index in wanted]) if stacked else held[wanted[0]]
             yield Sample(row, data, each.padded)
 
 
 def chosen_sampling(sampling: Sampling, params: EmbedParams) -> Sampling:
-    """Return `sampling` with what it leaves to the parameters filled in."""
+    """Return `sampling` with open values taken from the parameters."""
     if isinstance(sampling, Frames) and sampling.per_clip is None:
         return replace(sampling, per_clip=params.frames_per_clip)
     return sampling

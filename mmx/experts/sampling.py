@@ -19,7 +19,7 @@ class Frames:
     """Single frames (or flow images) of a clip."""
 
     per_clip: int | None = None
-    """How many, spread evenly; 0 takes every one; None leaves it to `embed.frames_per_clip`."""
+    """How many, evenly spaced; 0 takes every one; None leaves it to `embed.frames_per_clip`."""
 
     @property
     def length(self) -> int:

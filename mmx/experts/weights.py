@@ -1,7 +1,7 @@
-"""The one door through which weights come: found, fetched, checked, pinned.
+"""Files of weights: found, fetched, checked, pinned.
 
-A digest is checked for what its publisher says it is: a whole sha256, the first digits of one, or
-git's name of a blob. On first use the whole sha256 is pinned in a lock file, which is to be
+A digest is checked by the kind that its publisher gives: a whole sha256, the first digits of one,
+or git's name of a blob. On first use the whole sha256 is pinned in a lock file, which is to be
 committed, and from then on any other file is refused.
 """
 
@@ -21,8 +21,8 @@ from mmx.experts.pins import (
     Hashes,
     Pin,
     WeightsError,
-    alone_in,
     hash_file,
+    locked_folder,
     read_pins,
     write_pins,
 )
@@ -30,13 +30,13 @@ from mmx.experts.pins import (
 ENVIRONMENT = "MMX_WEIGHTS"
 """Environment variable that names the folder of weights."""
 _BEGINNINGS = {"torch": (b"PK\x03\x04", b"\x80\x02"), "torch_latin1": (b"PK\x03\x04", b"\x80\x02")}
-"""How a file of a format begins; a page that says "not found" does not."""
+"""First bytes of the formats; a web page that says "not found" begins otherwise."""
 
 log = logging.getLogger(__name__)
 
 
 class MissingWeights(WeightsError):
-    """Files are not there; the message has address, size and place of each."""
+    """Files are missing; the message has the address, size and path of each."""
 
 
 class RefusedWeights(WeightsError):
@@ -45,7 +45,7 @@ class RefusedWeights(WeightsError):
 
 @dataclass(frozen=True)
 class Place:
-    """Where weights lie and where their digests are pinned."""
+    """The folder of weights and the file that pins their digests."""
 
     folder: Path
     """Holds the files; may be read-only, and shared by projects."""
@@ -54,19 +54,19 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Status:
-    """One file of weights as it is found."""
+class WeightsFile:
+    """One file of weights: its state, digests and source."""
 
     weights: Weights
-    """What was asked for."""
+    """The declaration."""
     path: Path
-    """Where it is, or belongs."""
+    """Where it is, or should be."""
     state: Literal["present", "ready", "missing", "refused"]
-    """`present`: there, and not looked into; `ready`: there and checked."""
+    """`present`: there, not checked; `ready`: there and checked."""
     hashes: Hashes | None = None
-    """Of the file, where it was looked into."""
+    """Digests of the file, where it was read."""
     source: str = ""
-    """The address or package that published these bytes; empty where a person accepted others."""
+    """The address or package that published these bytes; empty where the user accepted others."""
     reason: str = ""
     """Why it is refused."""
 
@@ -81,29 +81,29 @@ def weights_folder(given: Path | None = None) -> Path:
     return Path(cache) / "mmx" / "weights"
 
 
-def list_weights(wanted: Iterable[Weights], place: Place) -> list[Status]:
-    """Say which files are there, without looking into them."""
+def list_weights(wanted: Iterable[Weights], place: Place) -> list[WeightsFile]:
+    """Say which files are there, without reading them."""
     return [_find(weights, place.folder) for weights in wanted]
 
 
-def verify(wanted: Iterable[Weights], place: Place) -> list[Status]:
+def verify(wanted: Iterable[Weights], place: Place) -> list[WeightsFile]:
     """Hash every file and compare it with what is published and pinned; write nothing."""
     pins = read_pins(place.lock)
     return [_examine(status, pins) for status in list_weights(wanted, place)]
 
 
 def require_present(wanted: Iterable[Weights], place: Place) -> None:
-    """Raise MissingWeights for all files that are not there; none is looked into."""
+    """Raise MissingWeights for all files that are missing; none is read."""
     _refuse_missing(list_weights(wanted, place))
 
 
-def _refuse_missing(found: Iterable[Status]) -> None:
+def _refuse_missing(found: Iterable[WeightsFile]) -> None:
     missing = [status for status in found if status.state == "missing"]
     if missing:
         raise MissingWeights(_how_to_get(missing))
 
 
-def require(wanted: Iterable[Weights], place: Place) -> list[Status]:
+def require(wanted: Iterable[Weights], place: Place) -> list[WeightsFile]:
     """Return every file checked and pinned, or raise for all that are missing or refused.
 
     Raises MissingWeights or RefusedWeights before anything is computed.
@@ -126,15 +126,15 @@ def fetch(
     local: Path | None = None,
     progress: Progress = lambda done, total: None,
     pause_s: float = 1.0,
-) -> Status:
-    """Bring one file to its folder, checked and pinned; a file that is there and right stays.
+) -> WeightsFile:
+    """Bring one file to its folder, checked and pinned; a file that is there and correct stays.
 
     It is copied from the folder `local`, or else downloaded from the first of its sources that
     gives it, resumed and renamed when whole. Raises RefusedWeights for a wrong file, MissingWeights
     when no source gives it.
     """
     place.folder.mkdir(parents=True, exist_ok=True)
-    with alone_in(place.folder):
+    with locked_folder(place.folder):
         [found] = verify([checkpoint], place)
         if found.state == "refused":
             raise RefusedWeights(f"{found.reason} Delete it to fetch it again.")
@@ -145,8 +145,8 @@ def fetch(
     return require([checkpoint], place)[0]
 
 
-def accept(checkpoint: Checkpoint, place: Place) -> Status:
-    """Pin the file that is there although it is not the published one, and mark it as accepted.
+def accept(checkpoint: Checkpoint, place: Place) -> WeightsFile:
+    """Pin the present file in place of the published one, and mark it as accepted.
 
     For weights that were trained further or converted, and for tests. Raises MissingWeights.
     """
@@ -154,32 +154,32 @@ def accept(checkpoint: Checkpoint, place: Place) -> Status:
     if found.state == "missing":
         raise MissingWeights(_how_to_get([found]))
     hashes = hash_file(found.path)
-    with alone_in(place.lock.parent):
+    with locked_folder(place.lock.parent):
         pins = read_pins(place.lock)
         pins[checkpoint.file] = Pin(hashes.sha256, hashes.size, source="", accepted=True)
         write_pins(place.lock, pins)
     return verify([checkpoint], place)[0]
 
 
-def _find(weights: Weights, folder: Path) -> Status:
+def _find(weights: Weights, folder: Path) -> WeightsFile:
     """Look for a file under its own name, then under the names of its addresses."""
     if isinstance(weights, Packaged):
         return _find_packaged(weights)
     names = [weights.file, *(PurePosixPath(urlsplit(s.url).path).name for s in weights.sources)]
     for name in names:
         if (folder / name).is_file():
-            return Status(weights, folder / name, "present")
-    return Status(weights, folder / weights.file, "missing")
+            return WeightsFile(weights, folder / name, "present")
+    return WeightsFile(weights, folder / weights.file, "missing")
 
 
-def _find_packaged(weights: Packaged) -> Status:
+def _find_packaged(weights: Packaged) -> WeightsFile:
     spec = find_spec(weights.package)
     folders = spec.submodule_search_locations if spec else None
     path = Path(folders[0] if folders else weights.package) / weights.path
-    return Status(weights, path, "present" if path.is_file() else "missing")
+    return WeightsFile(weights, path, "present" if path.is_file() else "missing")
 
 
-def _examine(status: Status, pins: dict[str, Pin]) -> Status:
+def _examine(status: WeightsFile, pins: dict[str, Pin]) -> WeightsFile:
     """Return a present file as ready or refused."""
     if status.state == "missing":
         return status
@@ -190,12 +190,14 @@ def _examine(status: Status, pins: dict[str, Pin]) -> Status:
     else:
         source = "" if pin and pin.accepted else _published_by(weights, hashes)
         reason = _refusal(status.path.name, hashes, [s.digest for s in weights.sources], pin)
-        reason = reason or _not_its_format(weights, status.path)
-    return Status(weights, status.path, "refused" if reason else "ready", hashes, source, reason)
+        reason = reason or _format_fault(weights, status.path)
+    return WeightsFile(
+        weights, status.path, "refused" if reason else "ready", hashes, source, reason
+    )
 
 
 def _refusal(name: str, hashes: Hashes, expected: Sequence[Digest | None], pin: Pin | None) -> str:
-    """Return why a file is refused, or nothing. An address without a digest allows any file."""
+    """Return why a file is refused; empty if it is not. Without a digest, any file is allowed."""
     accepted = pin is not None and pin.accepted
     if not accepted and not any(d is None or hashes.match(d) for d in expected):
         said = " or ".join(f"{digest.kind} {digest.value}" for digest in expected if digest)
@@ -208,17 +210,19 @@ def _refusal(name: str, hashes: Hashes, expected: Sequence[Digest | None], pin: 
     return ""
 
 
-def _not_its_format(checkpoint: Checkpoint, path: Path) -> str:
+def _format_fault(checkpoint: Checkpoint, path: Path) -> str:
     beginnings = _BEGINNINGS.get(checkpoint.format)
     with path.open("rb") as file:
         start = file.read(4)
     if beginnings is None or start.startswith(beginnings):
         return ""
-    return f"{checkpoint.file} is no file of format {checkpoint.format}: it begins with {start!r}."
+    return (
+        f"{checkpoint.file} is not a file of format {checkpoint.format}: it begins with {start!r}."
+    )
 
 
 def _copy(checkpoint: Checkpoint, place: Place, local: Path) -> None:
-    """Take the file from another folder; what is wrong with it is said before it is renamed."""
+    """Copy the file from another folder; it is checked before it is renamed."""
     source = _find(checkpoint, local)
     if source.state == "missing":
         raise MissingWeights(_how_to_get([source]))
@@ -228,7 +232,7 @@ def _copy(checkpoint: Checkpoint, place: Place, local: Path) -> None:
 
 
 def _download(checkpoint: Checkpoint, place: Place, progress: Progress, pause_s: float) -> None:
-    """Try the sources in their order; a file that is wrong ends it, an address that fails not."""
+    """Try the sources in order; a failed address is skipped, a wrong file is an error."""
     failures: list[str] = []
     for source in checkpoint.sources:
         part = part_path(place.folder, checkpoint.file, source.url)
@@ -244,17 +248,17 @@ def _download(checkpoint: Checkpoint, place: Place, progress: Progress, pause_s:
             log.warning("%s came over plain http, and no digest is published", checkpoint.file)
         _accept(checkpoint, place, part, [source.digest])
         return
-    missing = Status(checkpoint, place.folder / checkpoint.file, "missing")
+    missing = WeightsFile(checkpoint, place.folder / checkpoint.file, "missing")
     raise MissingWeights("\n".join([*failures, _how_to_get([missing])]))
 
 
 def _accept(
     checkpoint: Checkpoint, place: Place, part: Path, expected: list[Digest | None]
 ) -> None:
-    """Give a finished file its name if it is the right one, else remove it and say why."""
+    """Rename a complete file if it is the right one, else remove it and raise."""
     pin = read_pins(place.lock).get(checkpoint.file)
     reason = _refusal(checkpoint.file, hash_file(part), expected, pin)
-    reason = reason or _not_its_format(checkpoint, part)
+    reason = reason or _format_fault(checkpoint, part)
     if reason:
         discard(part)
         raise RefusedWeights(reason)
@@ -263,8 +267,8 @@ def _accept(
 
 
 def _pin(checkpoint: Checkpoint, hashes: Hashes, lock: Path) -> None:
-    """Pin a checked file, unless it is; warn where nothing but the pin vouches for it."""
-    with alone_in(lock.parent):
+    """Pin a checked file, unless it is pinned; warn where no published digest confirms it."""
+    with locked_folder(lock.parent):
         pins = read_pins(lock)
         if checkpoint.file in pins:
             return
@@ -272,7 +276,7 @@ def _pin(checkpoint: Checkpoint, hashes: Hashes, lock: Path) -> None:
         write_pins(lock, pins)
     if not any(s.digest and hashes.match(s.digest) for s in checkpoint.sources):
         log.warning(
-            "nobody publishes a digest of %s: its sha256 %s is now pinned in %s, commit it",
+            "no digest of %s is published: its sha256 %s is now pinned in %s, commit it",
             checkpoint.file,
             hashes.sha256,
             lock.name,
@@ -280,7 +284,7 @@ def _pin(checkpoint: Checkpoint, hashes: Hashes, lock: Path) -> None:
 
 
 def _published_by(checkpoint: Checkpoint, hashes: Hashes) -> str:
-    """Return the address whose digest this is, else one that publishes none, else nothing."""
+    """Return the address whose digest this is, else one without a digest, else an empty text."""
     named = [s.url for s in checkpoint.sources if s.digest is not None and hashes.match(s.digest)]
     silent = [s.url for s in checkpoint.sources if s.digest is None]
     return next(iter([*named, *silent]), "")
@@ -291,7 +295,7 @@ def size_of(source: Source) -> str:
     return f"{source.size / 1e6:.1f} MB" if source.size else "size unknown"
 
 
-def _how_to_get(missing: list[Status]) -> str:
+def _how_to_get(missing: list[WeightsFile]) -> str:
     """Return for each missing file its addresses, its size and where to put it."""
     lines = [
         f"{len(missing)} file(s) of weights missing; `mmx weights fetch` gets them, or by hand:"

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from mmx.engine.canonical import canonical, canonical_floatless
-from mmx.engine.receipt import Receipt, adoption_data, plain
+from mmx.engine.receipt import Receipt, adoption_data, record_fields
 from mmx.features.schema import RECEIPTS_SCHEMA
 
 
@@ -28,12 +28,14 @@ def receipts_table(items: Iterable[tuple[str, Receipt]]) -> pa.Table:
         "inputs": [_names(each.inputs) for each in of],
         "parameters": _in_common(each.parameters for each in of),
         "code": [each.code for each in of],
-        "weights": _in_common(list(map(plain, each.weights)) for each in of),
+        "weights": _in_common(list(map(record_fields, each.weights)) for each in of),
         "tools": _in_common(each.tools for each in of),
-        "outputs": [_names(list(map(plain, receipt.outputs))) for receipt in made],
+        "outputs": [_names(list(map(record_fields, receipt.outputs))) for receipt in made],
         "output_digest": [receipt.output_digest for receipt in made],
         "facts": [_json(receipt.facts) for receipt in made],
-        "fault": [_json(plain(receipt.fault)) if receipt.fault else None for receipt in made],
+        "fault": [
+            _json(record_fields(receipt.fault)) if receipt.fault else None for receipt in made
+        ],
         "adopted": [_adopted(receipt) for receipt in made],
     }
     return pa.table(columns, RECEIPTS_SCHEMA)

@@ -285,7 +285,7 @@ def values(opened: Opened) -> Iterator[Finding]:
                 yield Finding(opened.name(path), "embedding", "finite numbers", "NaN or infinity")
 
 
-def sound_receipts(opened: Opened) -> Iterator[Finding]:
+def valid_receipts(opened: Opened) -> Iterator[Finding]:
     """Find receipts whose fingerprint or output digest is not that of their content."""
     for row in opened.receipts:
         try:
@@ -358,5 +358,5 @@ DEPTHS: tuple[tuple[Check, ...], ...] = (
     (required_files,),
     (listed_files, readable_files),
     (known_files, expert_tables, columns),
-    (order, references, counts, values, sound_receipts, labels, descriptions),
+    (order, references, counts, values, valid_receipts, labels, descriptions),
 )

@@ -1,8 +1,8 @@
-"""Dual TV-L1 optical flow of many pairs at once with PyTorch, on whatever device it runs.
+"""Dual TV-L1 optical flow of many pairs at once with PyTorch, on any device of PyTorch.
 
 The same algorithm, pyramid and order of roundings as `mmx.flow.tvl1`, on tensors (N, channels,
 rows, width) in float32. Each pair stops by its own changes: a pair that has stopped leaves the
-batch until the next warp, so that what it gets does not depend on its neighbours.
+batch until the next warp, so that its flow does not depend on its neighbours.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from mmx.flow.tensors import centred_gradient, length, median, resize, sample
 
 DEFAULTS = TVL1Params()
 _EPSILON = torch.finfo(torch.float32).eps
-"""A squared gradient that is not above it is none."""
+"""A squared gradient not above it counts as zero."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,8 @@ def _iterate(u: Tensor, p: Tensor, field: _Field, params: TVL1Params) -> None:
 def _exceed(changes: Tensor, stop: Stop) -> Tensor:
     """Whether the squared changes (N, rows, width) of each pair are above the stop.
 
-    OpenCV adds one pixel after the other to a float32; where that could decide, so does this.
+    OpenCV adds one pixel after the other to a float32; where that could change the result, so does
+    this.
     """
     sums = changes.sum((1, 2), dtype=torch.float64)
     exceed = sums > stop.above

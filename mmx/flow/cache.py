@@ -1,4 +1,4 @@
-"""Where compiled kernels are kept: from run to run, or where nothing can be written, for one."""
+"""Where compiled kernels are cached: between runs or, if no folder can be written, for one run."""
 
 import atexit
 import os
@@ -27,8 +27,8 @@ def cached_njit(function: Function) -> "Dispatcher[Function]":
 def cache_folder() -> Path:
     """Return the folder in which numba keeps the kernels of this package.
 
-    Where it finds none that it may write to, as with read-only code and no home, it gets a private
-    one until this process ends. Processes started from then on inherit that with the environment.
+    If no such folder can be written, as with read-only code and no home, a private one is made
+    until this process ends. Processes started afterwards inherit it with the environment.
     """
     try:
         return _folder_in_use()
@@ -46,11 +46,11 @@ def cache_folder() -> Path:
 
 
 def _folder_in_use() -> Path:
-    """Ask numba, which looks at where a function's file is; RuntimeError if there is no folder."""
+    """Return the folder that numba chooses by a function's file; RuntimeError if there is none."""
     folder = numba.njit(cache=True)(_any_function).stats.cache_path
     assert folder is not None
     return Path(folder)
 
 
 def _any_function() -> None:
-    """Stand for the kernels, whose files are beside this one."""
+    """Stand in for the kernels, whose files are beside this one."""

@@ -29,7 +29,7 @@ _SMALL = (16, 16)
 
 
 class FramePair(NamedTuple):
-    """Two frames between which flow is sought."""
+    """Two frames between which flow is computed."""
 
     pair: FlowPair
     prev: np.ndarray
@@ -53,7 +53,7 @@ def flow_item(
 
     On the CPU by the compiled solver, one pair after the other on one core; on another `device` by
     PyTorch, many at once. Return how many pairs there are, how many clips have none, and the size
-    of the stored images. Raise MediaFault for what is wrong with the video.
+    of the stored images. Raise MediaFault for a fault of the video.
     """
     size = short_side_size(*shown, params.short_side)
     header = stored_header(size, params)
@@ -73,7 +73,7 @@ def flow_item(
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep OpenCV from spreading small resizes over threads: every core has a worker."""
+    """Keep OpenCV from using threads for small resizes: every core has a worker."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -89,7 +89,7 @@ def short_side_size(width: int, height: int, short_side: int) -> tuple[int, int]
 
 
 def stored_header(size: tuple[int, int], params: FlowParams) -> FlowHeader:
-    """Return what the file says of images computed at `size` (width, height)."""
+    """Return the file's header for images computed at `size` (width, height)."""
     crop = CROP if params.keep == "crop224" else max(size)
     return FlowHeader(height=min(size[1], crop), width=min(size[0], crop), bound=params.bound)
 
@@ -120,7 +120,7 @@ def read_pairs(
 ) -> Iterator[FramePair]:
     """Yield the frames of every pair, resized to (width, height), in one pass over the video.
 
-    A frame is held until the pair that it begins is complete: never more than two.
+    A frame is kept until the pair that starts with it is complete: never more than two.
     """
     ends = {last: FlowPair(clip, first, last) for clip in pairs for first, last in pairs[clip]}
     starts = {pair.prev_index for pair in ends.values()}
@@ -139,7 +139,7 @@ Solved = Iterator[tuple[FlowPair, np.ndarray]]
 def solver(
     size: tuple[int, int], params: TVL1Params, device: str
 ) -> Callable[[Iterable[FramePair]], Solved]:
-    """Return what turns pairs of frames of (width, height) into flow, float32 (H, W, 2), there."""
+    """Return what turns pairs of frames of (width, height) into flow (H, W, 2), on `device`."""
     if device == "cpu":
         tvl1 = TVL1(size[1], size[0], params)
         return lambda frames: ((pair, tvl1.flow(prev, next_)) for pair, prev, next_ in frames)

@@ -1,6 +1,6 @@
 """The median filter, edges repeated, as a network of minima and maxima.
 
-It works on integers in the order of the numbers, since processors have more units for these.
+It works on integers that sort like the numbers, since processors have more units for integers.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
-"""Coarse to fine: the levels of two frames, and the flow handed from each level to the next finer.
+"""Coarse to fine: the levels of two frames, and the flow passed from each level to the next finer.
 
-It knows neither the solver nor the kind of array: both are given.
+It is independent of the solver and of the kind of array.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ SMALLEST = 16
 
 @dataclass(frozen=True)
 class Backend:
-    """What coarse_to_fine needs to know of a kind of array; its last two axes are the image's."""
+    """The operations of coarse_to_fine on a kind of array; its last two axes are the image's."""
 
     resize: Callable[[Array, tuple[int, int], float | None], Array]
     """Bilinear, to (rows, width); by the ratio of the sizes, or else by the step that is given."""

@@ -2,7 +2,7 @@
 
 Row i of u needs the old dual variables of rows i - 1 and i; row i - 1 of p follows as soon as row i
 of u is there. So one iteration passes once over memory, in place, and the next may follow close
-behind, in what the cache still holds: as soon as it is certain that there is a next one. It is when
+behind, in what the cache still holds: as soon as it is certain that there is a next one: when
 the squared changes of the rows so far exceed the bound below which iterations stop, since what the
 other rows add is not negative. `mmx.flow.tiles` says how the images are laid out.
 
@@ -52,7 +52,7 @@ from mmx.flow.tiles import (
 )
 
 CHASE = 16
-"""Most iterations that are under way at once: their rows should fit into the cache."""
+"""Most iterations in progress at once: their rows should fit into the cache."""
 Carry = tuple[Vectors, Vector, Vectors, Vectors]
 """What a step along a row leaves to the next: px of its tile, the row's squared changes, u of the
 tile above, new u."""
@@ -271,7 +271,8 @@ def _advance(case: Case, row: int) -> np.float32:
 def _exceeds(case: Case, stop: Stop, error: float) -> bool:
     """Whether the last iteration's squared changes, `error` in all, are above the stop.
 
-    OpenCV adds one pixel after the other to a float32; where that could decide, so does this.
+    OpenCV adds one pixel after the other to a float32; where that could change the result, so does
+    this.
     """
     if not stop.below < error <= stop.above:
         return error > stop.above

@@ -20,7 +20,7 @@ from mmx.flow.simd import (
 _LOW, _HIGH = np.float32(0.5 - 2.0**-14), np.float32(0.5 + 2.0**-14)
 """The true correction to a root lies between that with the one and that with the other."""
 _TINY = np.float32(2.0**-100)
-"""A square length that is as good as zero, whose root is exact."""
+"""A square length treated as zero, whose root is exact."""
 
 
 @njit(forceinline=True)

@@ -36,10 +36,10 @@ def _nearest(times: Sequence[Fraction], instant: Fraction) -> int:
     return before if instant - times[before] <= times[after] - instant else after
 
 
-def spread(count: int, wanted: int) -> list[int]:
-    """Return `wanted` of the positions 0 to count - 1, evenly spread; all when there are fewer.
+def evenly_spaced(count: int, wanted: int) -> list[int]:
+    """Return `wanted` of the positions 0 to count - 1, evenly spaced; all when there are fewer.
 
-    >>> spread(9, 3), spread(2, 3)
+    >>> evenly_spaced(9, 3), evenly_spaced(2, 3)
     ([1, 4, 7], [0, 1])
     """
     if wanted >= count:
@@ -60,4 +60,6 @@ def clip_pairs(clip: Clip, pairs_per_clip: int, frames: Sequence[int] | None = N
     [(101, 102)]
     """
     pairs = list(pairwise(range(clip.start, clip.stop) if frames is None else frames))
-    return [pairs[k] for k in spread(len(pairs), pairs_per_clip)] if pairs_per_clip else pairs
+    return (
+        [pairs[k] for k in evenly_spaced(len(pairs), pairs_per_clip)] if pairs_per_clip else pairs
+    )

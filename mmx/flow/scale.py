@@ -52,8 +52,8 @@ class Settings(NamedTuple):
     stop: Stop
 
 
-class Memory(NamedTuple):
-    """Where is what a scale is solved in."""
+class Buffers(NamedTuple):
+    """Addresses of the buffers of one scale."""
 
     frame: Address
     """I0 in tiles."""
@@ -71,37 +71,37 @@ class Memory(NamedTuple):
 
 
 @njit
-def begin_warp(memory: Memory, grid: Grid, settings: Settings) -> Case:
+def begin_warp(buffers: Buffers, grid: Grid, settings: Settings) -> Case:
     """Linearise at the flow so far; return what the warp's iterations have in common."""
     linearise(
-        memory.frame, memory.image, memory.flow, memory.field, grid, memory.masks, memory.plan
+        buffers.frame, buffers.image, buffers.flow, buffers.field, grid, buffers.masks, buffers.plan
     )
-    return make_case(memory, grid, settings)
+    return make_case(buffers, grid, settings)
 
 
 @njit
-def make_case(memory: Memory, grid: Grid, settings: Settings) -> Case:
+def make_case(buffers: Buffers, grid: Grid, settings: Settings) -> Case:
     """Return what the iterations of a warp have in common."""
     return Case(
         grid.rows,
         grid.tiles,
-        memory.masks,
-        memory.field,
-        memory.flow,
-        memory.shade,
+        buffers.masks,
+        buffers.field,
+        buffers.flow,
+        buffers.shade,
         splat(settings.bound),
         splat(settings.theta),
         splat(settings.ratio),
         splat(settings.gamma),
-        memory.changes,
+        buffers.changes,
     )
 
 
 @njit
-def smooth(memory: Memory, grid: Grid, size: int) -> None:
+def smooth(buffers: Buffers, grid: Grid, size: int) -> None:
     """Median filter the flow so far."""
     if size > 1:
-        median_filter(memory.flow, memory.median, grid, memory.masks, size)
+        median_filter(buffers.flow, buffers.median, grid, buffers.masks, size)
 
 
 def _compiled(version: str) -> Callable[..., None]:
@@ -112,14 +112,14 @@ def _compiled(version: str) -> Callable[..., None]:
     """
 
     @cached_njit
-    def solve(memory: Memory, grid: Grid, settings: Settings) -> None:
+    def solve(buffers: Buffers, grid: Grid, settings: Settings) -> None:
         assert version
         errors, rows = np.empty(settings.inner), np.empty(settings.inner, np.int64)
         for _ in range(settings.warps):
-            case = begin_warp(memory, grid, settings)
+            case = begin_warp(buffers, grid, settings)
             moving, outer = True, 0
             while moving and outer < settings.outer:
-                smooth(memory, grid, settings.median)
+                smooth(buffers, grid, settings.median)
                 _, moving = relax(case, settings.inner, settings.stop, errors, rows)
                 outer += 1
 
@@ -135,7 +135,7 @@ _solve = _compiled(_digest())
 
 
 class Scale:
-    """Solves one level of the pyramid; holds the memory that this takes."""
+    """Solves one level of the pyramid; holds its buffers."""
 
     def __init__(self, rows: int, width: int, params: TVL1Params) -> None:
         """Allocate for frames of rows x width pixels."""
@@ -156,7 +156,7 @@ class Scale:
             self._shade,
             aligned_zeros(rows * grid.tiles * LANES),
         ]
-        self._memory = Memory._make(map(_address, self._arrays))
+        self._buffers = Buffers._make(map(_address, self._arrays))
 
     def solve(self, frame: np.ndarray, other: np.ndarray, flow: np.ndarray | None) -> np.ndarray:
         """Return the flow (channels, rows, width) that `flow`, or none, leads to on this scale.
@@ -173,7 +173,7 @@ class Scale:
         interleave(other, self._image, grid)
         for tiled, channels in parts:
             begin_dual(flow[channels], tiled, grid)
-        _solve(self._memory, grid, self._settings)
+        _solve(self._buffers, grid, self._settings)
         result = np.empty_like(flow)
         for tiled, channels in parts:
             read_dual(tiled, result[channels], grid)
@@ -186,7 +186,7 @@ def _address(array: np.ndarray | None) -> Address | None:
 
 @functools.cache
 def prepare(illumination: bool) -> None:
-    """Have the kernels in memory: from numba's cache, or compiled, which takes seconds.
+    """Load the kernels: from numba's cache, or compile them, which takes seconds.
 
     Of several processes at once, one compiles and the others wait and read the cache.
     """

@@ -1,9 +1,9 @@
 """Sixteen float32 numbers as one value in compiled code: what the flow kernels are written in.
 
 LLVM turns the vectors into whatever the processor has (one AVX-512 register, two of AVX2, four of
-NEON), so the kernels' speed does not hang on a loop vectoriser that gives up without a word.
+NEON), so the kernels' speed does not depend on a loop vectoriser, which may silently fail.
 Memory is addressed by number (`array.ctypes.data`, counted in elements of 4 bytes from there): an
-array in a kernel's signature would cost an atomic count of references at every call. Nothing is
+array in a kernel's signature would cost an atomic count of references at every call. Bounds are not
 checked. The functions work only inside code that numba compiles.
 """
 

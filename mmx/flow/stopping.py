@@ -1,4 +1,4 @@
-"""When iterations stop: OpenCV's rule, down to the order in which it adds."""
+"""When iterations stop: OpenCV's rule, including its order of additions."""
 
 from typing import NamedTuple
 
@@ -13,9 +13,9 @@ class Stop(NamedTuple):
     value: np.float32
     """They stop when the sum is not above it, added up pixel by pixel in float32, as by OpenCV."""
     below: float
-    """Not above this, it does not matter how it was added up."""
+    """Not above this, the order of additions does not matter."""
     above: float
-    """Nor above this."""
+    """Nor does it above this."""
 
 
 def stop_for(params: TVL1Params, pixels: int) -> Stop:

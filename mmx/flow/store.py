@@ -29,7 +29,7 @@ _CODEC = "ffv1"
 _OPTIONS = {"level": "3", "coder": "1", "context": "0", "g": "1", "slices": "4", "slicecrc": "1"}
 _BATCH = 64
 _END = b"\xff\xff\xff\xff\0\0\0\0"
-"""What an Arrow stream ends with; without it, Arrow takes a file cut between batches as whole."""
+"""The end of an Arrow stream; without it, Arrow takes a file cut between batches as whole."""
 _COLUMNS = [
     pa.field("clip", pa.int32(), nullable=False),
     pa.field("prev_index", pa.int64(), nullable=False),
@@ -40,16 +40,16 @@ _COLUMNS = [
 
 
 class DamagedFlowError(UserError):
-    """A flow file is not whole, or not what it says."""
+    """A flow file is incomplete or damaged."""
 
     def __str__(self) -> str:
         """Return what is wrong and what to do."""
-        how = "`mmx repair` takes it out, `dvc repro` makes it again"
+        how = "`mmx repair` removes it, `dvc repro` makes it again"
         return f"a flow file is damaged, {super().__str__()}: {how}"
 
 
 class FlowPair(NamedTuple):
-    """What a flow image belongs to."""
+    """The clip and the frames of a flow image."""
 
     clip: int
     """Index of the clip in its trailer."""
@@ -152,7 +152,7 @@ def read_flow(path: Path) -> Iterator[FlowImage]:
 
 
 def read_flow_index(path: Path) -> Iterator[FlowPair]:
-    """Yield what each image belongs to, without decoding; raise DamagedFlowError like read_flow."""
+    """Yield clip and frames of each image, not decoded; raise DamagedFlowError like read_flow."""
     with FlowReader(path) as reader:
         for pair, _ in reader.records():
             yield pair
@@ -207,7 +207,7 @@ class FlowReader(AbstractContextManager["FlowReader"]):
 
 @contextmanager
 def _damage(fault: DamagedFlowError) -> Iterator[None]:
-    """Turn what the libraries raise over bad bytes into `fault`; let errors of the machine be."""
+    """Turn what the libraries raise for bad bytes into `fault`; let errors of the machine pass."""
     try:
         yield
     except OSError as error:
@@ -219,7 +219,7 @@ def _damage(fault: DamagedFlowError) -> Iterator[None]:
 
 
 def _open(source: pa.MemoryMappedFile) -> tuple[FlowHeader, Any, av.VideoCodecContext]:
-    """Return the header, the stream and a decoder of a file; ValueError when it is no flow file."""
+    """Return header, stream and decoder of a file; ValueError if it is not a flow file."""
     if source.size() < len(_END) or source.read_at(len(_END), source.size() - len(_END)) != _END:
         raise ValueError("no end")
     stream = pa.ipc.open_stream(source)

@@ -18,7 +18,7 @@ def fused(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     """Return a * b + c of float32 tensors, rounded once.
 
     The product is exact in float64. The sum is rounded to odd there, so that rounding it again to
-    float32 is as good as rounding once (Boldo and Melquiond 2008).
+    float32 equals rounding once (Boldo and Melquiond 2008).
     """
     product, c = a.double() * b.double(), c.double()
     total = product + c
@@ -80,8 +80,8 @@ def sample(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """Look up (N, C, rows, width) at x and y (N, rows, width): cubic, and zero outside.
 
     Taps are weighed along the rows first, then across them. PyTorch's own `grid_sample` takes
-    positions as parts of the image's size: rounded so, no place is a pixel's any more, and still
-    frames would seem to move.
+    positions as parts of the image's size: after that rounding no position is exactly a pixel's,
+    and still frames would appear to move.
     """
     rows, width = images.shape[-2:]
     x, y = x.clamp(-_REACH, width - 1.0 + _REACH), y.clamp(-_REACH, rows - 1.0 + _REACH)

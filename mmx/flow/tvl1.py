@@ -54,8 +54,8 @@ def tvl1(prev: np.ndarray, next_: np.ndarray, params: TVL1Params = DEFAULTS) -> 
     """Return the movement from `prev` to `next_`: float32 (H, W, 2), pixels right and down.
 
     The frames are (H, W) with sides of at least 2 pixels, uint8 or floating point with grey levels
-    of 0 to 1, both alike; ValueError otherwise. For many pairs of one size, `TVL1` saves
-    allocating.
+    of 0 to 1, both alike; ValueError otherwise. For many pairs of one size, `TVL1` allocates
+    only once.
     """
     if prev.ndim != 2:
         raise ValueError(f"a frame has two dimensions, not {prev.ndim}")
@@ -84,6 +84,6 @@ def _resize(images: np.ndarray, size: tuple[int, int], step: float | None) -> np
 
 
 def _enlarge(images: np.ndarray, factor: float) -> None:
-    """Multiply by a number in float64, unless float32 has it, which comes to the same."""
+    """Multiply by a number in float64, unless float32 has it, which is the same."""
     single = np.float32(factor)
     images *= single if float(single) == factor else np.float64(factor)

@@ -56,7 +56,7 @@ _CUBED, _SQUARED = _A + np.float32(2.0), -_A - np.float32(3.0)
 WX, WY, WHOLE, PLAN_TILE = 0, 4 * LANES, 8 * LANES, 10 * LANES
 """A tile of a row's plan: the taps' weights, then the whole parts of x and of y."""
 _EPSILON = np.finfo(np.float32).eps
-"""A squared gradient that is not above it is none."""
+"""A squared gradient not above it counts as zero."""
 _INFINITY = np.float32(np.inf)
 _ONE = np.float32(1.0)
 _HALF = np.float32(0.5)

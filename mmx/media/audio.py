@@ -1,4 +1,4 @@
-"""A trailer's sound as a wav file whose first sample sounds with the first frame."""
+"""A trailer's sound as a wav file whose first sample is at the time of the first frame."""
 
 import errno
 import os
@@ -22,9 +22,11 @@ from mmx.params import AudioParams
 WAV = "audio.wav"
 BLOCK = 1 << 18
 TIME_LIMIT_S = 900.0
-"""A half-hour video takes some seconds; a program that hangs is the machine's trouble."""
-MACHINE = {256 - code: code for code in (errno.EIO, errno.ENOMEM, errno.ENFILE, errno.EMFILE)}
-"""Exit codes by which the program says that it lacked something, as operating system errors."""
+"""A half-hour video takes some seconds; a longer run counts as a failure of the machine."""
+MACHINE_ERRORS = {
+    256 - code: code for code in (errno.EIO, errno.ENOMEM, errno.ENFILE, errno.EMFILE)
+}
+"""Operating system error by exit code of the ffmpeg program, for lack of a resource."""
 
 
 def extract_item(
@@ -42,12 +44,12 @@ def extract_item(
 def extract_audio(video: Path, wav: Path, *, rate: int, limits: Limits = DEFAULT_LIMITS) -> int:
     """Write the default sound track of `video` to `wav`; return the number of samples.
 
-    Mono, 16 bit, at `rate` Hz (section 4.1), mixed and resampled in one pass. Sample 0 sounds when
-    frame 0 is shown: a track that starts later is padded with silence, one that starts earlier is
+    Mono, 16 bit, at `rate` Hz (section 4.1), mixed and resampled in one pass. Sample 0 is at the
+    time of frame 0: a track that starts later is padded with silence, one that starts earlier is
     cut, and a gap within it is filled with silence. Equal videos give equal bytes. Without sound
     there is no file, and the result is 0.
 
-    Raise MediaFault for a file that cannot serve as a trailer or whose sound cannot be decoded,
+    Raise MediaFault for a file that cannot be used as a trailer or whose sound cannot be decoded,
     and TimeoutError where the program takes more than 15 minutes.
     """
     found = probe(video, limits)
@@ -104,7 +106,7 @@ def _check_exit(code: int) -> None:
         raise TimeoutError("the ffmpeg program was killed, or took too long")
     if code < 0:
         raise ChildProcessError(f"the ffmpeg program was ended by signal {-code}")
-    if code in MACHINE:
-        raise OSError(MACHINE[code], os.strerror(MACHINE[code]))
+    if code in MACHINE_ERRORS:
+        raise OSError(MACHINE_ERRORS[code], os.strerror(MACHINE_ERRORS[code]))
     if code:
         raise MediaFault("audio", "the sound cannot be decoded")

@@ -1,4 +1,4 @@
-"""When a video cannot serve: what it may not exceed, and the one exception that says so."""
+"""When a video cannot be used: the limits on it, and the one exception for all its faults."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from mmx.errors import UserError
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds on a stranger's video, held before and while it is decoded."""
+    """Bounds on an untrusted video, checked before and while it is decoded."""
 
     max_seconds: float = 1800.0
     """Longest duration, in seconds, by the header and by the presentation times."""
@@ -19,10 +19,10 @@ DEFAULT_LIMITS = Limits()
 
 
 class MediaFault(UserError):
-    """A file cannot serve as a trailer; decoding it again would end the same way.
+    """A file cannot be used as a trailer; decoding it again would end the same way.
 
-    The video is at fault, not the machine. Equal files give equal messages: one sentence, without
-    paths.
+    The fault is in the video, not in the machine. Equal files give equal messages: one sentence,
+    without paths.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -30,7 +30,7 @@ class MediaFault(UserError):
         self.code = code
         """A short name of the kind of fault, such as `truncated`."""
         self.message = message
-        """What is wrong, for a person, in one sentence."""
+        """What is wrong, in one sentence."""
 
     def __str__(self) -> str:
         """Return the sentence."""

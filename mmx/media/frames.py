@@ -13,7 +13,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from mmx.media.faults import DEFAULT_LIMITS, Limits, MediaFault
 from mmx.media.pictures import decode, deinterlace
-from mmx.media.source import Source, blame, check_size, open_video
+from mmx.media.source import Source, as_media_fault, check_size, open_video
 from mmx.media.upright import upright_of
 
 Pixels = Literal["rgb24", "gray"]
@@ -21,14 +21,14 @@ Pixels = Literal["rgb24", "gray"]
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One frame of a video as a person sees it: upright, square pixels, progressive."""
+    """One frame of a video as it is shown: upright, square pixels, progressive."""
 
     index: int
     """Position in order of presentation, from 0."""
     time: Fraction
     """Presentation time in seconds since the first frame, exact."""
     duration: Fraction
-    """Seconds for which it is shown by the container's word, or by the average rate."""
+    """Seconds for which it is shown, by the container or by the average rate."""
     image: np.ndarray
     """uint8, height x width x 3 (RGB) or height x width (gray), contiguous."""
 
@@ -52,20 +52,20 @@ def read_frames(
     first frame is shown. Gray is OpenCV's luma of the same RGB picture. Memory does not depend on
     the length of the video.
 
-    Raise MediaFault for what is wrong with the video, when decoding gets there, and IndexError
+    Raise MediaFault where decoding reaches a fault of the video, and IndexError
     for a wanted index past the end.
     """
     chosen = None if wanted is None else frozenset(wanted)
     if chosen is not None and not chosen:
         return
     last = None if chosen is None else max(chosen)
-    unshown = MediaFault("damaged", "a picture of the video cannot be converted")
-    with open_video(path, limits) as source, blame(path, unshown):
-        painter: _Painter | None = None
+    unconvertible = MediaFault("damaged", "a picture of the video cannot be converted")
+    with open_video(path, limits) as source, as_media_fault(path, unconvertible):
+        converter: _FrameConverter | None = None
         for picture in deinterlace(decode(source)):
-            painter = painter or _Painter(source, picture.frame, pixels, size)
+            converter = converter or _FrameConverter(source, picture.frame, pixels, size)
             if chosen is None or picture.index in chosen:
-                image = painter.paint(picture.frame)
+                image = converter.convert(picture.frame)
                 yield Frame(picture.index, picture.time, picture.duration, image)
             if picture.index == last:
                 return
@@ -76,16 +76,16 @@ def read_frames(
 def shown_size(source: Source, frame: VideoFrame) -> tuple[int, int]:
     """Return (width, height) at which the frame is shown: upright, with square pixels.
 
-    The height as stored is kept, the width takes the pixels' shape. Raise MediaFault beyond the
-    limits.
+    The stored height is kept; the width is scaled by the sample aspect ratio. Raise MediaFault
+    beyond the limits.
     """
     width = max(1, round(frame.width * source.sample_aspect))
     check_size(width, frame.height, source.limits)
     return upright_of(frame).size(width, frame.height)
 
 
-class _Painter:
-    """Converts stored pictures to images of one size, all as the first one is oriented."""
+class _FrameConverter:
+    """Converts stored pictures to images of one size, all with the orientation of the first."""
 
     def __init__(
         self, source: Source, first: VideoFrame, pixels: Pixels, size: tuple[int, int] | None
@@ -95,7 +95,7 @@ class _Painter:
         self._gray = pixels == "gray"
         self._reformatter = VideoReformatter()
 
-    def paint(self, frame: VideoFrame) -> np.ndarray:
+    def convert(self, frame: VideoFrame) -> np.ndarray:
         """Return the uint8 image of a stored picture: scaled, in RGB, turned, then gray."""
         converted = self._reformatter.reformat(
             frame, self._width, self._height, "rgb24",

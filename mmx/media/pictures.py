@@ -1,10 +1,10 @@
 """The decoder: pictures in order of presentation, with exact times, whole or not at all.
 
-A video counts as whole when the demuxer hands out every packet undamaged, the decoder accepts each
-and conceals nothing, and the pictures reach the end that the header promises. Anything less is a
-MediaFault in every step that gets that far: what a decoder invents over a gap differs from version
-to version, and half a trailer under a whole trailer's label is worse than none. MPEG streams and
-Ogg do not say how long they are, so that a clean cut through one of them cannot be told.
+A video counts as whole when the demuxer returns every packet undamaged, the decoder accepts each
+and conceals no error, and the pictures reach the duration in the header. Anything less is a
+MediaFault in every step that reads that far: how a decoder conceals a gap differs between versions,
+and half a trailer with the labels of a whole one is worse than none. MPEG streams and Ogg do not
+store their duration, so a clean cut through one of them cannot be detected.
 """
 
 from collections import deque
@@ -18,11 +18,11 @@ from av.filter import Graph
 from av.stream import Stream
 
 from mmx.media.faults import MediaFault
-from mmx.media.source import Source, blame, check_size, too_long
+from mmx.media.source import Source, as_media_fault, check_size, too_long
 
 SLACK_S = 1.0
-"""By how much a header may promise more than there is: headers round, and last frames vary."""
-KEEPS_ITS_WORD = ("mov", "matroska", "flv", "asf")
+"""Seconds by which a video may be shorter than its header says: headers round, last frames vary."""
+DURATION_IN_HEADER = ("mov", "matroska", "flv", "asf")
 """Containers whose duration is written in the header, not inferred from the end of the file."""
 
 
@@ -35,16 +35,16 @@ class Picture:
     time: Fraction
     """Seconds since the first picture; strictly increasing."""
     duration: Fraction
-    """Seconds for which it is meant to be shown, by the container or the average rate."""
+    """Seconds for which it is to be shown, by the container or the average rate."""
     frame: VideoFrame
 
 
 def read_packets(source: Source) -> Iterator["Packet[Stream]"]:
     """Yield the packets of the video and audio streams, then the empty ones that flush.
 
-    Raise MediaFault at a damaged packet, or at an end before the one that the header promises. A
-    transport stream calls a packet damaged wherever two recordings were joined: there, the decoder
-    has the word.
+    Raise MediaFault at a damaged packet, or where the packets end before the duration in the
+    header. A transport stream marks packets as damaged wherever two recordings were joined: there,
+    only the errors of the decoder count.
     """
     joined = source.container.format.name == "mpegts"
     streams = [source.video] if source.audio is None else [source.video, source.audio]
@@ -52,7 +52,7 @@ def read_packets(source: Source) -> Iterator["Packet[Stream]"]:
     packets = source.container.demux(streams)
     unread = MediaFault("damaged", "the file cannot be read to its end")
     while True:
-        with blame(source.path, unread):
+        with as_media_fault(source.path, unread):
             packet = _next_packet(packets)
         if packet is None:
             break
@@ -64,8 +64,8 @@ def read_packets(source: Source) -> Iterator["Packet[Stream]"]:
 
 
 def _next_packet(packets: Iterator["Packet[Stream]"]) -> "Packet[Stream] | None":
-    # After the last packet PyAV may ask to flush a stream that appeared on the way, and that its
-    # list of streams lacks.
+    # After the last packet PyAV may try to flush a stream that appeared during reading and is
+    # missing from its list of streams.
     try:
         return next(packets, None)
     except IndexError:
@@ -78,16 +78,16 @@ def packet_end(packet: "Packet[Stream]") -> Fraction:
 
 
 def _check_end(source: Source, end: Fraction) -> None:
-    promised = _promised(source)
-    if promised is not None and end < promised - SLACK_S:
+    duration = _header_duration(source)
+    if duration is not None and end < duration - SLACK_S:
         raise MediaFault("truncated", "the video ends before its header says")
 
 
-def _promised(source: Source) -> float | None:
+def _header_duration(source: Source) -> float | None:
     name = source.container.format.name
     if name == "avi":
         return float(source.video.frames / source.rate) if source.rate else None
-    return source.header_seconds if name.startswith(KEEPS_ITS_WORD) else None
+    return source.header_seconds if name.startswith(DURATION_IN_HEADER) else None
 
 
 def decode(source: Source) -> Iterator[Picture]:
@@ -113,13 +113,13 @@ def no_frames() -> MediaFault:
 
 
 def undecodable() -> MediaFault:
-    """Return the fault of a picture that the decoder refuses or mends."""
+    """Return the fault of a picture that the decoder refuses or conceals."""
     return MediaFault("damaged", "a picture of the video cannot be decoded")
 
 
 def decode_packet(source: Source, packet: "Packet[Any]") -> list[VideoFrame]:
     """Return the pictures that a packet of the video stream completes; MediaFault for a bad one."""
-    with blame(source.path, undecodable()):
+    with as_media_fault(source.path, undecodable()):
         frames = packet.decode()
     for frame in frames:
         check_size(frame.width, frame.height, source.limits)
@@ -138,8 +138,8 @@ class _Clock:
     """Gives each picture its time.
 
     AVI stores no presentation times: where its pictures are reordered, they are evenly spaced by
-    definition. Elsewhere a picture that has no time, or one not after its predecessor's, takes its
-    place one duration after it.
+    definition. Elsewhere a picture without a time, or with one not after its predecessor's, is
+    put one duration after the predecessor.
     """
 
     def __init__(self, source: Source) -> None:
@@ -168,24 +168,24 @@ class _Clock:
 def deinterlace(pictures: Iterator[Picture]) -> Iterator[Picture]:
     """Replace interlaced pictures by progressive ones, one for one, at the same times.
 
-    From the first interlaced picture on, all pass through yadif, which looks at both neighbours
+    From the first interlaced picture on, all pass through yadif, which uses both neighbours
     and leaves progressive ones as they are; one picture of delay, three in memory.
     """
-    weaver: _Weaver | None = None
+    deinterlacer: _Deinterlacer | None = None
     for picture in pictures:
-        if weaver is None and not picture.frame.interlaced_frame:
+        if deinterlacer is None and not picture.frame.interlaced_frame:
             yield picture
             continue
-        if weaver is None or not weaver.fits(picture.frame):
-            if weaver is not None:
-                yield from weaver.push(None)
-            weaver = _Weaver(picture.frame)
-        yield from weaver.push(picture)
-    if weaver is not None:
-        yield from weaver.push(None)
+        if deinterlacer is None or not deinterlacer.fits(picture.frame):
+            if deinterlacer is not None:
+                yield from deinterlacer.push(None)
+            deinterlacer = _Deinterlacer(picture.frame)
+        yield from deinterlacer.push(picture)
+    if deinterlacer is not None:
+        yield from deinterlacer.push(None)
 
 
-class _Weaver:
+class _Deinterlacer:
     """A yadif filter for pictures of one size and format."""
 
     def __init__(self, like: VideoFrame) -> None:
@@ -206,7 +206,7 @@ class _Weaver:
         return self._shape == (frame.width, frame.height, frame.format.name)
 
     def push(self, picture: Picture | None) -> Iterator[Picture]:
-        """Give the next picture, or None for the end; yield what is done."""
+        """Add the next picture, or None for the end; yield the pictures that are finished."""
         if picture is not None:
             self._waiting.append(picture)
         self._graph.push(None if picture is None else picture.frame)

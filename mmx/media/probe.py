@@ -1,4 +1,4 @@
-"""What a video file says of itself, and what reading it to the end counts."""
+"""The technical facts of a video file: those in its header, and those counted by reading it."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -35,18 +35,18 @@ class Probe:
     interlaced: bool
     """Whether the first picture is."""
     rate: Fraction | None
-    """Average frames per second, by the header; None where it does not say."""
+    """Average frames per second, by the header; None where the header has none."""
     start_s: Fraction
     """Presentation time of the first picture on the container's own clock, in seconds.
 
-    AVI keeps no such times: its first picture starts the stream, whatever the decoder's delay.
+    AVI stores no such times: its first picture starts the stream, whatever the decoder's delay.
     """
     duration_from_header: float | None
-    """Seconds, of the whole container; None where the header does not say."""
+    """Seconds, of the whole container; None where the header has none."""
     duration_from_content: float
     """Seconds from the first picture to the end of the last, counted."""
     frames_from_header: int | None
-    """Number of pictures by the header; None where it does not say."""
+    """Number of pictures by the header; None where it has none."""
     frames_from_content: int
     """Number of packets of the video stream that are to be shown: for most codecs, of pictures."""
     audio_stream: int | None
@@ -58,16 +58,17 @@ class Probe:
     audio_channels: int | None
     """None for a silent video."""
     video_digest: str
-    """64 hexadecimal digits: of files that have it in common, frames and their times are equal."""
+    """64 hexadecimal digits: files with equal digests have equal frames at equal times."""
     sound_digest: str
-    """64 hexadecimal digits: of files that have it in common, the extracted sound is equal."""
+    """64 hexadecimal digits: files with equal digests have equal extracted sound."""
 
 
 def probe(path: Path, limits: Limits = DEFAULT_LIMITS) -> Probe:
     """Read `path` to its end, decode its first picture, and return what was found.
 
-    Raise MediaFault for a file that cannot serve: not a video in an accepted container, beyond the
-    limits, damaged or cut short as far as that can be told without decoding every picture.
+    Raise MediaFault for a file that cannot be used: not a video in an accepted container, beyond
+    the limits, damaged, or cut short, as far as that can be detected without decoding every
+    picture.
     """
     with open_video(path, limits) as source:
         digests = VideoDigest(source), SoundDigest(source)

@@ -1,4 +1,4 @@
-"""Open a stranger's video: containers on a whitelist, local files only, within the limits."""
+"""Open an untrusted video: containers on a whitelist, local files only, within the limits."""
 
 import stat
 from collections.abc import Iterator
@@ -20,40 +20,40 @@ FORMATS = ("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "ogg", "asf")
 """Demuxers that may read a trailer. None of them follows a reference to another file."""
 BLOCK = 1 << 20
 HEADROOM = 1 << 28
-"""Bytes that a machine not short of memory has to spare."""
+"""Bytes that can be allocated on a machine that is not short of memory."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """An open video file and the two of its streams that count."""
+    """An open video file and the two streams of it that are read."""
 
     path: Path
     container: InputContainer
     video: VideoStream
-    """The first stream of moving pictures; cover art does not count."""
+    """The first stream of moving pictures; cover art excepted."""
     audio: AudioStream | None
     """The default sound track, or None."""
     limits: Limits
 
     @property
     def header_seconds(self) -> float | None:
-        """Duration that the container claims, in seconds; None where it claims none."""
+        """Duration by the header of the container, in seconds; None where it has none."""
         duration = self.container.duration
         return None if duration is None else duration / av.time_base
 
     @property
     def rate(self) -> Fraction | None:
-        """Average frames per second by the header; None where it does not say."""
+        """Average frames per second by the header; None where it has none."""
         return self.video.average_rate or self.video.guessed_rate
 
     @property
     def nominal_rate(self) -> Fraction:
-        """Frames per second at which the pictures were meant to come, as FFmpeg guesses it."""
+        """Intended frames per second, as guessed by FFmpeg."""
         return self.video.guessed_rate or self.rate or Fraction(25)
 
     @property
     def sample_aspect(self) -> Fraction:
-        """Width of a stored pixel by its height; 1 where the file does not say."""
+        """Width of a stored pixel by its height; 1 where the file has none."""
         return self.video.sample_aspect_ratio or Fraction(1)
 
 
@@ -61,13 +61,13 @@ class Source:
 def open_video(path: Path, limits: Limits) -> Iterator[Source]:
     """Open `path` for reading from the start, on one decoder thread.
 
-    One thread, since the work is spread over videos, and since frame threads treat a damaged
-    stream differently. Raise MediaFault where the file cannot be a trailer or exceeds `limits`,
-    and the operating system's own error where it is missing or cannot be read.
+    One thread, since videos are processed in parallel, and since frame threads treat a damaged
+    stream differently. Raise MediaFault where the file cannot be used as a trailer or exceeds
+    `limits`, and the operating system's own error where it is missing or cannot be read.
     """
     _check_file(path)
     unread = MediaFault("container", "no container that is accepted could be read from the file")
-    with blame(path, unread):
+    with as_media_fault(path, unread):
         container = av.open(
             f"file:{path}",
             metadata_errors="replace",
@@ -101,7 +101,8 @@ def _choose(path: Path, container: InputContainer, limits: Limits) -> Source:
         raise too_long(limits)
     check_size(video.width, video.height, limits)
     video.codec_context.thread_count = 1
-    # The decoder counts aligned rows: twice the limit bounds its memory, the limit itself is ours.
+    # The decoder counts aligned rows: twice the limit bounds its memory. check_size holds the
+    # limit.
     video.codec_context.options = {"max_pixels": str(2 * limits.max_pixels)}
     for stream in container.streams:
         if stream not in (video, source.audio):
@@ -121,12 +122,12 @@ def check_size(width: int, height: int, limits: Limits) -> None:
 
 
 @contextmanager
-def blame(path: Path, fault: MediaFault) -> Iterator[None]:
-    """Turn a decoder's error into `fault`, unless the machine is to blame.
+def as_media_fault(path: Path, fault: MediaFault) -> Iterator[None]:
+    """Turn a decoder's error into `fault`, unless the machine caused it.
 
-    It is where HEADROOM cannot be had for a decoder that lacked memory (a broken header may ask for
-    any amount), and where the file's bytes cannot be read to the end for one that said anything
-    else: then MemoryError and the operating system's error pass through.
+    The machine caused it where the decoder lacked memory and HEADROOM cannot be allocated (a broken
+    header may ask for any amount), or where the decoder reports another error and the file's bytes
+    cannot be read to the end: MemoryError or the operating system's error is raised then.
     """
     try:
         yield
@@ -135,7 +136,8 @@ def blame(path: Path, fault: MediaFault) -> Iterator[None]:
             bytearray(HEADROOM)
         else:
             _read_through(path)
-        # A new one: an exception held by a frame of its own traceback would keep the file open.
+        # A new exception: an exception held by a frame of its own traceback would keep the file
+        # open.
         raise MediaFault(fault.code, fault.message) from None
 
 

@@ -1,13 +1,14 @@
-"""What the frames and the sound of a file depend on, as one digest each, whatever its container.
+"""One digest of all that a file's frames depend on, and one of all that its sound depends on.
 
 Two files with equal video digests give equal frames: pixels, numbers and times. Two files with
-equal sound digests give equal samples. So everything that decoding reads is in: the packets and
-what the container says of them, but neither titles, nor where in the file a packet lies, nor the
-other streams. What makes `probe` refuse a file is left out: a refused file is decoded by nobody.
+equal sound digests give equal samples. So they cover everything that decoding reads: the packets
+and what the container says of them, but neither titles, nor where in the file a packet lies, nor
+the other streams. What makes `probe` refuse a file is left out: a refused file is never decoded.
 
-The two are not alike. Frames are told apart by exact times since the first one, so that another
-unit of time or another start of the clock changes nothing. The ffmpeg program rounds the times of
-sound to samples, by the container's own units: its packets count with times as they are stored.
+The two digests treat times differently. Frames have exact times since the first one, so that
+another unit of time or another start of the clock changes nothing. The ffmpeg program rounds the
+times of sound to samples, by the container's own units: its packets are digested with their times
+as stored.
 """
 
 import hashlib
@@ -22,22 +23,22 @@ from mmx.media.source import Source
 from mmx.media.upright import upright_of
 
 ORDINARY_TAGS = ("\0\0\0\0", "avc1", "avc3", "hvc1", "hev1", "vp09", "av01", "mp4a", "Opus")
-"""Four-letter names of a codec that tell its decoder nothing. Others do, such as XVID."""
+"""Four-letter codec tags that have no effect on decoding. Others, such as XVID, have one."""
 DEPTH_IN_PACKETS = ("h264", "hevc", "vp8", "vp9", "av1")
-"""Codecs of pictures whose decoders leave the container's word on bits per pixel aside."""
-PLAIN_CLOCKS = ("mov", "matroska")
-"""Containers whose times the ffmpeg program takes as they are: it mends jumps in the others."""
+"""Video codecs whose decoders ignore the bits per pixel that the container gives."""
+TIMES_KEPT = ("mov", "matroska")
+"""Containers whose times the ffmpeg program leaves as they are: in others it corrects jumps."""
 SELF_DESCRIBED = (
     "aac", "ac3", "alac", "eac3", "flac", "mp2", "mp3", "opus", "vorbis",
 )  # fmt: skip
-"""Codecs of sound that need no more than what is digested here. The decoders of others read fields
-of the header, such as the size of a block, that PyAV does not show."""
+"""Audio codecs that need no more than what is digested here. The decoders of others read fields
+of the header, such as the size of a block, that PyAV does not expose."""
 TEXTS = ("metadata_update", "strings_metadata")
-"""Side data that hold titles and the like."""
+"""Types of side data that hold titles and the like."""
 
 
 class VideoDigest:
-    """Takes the packets of the video stream, in the order of the file."""
+    """Digests the packets of the video stream, in the order of the file."""
 
     def __init__(self, source: Source) -> None:
         """Read what the header says; `source` has decoded nothing yet."""
@@ -47,14 +48,15 @@ class VideoDigest:
         self._untimed = False
 
     def add(self, packet: "Packet[Any]") -> None:
-        """Take the next packet, empty ones included."""
+        """Add the next packet, empty ones included."""
         unit = packet.time_base or Fraction(0)
         if self._origin is None:
             self._origin = (packet.pts if packet.pts is not None else packet.dts or 0) * unit
         self._untimed |= packet.pts is None and packet.size > 0
         times = [self._time(packet.pts, unit), str((packet.duration or 0) * unit)]
         if packet.size and not packet.duration:
-            # A decoder that guesses how long a picture is shown rounds to the container's unit.
+            # A decoder that guesses how long a picture is shown rounds to the container's time
+            # unit.
             times.append(str(unit))
         _put(self._packets, packet, times)
         self._order.update(f"{self._time(packet.dts, unit)}\n".encode())
@@ -71,14 +73,14 @@ class VideoDigest:
                 "upright": [upright.transpose, upright.mirror, upright.flip],
                 "start": str((stamp(first) or Fraction(0)) - (self._origin or 0)),
                 "packets": self._packets.hexdigest(),
-                # A picture takes its place in decoding order as its time only where it has none.
+                # A picture's place in decoding order counts only where pictures have no time.
                 "order": self._order.hexdigest() if self._untimed else None,
             }
         )
 
 
 class SoundDigest:
-    """Takes the packets of the sound track, in the order of the file; none for a silent video."""
+    """Digests the packets of the sound track, in the order of the file; none for a silent video."""
 
     def __init__(self, source: Source) -> None:
         """Read what the header says; `source` has decoded nothing yet."""
@@ -87,12 +89,12 @@ class SoundDigest:
         self._packets = hashlib.sha256()
 
     def add(self, packet: "Packet[Any]") -> None:
-        """Take the next packet, empty ones included."""
+        """Add the next packet, empty ones included."""
         times = [packet.pts, packet.dts, packet.duration, str(packet.time_base)]
         _put(self._packets, packet, times)
 
     def hexdigest(self, start_s: Fraction) -> str:
-        """Return the digest, 64 hexadecimal digits: one and the same for every silent video.
+        """Return the digest, 64 hexadecimal digits; the same for every silent video.
 
         `start_s`: when the first picture is shown, which is where the samples begin.
         """
@@ -134,7 +136,7 @@ def _sound_header(source: Source) -> dict[str, Any]:
         "rate": stream.sample_rate,
         "layout": [stream.layout.name, stream.layout.nb_channels],
         "frame": [stream.format.name, stream.codec_context.frame_size],
-        "clock": None if name.startswith(PLAIN_CLOCKS) else [name, source.container.start_time],
+        "clock": None if name.startswith(TIMES_KEPT) else [name, source.container.start_time],
     }
 
 
@@ -149,7 +151,7 @@ def _codec(stream: Any) -> dict[str, Any]:
 
 
 def _put(digest: Any, packet: "Packet[Any]", times: list[Any]) -> None:
-    """Add times, size, flags, side data and bytes, so that none can pass for another."""
+    """Add times, size, flags, side data and bytes, so that different packets cannot be confused."""
     flags = [packet.is_keyframe, packet.is_discard, packet.is_corrupt]
     beside = sorted(
         [data.data_type, bytes(data).hex()]

@@ -30,11 +30,11 @@ class Upright:
         return 180 if self.mirror else 0
 
     def size(self, width: int, height: int) -> tuple[int, int]:
-        """Return (width, height) of the upright picture, or back: the same exchange."""
+        """Return (width, height) of the upright picture, or, the other way, of the stored one."""
         return (height, width) if self.transpose else (width, height)
 
     def apply(self, image: np.ndarray) -> np.ndarray:
-        """Turn `image` (height x width x ...) upright; contiguous, copied only where it turns."""
+        """Transform `image` (height x width x ...) upright; contiguous, a copy only if changed."""
         if self.transpose:
             image = image.swapaxes(0, 1)
         if self.mirror:
@@ -45,7 +45,7 @@ class Upright:
 
 
 def upright_of(frame: VideoFrame) -> Upright:
-    """Return what the frame's display matrix asks for, to the nearest right angle.
+    """Return the transformation of the frame's display matrix, to the nearest right angle.
 
     The matrix sends pixel (p, q) to (a p + c q, b p + d q).
     """

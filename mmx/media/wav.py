@@ -1,4 +1,4 @@
-"""The wav files that the audio step leaves, read without loading them."""
+"""Read the wav files of the audio step without loading them."""
 
 import wave
 from pathlib import Path
@@ -9,8 +9,8 @@ import numpy as np
 def read_wav(path: Path) -> np.ndarray:
     """Return the samples of a wav file of `extract_audio` as a read-only int16 array.
 
-    The array is mapped, not loaded: only what is touched takes memory. Raise wave.Error for a file
-    that is no wav, and ValueError for one that is shorter than its header says.
+    The array is mapped, not loaded: only the parts that are read take memory. Raise wave.Error for
+    a file that is not a wav file, and ValueError for one that is shorter than its header says.
     """
     with open(path, "rb") as file, wave.open(file) as wav:
         count, offset = wav.getnframes(), file.tell()

@@ -25,7 +25,7 @@ def profile_values(name: str) -> dict[str, Any]:
 
 
 def switch_profile(path: Path, name: str, *, force: bool = False) -> list[str]:
-    """Set the profile's keys in params.yaml, keep all else and all comments; return what changed.
+    """Set the profile's keys in params.yaml, keep all else and all comments; list what changed.
 
     Raise ParamsError, naming the keys, where one of the present profile's keys was edited by hand,
     unless `force` says to overwrite it.
@@ -62,7 +62,7 @@ def read(data: Mapping[str, Any], key: str) -> Any:
 
 
 def write(data: CommentedMap, key: str, value: Any) -> None:
-    """Set the value of a dotted key whose section exists."""
+    """Set the value of a dotted key; its section must exist."""
     *sections, leaf = key.split(".")
     for part in sections:
         data = data[part]
@@ -70,7 +70,7 @@ def write(data: CommentedMap, key: str, value: Any) -> None:
 
 
 def flow_style(value: Any) -> Any:
-    """Return the value with its inmost lists and mappings on one line, as a person writes them."""
+    """Return the value with its innermost lists and mappings on one line."""
     if isinstance(value, Mapping):
         styled: CommentedMap | CommentedSeq = CommentedMap(
             (key, flow_style(part)) for key, part in value.items()

@@ -116,7 +116,7 @@ def _options(form: Format) -> Options:
 
 
 def _run(output: ffmpeg.nodes.OutputStream, data: bytes) -> None:
-    """Run the program on `data`; raise RuntimeError with its last words if it fails."""
+    """Run the program on `data`; raise RuntimeError with its error output if it fails."""
     command = output.global_args("-hide_banner", "-loglevel", "error")
     try:
         command.run(cmd=get_ffmpeg_exe(), input=data, quiet=True, overwrite_output=True)

@@ -19,7 +19,7 @@ LENGTHS = (18, 36)
 FADES = 0.1
 """Share of transitions that go through black."""
 VISIBLE = 38.0
-"""Change of hue, saturation and value, on average, that a hard cut shall show (OpenCV's units)."""
+"""Smallest mean change of hue, saturation and value at a hard cut (OpenCV's units)."""
 TRIES = 16
 PRIMARY = 1.5
 """Weight of the primary genre against 1 of every other."""
@@ -48,7 +48,7 @@ class Film:
     cuts: tuple[int, ...]
     """Numbers of the frames that open a shot right after another."""
     fades: tuple[int, ...]
-    """Numbers of the frames that open a shot out of the black, the first shot's apart."""
+    """Numbers of the frames that open a shot after a fade from black, except the first shot."""
 
 
 def film(trailer: Trailer, seed: int) -> Film:
@@ -90,7 +90,7 @@ def _takes(trailer: Trailer, rng: np.random.Generator) -> Iterator[Take]:
 
 @dataclass(frozen=True)
 class _Manner:
-    """What a trailer keeps throughout by chance, independent of genre and style."""
+    """Random properties of a whole trailer, independent of genre and style."""
 
     hue: float
     light: float
@@ -134,7 +134,7 @@ def _row(table: dict[str, Row], name: str, degree: float, rng: np.random.Generat
 
 
 def _card(trailer: Trailer, rng: np.random.Generator) -> Take:
-    """Return a logo or an end card: says nothing of the genre."""
+    """Return a logo or an end card, independent of the genre."""
     shot = Shot(
         MATTERS["sparks"], STAGES["night"], MOVES["still"], STYLES[trailer.style],
         frames=24, hue=0.0, colour=1.0, light=1.0, swapped=False, pace=1.0, seed=0,
@@ -151,7 +151,7 @@ def _faded(take: Take, fade_in: bool, fade_out: bool) -> Take:
 def _cut_to(
     shot: Shot, before: list[np.ndarray], size: tuple[int, int], rng: np.random.Generator
 ) -> Scene:
-    """Set the shot up so that the cut to it can be seen: light and colours are drawn until so."""
+    """Set up the shot: light and colours are drawn until the cut to it is visible."""
     scene = Scene(_lit(shot, 0, rng), *size)
     if not before or shot.fade_in:
         return scene
@@ -167,7 +167,7 @@ def _cut_to(
 
 
 def _lit(shot: Shot, attempt: int, rng: np.random.Generator) -> Shot:
-    """Draw light and colours about the shot's own, the bolder the more attempts were in vain."""
+    """Draw light and colours around the shot's own, further away with each failed attempt."""
     return replace(
         shot,
         hue=shot.hue + float(rng.normal(0, 6 + attempt)),

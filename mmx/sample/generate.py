@@ -30,7 +30,7 @@ LOST = (
 
 
 class SampleError(UserError):
-    """The collection cannot be put where it should be."""
+    """The collection cannot be written to its folder."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class SampleReport:
     labels: Path
     """Table: title, year, genres, video, group_id, license."""
     styles: Path
-    """Table: trailer_id (the video's stem is its own slug), style. No label says it."""
+    """Table: trailer_id (the video's stem is its own slug), style. It is in no label."""
     trailers: int
-    """Sound trailers; the odd ones come on top."""
+    """Valid trailers, without the faulty ones."""
 
 
 def generate(folder: Path, n: int = 60, seed: int = 0, workers: int = 0) -> SampleReport:
@@ -69,7 +69,7 @@ def generate(folder: Path, n: int = 60, seed: int = 0, workers: int = 0) -> Samp
 
 
 def _short(place: int, seed: int) -> Trailer:
-    """Return a trailer of six shots, fewer clips than are wanted."""
+    """Return a trailer of six shots, which gives too few clips."""
     stem, title = ODD[place]
     return Trailer(
         index=FEW + place,

@@ -1,7 +1,7 @@
 """What the generated trailers are made of: tables of matter, stage, move, sound, genre and style.
 
 A genre names one row of each table. Seven rows for twenty genres: in every modality several genres
-look, move or sound alike, and only the combination tells them apart.
+look, move or sound the same, and only the combination distinguishes them.
 """
 
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ class Sound:
 
 @dataclass(frozen=True)
 class Genre:
-    """How a genre shows: one row of each table, and how often a shot keeps to it."""
+    """A genre's appearance: one row of each table, and how often a shot has it."""
 
     support: int
     """Trailers of this genre among the paper's 754 test trailers (Table 2)."""
@@ -90,7 +90,7 @@ class Genre:
 
 @dataclass(frozen=True)
 class Style:
-    """A manner that a whole trailer keeps and that no label names; one trait per modality."""
+    """A style of a whole trailer that is in no label; one trait per modality."""
 
     grain: float
     """Appearance: standard deviation of film grain, in levels of 255."""

@@ -12,7 +12,7 @@ from mmx.sample.textures import layout, texture
 
 @dataclass(frozen=True)
 class Shot:
-    """What is in front of the camera between two cuts."""
+    """What a shot shows between two cuts."""
 
     matter: Matter
     stage: Stage
@@ -146,7 +146,7 @@ class Scene:
 
 
 def _lens(style: Style, width: int, height: int) -> np.ndarray:
-    """Return what style lets through at each pixel: tint, vignette, scan lines; uint8 H x W x 3."""
+    """Return the factor of the style at each pixel: tint, vignette, scan lines; uint8 H x W x 3."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     corner = (x / width - 0.5) ** 2 + (y / height - 0.5) ** 2
     light = 1 - 2 * style.vignette * corner

@@ -100,7 +100,7 @@ def _style(index: int, seed: int) -> str:
 
 
 def _genre_sets(seed: int) -> Iterator[tuple[str, ...]]:
-    """Draw sets of genres for ever, each genre the likelier the further it is behind its share."""
+    """Draw sets of genres without end; the further a genre is below its share, the likelier."""
     names = list(GENRES)
     support = np.array([max(genre.support, RARE) for genre in GENRES.values()], float)
     share = support / support.sum()

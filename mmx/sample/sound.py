@@ -1,4 +1,4 @@
-"""The sound of a trailer: each shot's notes and noise, then the style's room."""
+"""The sound of a trailer: each shot's notes and noise, then the effects of its style."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from mmx.sample.looks import Sound, Style
 RATE = 24000
 """Samples per second."""
 EDGE = 0.01
-"""Seconds over which a shot's sound comes and goes."""
+"""Seconds over which a shot's sound fades in and out."""
 PARTIALS = 6
 ECHO = 0.18
 """Seconds."""
@@ -52,7 +52,7 @@ def limit_band(samples: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def in_style(samples: np.ndarray, style: Style) -> np.ndarray:
-    """Return the sound track in the style's room: echo, hum, damping; float32 in -1 to 1."""
+    """Return the sound track with the style's echo, hum and damping; float32 in -1 to 1."""
     room = samples.copy()
     delay = int(ECHO * RATE)
     room[delay:] += style.echo * samples[:-delay]

@@ -1,4 +1,4 @@
-"""PySceneDetect's detectors, made to remember each frame's true index and score."""
+"""PySceneDetect's detectors, extended to keep each frame's true index and score."""
 
 from array import array
 from fractions import Fraction
@@ -11,7 +11,7 @@ from mmx.params import ScenesParams
 
 
 class FrameNumber(int):
-    """A frame's number by time, as detectors count, that remembers the frame's true index."""
+    """A frame's number by time, as detectors count, that also has the frame's true index."""
 
     index: int
 
@@ -31,7 +31,7 @@ class _Scored(ContentDetector):
         self.scores: array[float] = array("d")
 
     def process_frame(self, frame_num: FrameNumber, frame_img: np.ndarray) -> list[FrameNumber]:
-        """Take the next frame (BGR) and return the cuts that it decides."""
+        """Take the next frame (BGR) and return the cuts that are now certain."""
         cuts: list[FrameNumber] = super().process_frame(frame_num, frame_img)
         self.scores.append(self._frame_score)
         return cuts
@@ -56,7 +56,7 @@ class Adaptive(_Scored, AdaptiveDetector):
 
 
 def new_detector(params: ScenesParams) -> Content | Adaptive:
-    """Return a fresh detector of the kind and threshold that the section asks for."""
+    """Return a fresh detector of the kind and threshold that `params` gives."""
     if params.detector == "adaptive":
         return Adaptive(adaptive_threshold=params.threshold, min_scene_len=params.min_scene_len)
     return Content(threshold=params.threshold, min_scene_len=params.min_scene_len)

@@ -1,9 +1,9 @@
 """Shots: PySceneDetect's detectors on the frames that every other step sees (section 4.1).
 
-Pictures reach the detector as PySceneDetect's own command shows them to it: BGR, scaled down to 256
-pixels on the longer side, numbered by their time at the nominal rate, so that the shortest shot
-lasts equally long where the rate varies. One difference is on purpose: they are upright, with
-square pixels, and progressive.
+The detector gets pictures as from PySceneDetect's own command: BGR, scaled down to 256 pixels on
+the longer side, numbered by their time at the nominal rate, so that the shortest shot has the same
+duration where the rate varies. One difference is intended: they are upright, with square pixels,
+and progressive.
 """
 
 from array import array
@@ -35,7 +35,7 @@ SCHEMA = pa.schema(
         ("cut_score", pa.float64()),
     ]
 )
-"""A row per kept clip; `cut_score` is null where no cut opens the clip."""
+"""A row per kept clip; `cut_score` is null where the clip does not begin at a cut."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ class Shots:
 
 
 def detect_shots(video: Path, params: ScenesParams, limits: Limits = DEFAULT_LIMITS) -> Shots:
-    """Find the cuts of `video`; raise MediaFault for what is wrong with it.
+    """Find the cuts of `video`; raise MediaFault for a fault of the video.
 
-    Beside one frame, this holds two numbers per frame in memory.
+    Memory: one frame, and two numbers per frame of the video.
     """
     detector = new_detector(params)
     with open_video(video, limits) as source:
@@ -89,7 +89,7 @@ def keep_clips(shots: Shots, drop: Literal["clip", "frame", "none"]) -> list[Cli
     """Turn shots into the clips that are kept, numbered from 0.
 
     `clip` drops the first and the last shot, which hold logos and end cards; `frame` drops the
-    first and the last frame of every shot, and the shots that have no other; `none` keeps all.
+    first and the last frame of every shot, and the shots that have no others; `none` keeps all.
     """
     spans = list(pairwise(shots.edges))
     if drop == "clip":

@@ -12,7 +12,12 @@ from mmx.engine.run import Recipe
 from mmx.experts.base import Weights
 from mmx.experts.reading import READERS
 from mmx.experts.registry import MODULES, expert_names, get_expert
-from mmx.experts.weights import Place, Status, require, require_present, weights_folder
+from mmx.experts.weights import (
+    Place,
+    require,
+    require_present,
+    weights_folder,
+)
 from mmx.outputs import TableOutput
 from mmx.params import EmbedParams, Params
 from mmx.pipeline.step import PICTURE_TOOLS, VIDEO, TrailerStep
@@ -137,7 +142,7 @@ def _checked_weights(name: str, place: Place) -> dict[Path, Weight]:
     return {status.path: weight_of(status) for status in found}
 
 
-def weight_of(status: Status) -> Weight:
+def weight_of(status: WeightsFile) -> Weight:
     """Return what a receipt says of a checked file of weights."""
     assert status.hashes
     weights = status.weights

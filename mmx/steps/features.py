@@ -2,7 +2,7 @@
 
 import shutil
 
-from mmx.engine.files import steady
+from mmx.engine.files import unmodified
 from mmx.experts.registry import get_expert
 from mmx.pipeline.step import CORE_TOOLS, PlainStep
 from mmx.project import Project
@@ -24,7 +24,7 @@ def run(project: Project) -> None:
         for name in sorted(project.params.embed.experts)
     ]
     read = [layout.sources, layout.clips, *(expert.directory for expert in experts)]
-    with steady(read), project.store.workspace() as folder:
+    with unmodified(read), project.store.workspace() as folder:
         built = folder / "features"
         built.mkdir()
         digest = build_store(

@@ -1,4 +1,4 @@
-"""The trailers: the manifest that people write, their files, and the split."""
+"""The trailers: the manifest, the video files, and the split."""
 
 from mmx.trailers.csvfile import TableError, defuse
 from mmx.trailers.enrol import InitReport, RowReport, accept, init

@@ -1,7 +1,7 @@
-"""CSV that people write and open: strict about its shape, defused against spreadsheets.
+"""CSV files for people: strict about their form, and safe to open in a spreadsheet.
 
-A spreadsheet runs a cell that begins with = + - or @ as a formula. Whatever mmx writes for people
-has an apostrophe before such a cell; reading the manifest takes it away again.
+A spreadsheet runs a cell that begins with = + - or @ as a formula. In files for people, mmx puts
+an apostrophe before such a cell; reading the manifest removes it.
 """
 
 import csv
@@ -28,21 +28,21 @@ class Record:
     """One row of a table, as text."""
 
     row: int
-    """Number in a spreadsheet: the header is row 1."""
+    """Row number as in a spreadsheet: the header is row 1."""
     values: dict[str, str]
     """Text by column, without white space around it; empty where the row has no cell."""
     fault: str = ""
-    """What is wrong with the row's shape, in words."""
+    """What is wrong with the number of cells; empty if nothing is."""
 
 
 @dataclass(frozen=True)
-class Table:
+class CsvTable:
     """A CSV file."""
 
     columns: tuple[str, ...]
     """In the file's order, in lower case."""
     records: tuple[Record, ...]
-    """Rows that hold anything."""
+    """Rows that are not empty."""
 
 
 def defuse(text: str) -> str:
@@ -57,15 +57,15 @@ def defuse(text: str) -> str:
 
 
 def restore(text: str) -> str:
-    """Return what `defuse` was given."""
+    """Undo `defuse`."""
     return text[1:] if _DEFUSED.match(text) else text
 
 
-def read_csv(path: Path, required: Sequence[str], defused: bool = False) -> Table:
+def read_csv(path: Path, required: Sequence[str], defused: bool = False) -> CsvTable:
     """Read a CSV file in UTF-8, with or without a byte order mark.
 
     With `defused`, cells are restored. Raise TableError if the file is missing, is not UTF-8 or
-    CSV, or if columns are missing or doubled: they are named.
+    CSV, or if columns are missing or duplicate: they are named.
     """
     rows = _read_rows(path)
     if not rows:
@@ -78,7 +78,7 @@ def read_csv(path: Path, required: Sequence[str], defused: bool = False) -> Tabl
         for row, cells in enumerate(rows[1:], start=2)
         if any(map(str.strip, cells))
     )
-    return Table(columns, tuple(records))
+    return CsvTable(columns, tuple(records))
 
 
 def _read_rows(path: Path) -> list[list[str]]:
@@ -113,7 +113,7 @@ def _record(row: int, columns: Sequence[str], cells: Sequence[str]) -> Record:
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
-    """Write rows (text by column; a missing one is empty) to `path` in one go, defused."""
+    """Write rows (text by column; missing is empty) to `path` atomically, with formulas defused."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)

@@ -12,7 +12,7 @@ from mmx.engine.progress import ItemProgress
 from mmx.layout import Layout
 from mmx.params import CollectionParams
 from mmx.trailers.columns import composed
-from mmx.trailers.csvfile import Record, Table, TableError, read_csv
+from mmx.trailers.csvfile import CsvTable, Record, TableError, read_csv
 from mmx.trailers.ids import derive_ids, is_trailer_id
 from mmx.trailers.manifest import (
     COLUMNS,
@@ -109,7 +109,7 @@ def init(
         raise PathFault(f"{videos} is not a folder: name the one that your videos are in")
     table = read_csv(labels, LABELS)
     added = added_columns(labels.name, table.columns)
-    known = Table(REQUIRED, ()) if force else _known(layout.manifest)
+    known = CsvTable(REQUIRED, ()) if force else _known(layout.manifest)
     columns = tuple(dict.fromkeys((*known.columns, *added)))
     added_columns(layout.manifest.name, columns)
     refused, entries = _sort_out(table, known)
@@ -121,14 +121,14 @@ def init(
     return InitReport(tuple(sorted(reports, key=lambda report: report.row)), added)
 
 
-def _known(manifest: Path) -> Table:
+def _known(manifest: Path) -> CsvTable:
     if not manifest.exists():
-        return Table(REQUIRED, ())
+        return CsvTable(REQUIRED, ())
     read_manifest(manifest)
     return read_records(manifest)
 
 
-def _sort_out(table: Table, known: Table) -> tuple[list[RowReport], list[_Entry]]:
+def _sort_out(table: CsvTable, known: CsvTable) -> tuple[list[RowReport], list[_Entry]]:
     """Return the rows that stay out, with reasons, and the others with their ids."""
     earlier = {composed(record.values["video"]): record for record in known.records}
     taken = {record.values["trailer_id"] for record in known.records}
@@ -200,7 +200,7 @@ def _enrol_all(layout: Layout, videos: Path, entries: Sequence[_Entry]) -> list[
     return done
 
 
-def _save(manifest: Path, known: Table, entries: Sequence[_Entry]) -> None:
+def _save(manifest: Path, known: CsvTable, entries: Sequence[_Entry]) -> None:
     """Write known rows in their order, with the pins that they got, then the new ones."""
     rows = {record.values["trailer_id"]: record.values for record in known.records}
     rows |= {entry.record.values["trailer_id"]: entry.record.values for entry in entries}

@@ -1,4 +1,4 @@
-"""Trailer ids: what they may be, and how they are made from the names of videos."""
+"""Trailer ids: what they may be, and how they are derived from the names of videos."""
 
 import hashlib
 import re

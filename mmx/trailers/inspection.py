@@ -1,4 +1,4 @@
-"""What the file of a trailer is: its bytes' digest and its technical facts, or what is wrong."""
+"""The digest and the technical facts of a trailer's file, or what is wrong with it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,7 +19,7 @@ from mmx.media.faults import Limits, MediaFault
 from mmx.media.probe import Probe, probe
 
 NO_CACHE = (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError)
-"""What reading a file raises that is not there, or holds something else."""
+"""What reading the cache raises where the file is missing or is not a cache."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,17 @@ class Inspection:
     size: int
     """Bytes."""
     facts: dict[str, Any] | None
-    """Columns of sources.parquet that come from the probe; None where the file cannot serve."""
+    """Columns of sources.parquet that come from the probe; None where the file cannot be used."""
     fault: str = ""
-    """Why it cannot, in one sentence."""
+    """Why it cannot be used, in one sentence."""
 
 
 def inspect_files(
     paths: Sequence[Path], limits: Limits, cache: Path, workers: int
 ) -> dict[Path, Inspection]:
-    """Read each file, in worker processes, unless `cache` has what an earlier run found in it.
+    """Read each file, in worker processes, unless `cache` has the result of an earlier run.
 
-    The cache knows a file by its FileState; it is forgotten as a whole when the limits or the code
+    The cache identifies a file by its FileState; all of it is discarded when the limits or the code
     that reads videos change. A path is left out of the result if reading it killed its worker
     twice. Raise InputChangedError for a file that changes while it is read.
     """
@@ -98,8 +98,8 @@ def probe_facts(found: Probe) -> dict[str, Any]:
 def known_states(cache: Path) -> dict[FileState, str]:
     """Return the sha256 of every file that ingest has read, by the state that it had then.
 
-    Whatever the limits and the code were: a digest of bytes depends on neither. Empty where there
-    is no cache, or one that is not ours.
+    The digest of bytes does not depend on the limits or the code. Empty where there is no valid
+    cache.
     """
     try:
         files = loads(cache.read_bytes())["files"].items()
@@ -109,13 +109,13 @@ def known_states(cache: Path) -> dict[FileState, str]:
 
 
 def _stamp(limits: Limits) -> str:
-    """Return the digest of everything but the file that an inspection depends on."""
+    """Return the digest of all that an inspection depends on besides the file."""
     code = code_digest(["mmx.media", "mmx.trailers.inspection"])
     return data_digest({"limits": asdict(limits), "code": code, "av": version("av")})
 
 
 def _load(cache: Path, stamp: str) -> dict[str, Inspection]:
-    """Return what the cache holds, by the key of the file; nothing, if it is no cache of ours."""
+    """Return what the cache holds, by the key of the file; empty if it is not a valid cache."""
     try:
         content = loads(cache.read_bytes())
         if content["stamp"] != stamp:

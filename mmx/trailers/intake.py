@@ -1,4 +1,4 @@
-"""Ingest: hold the manifest against the files; say of every trailer that it is in, or why not."""
+"""Ingest: check the manifest against the files; accept each trailer or reject it with a reason."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,11 +46,11 @@ SOURCES_SCHEMA = pa.schema(
         pa.field("audio_channels", pa.int32()),
     ]
 )
-"""Accepted trailers: their file and its technical facts, and nothing that people say of them."""
+"""Accepted trailers: their file and its technical facts, without labels."""
 
 
 class IngestError(UserError):
-    """The collection cannot be taken as it is; what was read is in the cache."""
+    """The collection cannot be ingested as it is; what was read is in the cache."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,14 @@ class Ingested:
 
 
 def ingest(layout: Layout, params: CollectionParams, *, cache: Path, workers: int) -> Ingested:
-    """Check every row of the manifest and every video that a sound row names.
+    """Check every row of the manifest and every video that a valid row names.
 
-    A row with a fault, or whose video cannot serve, is rejected with its reason and concerns no
-    other. `cache` is a file of ours, written anew: unchanged videos are not read again.
+    A row with a fault, or whose video cannot be used, is rejected with its reason; other rows are
+    not affected. `cache` is a file that is rewritten: unchanged videos are not read again.
 
     Raises:
-        TableError: the manifest cannot be read.
-        IngestError: a video has other bytes than were pinned, or killed its readers.
+        TableError: the manifest cannot be read. IngestError: a video has other bytes than were
+        pinned, or reading it killed its process twice.
     """
     rows = read_manifest(layout.manifest)
     reasons = {row.row: "; ".join(row_faults(row, layout, params)) for row in rows}
@@ -87,7 +87,7 @@ def ingest(layout: Layout, params: CollectionParams, *, cache: Path, workers: in
 
 
 def ingest_project(project: Project) -> Ingested:
-    """Check the manifest and the videos of a project as they are by now, as `ingest` does."""
+    """Check the manifest and the videos of a project as they are now, as `ingest` does."""
     return ingest(
         project.layout,
         project.params.collection,
@@ -97,7 +97,7 @@ def ingest_project(project: Project) -> Ingested:
 
 
 def row_faults(row: ManifestRow, layout: Layout, params: CollectionParams) -> list[str]:
-    """Return everything that is wrong with a row, its video unread."""
+    """Return everything that is wrong with a row, without reading its video."""
     faults = [*row.faults, *genre_faults(row.genres, params)]
     if faults:
         return faults

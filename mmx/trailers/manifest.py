@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from mmx.params import CollectionParams
 from mmx.trailers.columns import ADDED, Column, check_added, composed, one_line
-from mmx.trailers.csvfile import Record, Table, TableError, read_csv, write_csv
+from mmx.trailers.csvfile import CsvTable, Record, TableError, read_csv, write_csv
 from mmx.trailers.ids import is_trailer_id
 from mmx.trailers.paths import path_fault
 
@@ -147,11 +147,11 @@ def read_manifest(path: Path) -> list[ManifestRow]:
     Raise TableError if it is no table, lacks columns, or names a trailer_id twice.
     """
     rows = [parse_row(record) for record in read_records(path).records]
-    refuse_doubles(path.name, rows)
+    refuse_duplicates(path.name, rows)
     return rows
 
 
-def read_records(path: Path) -> Table:
+def read_records(path: Path) -> CsvTable:
     """Read the manifest as text.
 
     Raise TableError if it is no table, lacks columns, or has one that cannot be kept.
@@ -182,7 +182,7 @@ def write_records(path: Path, columns: Sequence[str], records: Iterable[dict[str
     write_csv(path, [*REQUIRED, *OPTIONAL, *added], records)
 
 
-def refuse_doubles(name: str, rows: Iterable[ManifestRow]) -> None:
+def refuse_duplicates(name: str, rows: Iterable[ManifestRow]) -> None:
     """Raise TableError if two rows have the same trailer_id; all such are named."""
     places: dict[str, list[int]] = defaultdict(list)
     for row in rows:

@@ -1,4 +1,4 @@
-"""Paths that tables name: below one folder, whatever the table says, or refused."""
+"""Paths named in tables: resolved below one folder, or refused."""
 
 import os
 import secrets
@@ -18,7 +18,7 @@ class PathFault(UserError):
 def path_fault(video: str) -> str:
     """Return what is wrong with a video's path as text, or nothing.
 
-    It must be relative, with / between its parts, and stay where it starts.
+    It must be relative, with / between its parts, and without `..`.
     """
     parts = video.split("/")
     if not video:
@@ -35,10 +35,10 @@ def path_fault(video: str) -> str:
 
 
 def locate(folder: Path, video: str) -> Path:
-    """Return the file that `video` means below `folder`, links resolved.
+    """Return the file named `video` below `folder`, with links resolved.
 
-    Accents may be composed on disk or not. Raise PathFault if the path is refused, if there is no
-    file, or if a link leads out of `folder`.
+    Accented letters on disk may be composed or decomposed. Raise PathFault if the path is refused,
+    if there is no file, or if a link leads out of `folder`.
     """
     fault = path_fault(video)
     if fault:
@@ -58,9 +58,9 @@ def _inside(folder: Path, spelt: Path, video: str) -> Path:
 
 
 def video_file(folder: Path, video: str) -> Path:
-    """Return the regular file that the manifest's `video` means below data/videos, `folder`.
+    """Return the regular file named `video` in the manifest, below data/videos, `folder`.
 
-    Links may lead anywhere: they are the user's. Raise PathFault otherwise.
+    Links may lead anywhere: the user made them. Raise PathFault otherwise.
     """
     fault = path_fault(video)
     if fault:
@@ -71,7 +71,7 @@ def video_file(folder: Path, video: str) -> Path:
 def _regular(file: Path, video: str) -> Path:
     if not file.exists():
         raise PathFault(f"there is no video {video!r}")
-    # A pipe or a device would be read for ever.
+    # Reading a pipe or a device would never end.
     if not file.is_file():
         raise PathFault(f"video {video!r} is not a file")
     return file
@@ -80,8 +80,8 @@ def _regular(file: Path, video: str) -> Path:
 def link(source: Path, folder: Path, video: str) -> None:
     """Make `folder / video` a symbolic link to `source`, or leave it if it is that file.
 
-    Raise PathFault if another file is there already: it may be the only copy. The link appears in
-    one go.
+    Raise PathFault if another file is there already: it may be the only copy. The link is made
+    atomically.
     """
     target = folder / PurePosixPath(video)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,9 @@
-"""The split: by group, stratified over several labels, and sticky.
+"""The split: by group, stratified over several labels, and stable as the collection grows.
 
-Iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011): the rarest label's groups go, one
-by one, where that label is most wanting. Here what is wanting counts the trailers that have a split
-already, which the published package cannot; so new groups restore the proportions that the others
-have lost.
+Iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011): the groups with the rarest label
+are assigned, one by one, to the split that lacks most of that label. Here the trailers that have a
+split already are counted, which the published package cannot do, so that new groups restore the
+proportions.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from mmx.params import SplitParams
 
 SPLITS = ("train", "validation", "test")
 ATTEMPTS = 12
-"""Orders in which groups are tried; a digest has bytes for thirteen."""
+"""Number of orders in which groups are assigned; a digest has bytes for thirteen."""
 SCHEMA = pa.schema(
     [
         pa.field("trailer_id", pa.string(), nullable=False),
@@ -38,10 +38,10 @@ class _Group:
     counts: np.ndarray
     """int64 [labels]: how many of them have each label."""
     digest: bytes
-    """From the seed and the name alone: decides between equals."""
+    """Depends only on seed and name; used to break ties."""
 
     def rank(self, attempt: int) -> int:
-        """Return a number that is as good as random, another one in each attempt."""
+        """Return a pseudo-random number, another one in each attempt."""
         return int.from_bytes(self.digest[2 * attempt : 2 * attempt + 8], "big")
 
 
@@ -54,26 +54,26 @@ def assign(
     """Give every trailer a split; trailers of a group get the same one.
 
     Args:
-        groups: group_id by trailer_id, of all trailers that take part.
+        groups: group_id by trailer_id, of all trailers to be split.
         labels: genres by trailer_id, of the same trailers.
         params: shares and seed.
-        earlier: what `assign` returned before. A group that it knows, by its name or by any of its
-            trailers, stays; where it knows several splits of it, the one of most trailers wins.
+        earlier: what `assign` returned before. A group found in it, by its name or by any of its
+            trailers, keeps its split; if it has several splits, the one of most trailers.
 
     Returns:
-        SCHEMA, sorted by trailer_id. The order of the arguments' entries plays no part.
+        SCHEMA, sorted by trailer_id. The order of the arguments' entries has no effect.
     """
     fixed = _earlier_splits(groups, earlier)
     shares = np.array([params.train, params.validation, params.test])
     films = _films(groups, labels, params.seed)
     sizes = sum(film.size for film in films)
-    owed = shares * sizes
-    owed_labels = np.outer(shares, sum(film.counts for film in films))
+    missing = shares * sizes
+    missing_labels = np.outer(shares, sum(film.counts for film in films))
     for film in films:
         if film.name in fixed:
-            _give(film, SPLITS.index(fixed[film.name]), owed, owed_labels)
+            _assign_group(film, SPLITS.index(fixed[film.name]), missing, missing_labels)
     new = [film for film in films if film.name not in fixed]
-    places = fixed | _best_places(new, shares > 0, owed, owed_labels)
+    places = fixed | _best_places(new, shares > 0, missing, missing_labels)
     rows = [
         {"trailer_id": trailer, "group_id": group, "split": places[group]}
         for trailer, group in sorted(groups.items())
@@ -98,7 +98,7 @@ def _films(
 
 
 def _earlier_splits(groups: Mapping[str, str], earlier: pa.Table | None) -> dict[str, str]:
-    """Return the split of every present group that `earlier` knows."""
+    """Return the split of every present group that is in `earlier`."""
     votes: dict[str, Counter[str]] = defaultdict(Counter)
     present = set(groups.values())
     for row in earlier.to_pylist() if earlier else []:
@@ -111,19 +111,21 @@ def _earlier_splits(groups: Mapping[str, str], earlier: pa.Table | None) -> dict
     }
 
 
-def _give(film: _Group, place: int, owed: np.ndarray, owed_labels: np.ndarray) -> None:
-    """Write off, in `owed` [splits] and `owed_labels` [splits, labels], what a split has got."""
-    owed[place] -= film.size
-    owed_labels[place] -= film.counts
+def _assign_group(
+    film: _Group, place: int, missing: np.ndarray, missing_labels: np.ndarray
+) -> None:
+    """Subtract a group from `missing` [splits] and `missing_labels` [splits, labels]."""
+    missing[place] -= film.size
+    missing_labels[place] -= film.counts
 
 
 def _best_places(
-    films: Sequence[_Group], allowed: np.ndarray, owed: np.ndarray, owed_labels: np.ndarray
+    films: Sequence[_Group], allowed: np.ndarray, missing: np.ndarray, missing_labels: np.ndarray
 ) -> dict[str, str]:
-    """Return a split for each group: of several attempts the one that leaves least owed."""
+    """Return a split for each group: the best of several attempts by deviation from the shares."""
     best, least = {}, np.inf
     for attempt in range(ATTEMPTS):
-        rest, rest_labels = owed.copy(), owed_labels.copy()
+        rest, rest_labels = missing.copy(), missing_labels.copy()
         places = _place(films, attempt, allowed, rest, rest_labels)
         left = np.abs(rest).sum() + np.abs(rest_labels).sum()
         if left < least:
@@ -135,39 +137,39 @@ def _place(
     films: Sequence[_Group],
     attempt: int,
     allowed: np.ndarray,
-    owed: np.ndarray,
-    owed_labels: np.ndarray,
+    missing: np.ndarray,
+    missing_labels: np.ndarray,
 ) -> dict[str, str]:
-    """Return a split for each group; `owed` and `owed_labels` are written to."""
+    """Return a split for each group; `missing` and `missing_labels` are updated."""
     places: dict[str, str] = {}
     waiting = sorted(films, key=lambda film: (-film.size, film.rank(attempt)))
     while waiting:
         label = _rarest(waiting)
         for film in waiting:
             if label is None or film.counts[label]:
-                want = owed if label is None else owed_labels[:, label]
-                place = _neediest(film.rank(attempt), allowed, want, owed)
-                _give(film, place, owed, owed_labels)
+                lack = missing if label is None else missing_labels[:, label]
+                place = _largest_deficit(film.rank(attempt), allowed, lack, missing)
+                _assign_group(film, place, missing, missing_labels)
                 places[film.name] = SPLITS[place]
         waiting = [film for film in waiting if film.name not in places]
     return places
 
 
 def _rarest(films: Sequence[_Group]) -> int | None:
-    """Return the label that the fewest of the groups have, but some; None if they have none."""
+    """Return the label of the fewest groups, but at least one; None if no group has a label."""
     having = np.sum([film.counts > 0 for film in films], axis=0)
     some = np.flatnonzero(having)
     return int(some[having[some].argmin()]) if len(some) else None
 
 
-def _neediest(rank: int, allowed: np.ndarray, want: np.ndarray, owed: np.ndarray) -> int:
-    """Return the allowed split that wants most, then is owed most; then the rank decides.
+def _largest_deficit(rank: int, allowed: np.ndarray, lack: np.ndarray, missing: np.ndarray) -> int:
+    """Return the allowed split that lacks most of the label, then most trailers, then by rank.
 
-    Values are rounded to a millionth of a trailer, so that equals are equal.
+    Values are rounded to a millionth of a trailer, so that rounding errors do not break ties.
     """
     need = [
-        (round(wanted, 6), round(due, 6)) if may else (-np.inf, -np.inf)
-        for wanted, due, may in zip(want.tolist(), owed.tolist(), allowed, strict=True)
+        (round(lacking, 6), round(trailers, 6)) if may else (-np.inf, -np.inf)
+        for lacking, trailers, may in zip(lack.tolist(), missing.tolist(), allowed, strict=True)
     ]
     equal = [place for place, both in enumerate(need) if both == max(need)]
     return equal[rank % len(equal)]

@@ -128,7 +128,7 @@ CASES = [
     ),
     Case(
         "verify",
-        "ROOT/params.yaml is not YAML: line 1: the key 'profile' is there twice",
+        "ROOT/params.yaml is not YAML: line 1: the key 'profile' appears twice",
         append("params.yaml", "\nprofile: lite\n"),
     ),
     Case(

@@ -1,4 +1,4 @@
-"""What DVC's cache has of the last output: shards to keep, items for a store that lost them."""
+"""The last output in DVC's cache: shards to keep, items for a store that lost them."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ ROWS, FILES = Recipe("work:rows"), Recipe("work:double", faults=("work:BadInputE
 NUMBERS = range(1, 40)
 CROWDED = next(shard for shard, items in by_shard(f"item{n}" for n in NUMBERS).items() if items[1:])
 ITEM = next(f"item{n}" for n in NUMBERS if shard_of(f"item{n}") == CROWDED)
-"""One whose shard has others."""
+"""An item whose shard has other items too."""
 TABLE = TableOutput("out", letter="c")
 
 
@@ -101,7 +101,7 @@ def test_the_shard_of_an_item_that_changed_is_not_kept(
 
 
 @pytest.mark.parametrize("change", ["added", "removed"])
-def test_nor_is_that_of_one_more_or_one_less(
+def test_a_shard_with_an_item_added_or_removed_is_not_kept(
     table: tuple[CachedOutput, Outcome], change: str, store: Store
 ) -> None:
     cached, outcome = table
@@ -142,7 +142,7 @@ def test_a_damaged_listing_counts_as_none(
     assert cached.unchanged(fingerprints(outcome), store) == {}
 
 
-def test_with_the_store_lost_only_changed_shards_are_taken_apart(
+def test_with_the_store_lost_only_changed_shards_are_read(
     table: tuple[CachedOutput, Outcome], store: Store, make_task: Callable[..., Task]
 ) -> None:
     cached, outcome = table
@@ -157,7 +157,7 @@ def test_with_the_store_lost_only_changed_shards_are_taken_apart(
     }
 
 
-def test_files_that_the_store_lost_are_put_back_unless_they_are_others(
+def test_files_that_the_store_lost_are_restored_unless_they_changed(
     files: tuple[CachedOutput, Outcome], store: Store
 ) -> None:
     cached, outcome = files

@@ -88,7 +88,7 @@ def test_a_repository_without_a_commit_has_no_history(tmp_path: Path) -> None:
         History(tmp_path).at("HEAD")
 
 
-def test_what_git_cannot_read_is_told_in_its_own_words(bare: Path) -> None:
+def test_the_message_of_git_is_passed_on(bare: Path) -> None:
     (bare / ".git" / "config").write_text("[core\n")
     for ask in (lambda: History(bare).at("HEAD"), lambda: History(bare).commits):
         with pytest.raises(GitError, match=r"^git: bad config line 1") as raised:
@@ -96,7 +96,7 @@ def test_what_git_cannot_read_is_told_in_its_own_words(bare: Path) -> None:
         assert not isinstance(raised.value, NoHistoryError)
 
 
-def test_a_commit_that_took_the_lock_away_is_a_version_without_outputs(bare: Path) -> None:
+def test_a_commit_that_removed_the_lock_is_a_version_without_outputs(bare: Path) -> None:
     lock = {"stages": {"split": {"outs": [{"path": "data/splits.parquet", "md5": "1" * 32}]}}}
     (bare / "dvc.lock").write_text(yaml.safe_dump(lock))
     git(bare, "add", "dvc.lock")

@@ -32,7 +32,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_lock_names_what_each_stage_left(root: Path) -> None:
+def test_a_lock_names_the_outputs_of_each_stage(root: Path) -> None:
     lock = read_lock(root)
     assert lock.stages == {
         "scenes": {"data/clips": "2" * 32 + ".dir"},

@@ -12,7 +12,7 @@ def test_a_written_file_is_whole_and_alone(tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "folder") == ["file"]
 
 
-def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"before")
     with pytest.raises(RuntimeError), atomic_path(path) as temporary:
@@ -37,7 +37,9 @@ def test_a_link_shares_the_inode(tmp_path: Path) -> None:
     assert (tmp_path / "a").stat().st_ino == (tmp_path / "b").stat().st_ino
 
 
-def test_a_link_that_cannot_be_is_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_no_link_can_be_made_it_is_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(source: Path, target: Path) -> None:
         raise OSError(18, "Invalid cross-device link")
 

@@ -1,4 +1,4 @@
-"""A file that an item reads: untouched, touched, replaced before, replaced meanwhile, gone."""
+"""A file that an item reads: unchanged, touched, replaced before or during the call, gone."""
 
 import os
 import pickle
@@ -44,7 +44,7 @@ def touch(path: Path) -> None:
 
 
 def replace(path: Path, content: bytes = NEW) -> None:
-    """Another file of the same size and time takes the name."""
+    """Replace the file by another of the same size and time."""
     before = path.stat()
     other = path.with_name("other")
     other.write_bytes(content)
@@ -54,7 +54,7 @@ def replace(path: Path, content: bytes = NEW) -> None:
 
 
 def overwrite(path: Path) -> None:
-    """The same file gets other bytes of the same number, and its time back."""
+    """Write other bytes of the same length, and set the old time again."""
     before = path.stat()
     path.write_bytes(NEW)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
@@ -132,7 +132,7 @@ def test_an_error_over_an_unchanged_file_passes_through(known: InputFile) -> Non
         raise ValueError("damaged")
 
 
-def test_each_of_several_files_is_held(tmp_path: Path, known: InputFile) -> None:
+def test_each_of_several_files_is_checked(tmp_path: Path, known: InputFile) -> None:
     second = tmp_path / "second.mp4"
     second.write_bytes(OLD)
     both = iter([known, InputFile(second, bytes_digest(OLD))])
@@ -140,7 +140,7 @@ def test_each_of_several_files_is_held(tmp_path: Path, known: InputFile) -> None
         second.write_bytes(NEW)
 
 
-def test_the_message_names_the_file_and_the_ways_on_but_no_folder(known: InputFile) -> None:
+def test_the_message_names_the_file_and_the_remedy_but_no_folder(known: InputFile) -> None:
     known.path.unlink()
     with pytest.raises(InputChangedError) as caught, unchanged([known]):
         pass
@@ -156,7 +156,7 @@ def test_a_link_has_the_state_of_its_file(known: InputFile, tmp_path: Path) -> N
     assert FileState.of(link) == known.state
 
 
-def test_a_state_is_a_text_and_back(known: InputFile) -> None:
+def test_a_state_is_written_and_read(known: InputFile) -> None:
     assert FileState.parse(str(known.state)) == known.state
     for text in ("", "1:2", "1:2:3:4:5:6", "a:b:c:d:e"):
         with pytest.raises(ValueError):

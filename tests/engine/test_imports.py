@@ -1,4 +1,4 @@
-"""Which modules a module is made of."""
+"""Which modules a module imports, directly or not."""
 
 import sys
 from pathlib import Path
@@ -65,11 +65,11 @@ def test_an_import_for_type_checkers_does_not_count() -> None:
     assert imports_of("pack.typed") == ("pack.late",)
 
 
-def test_a_package_counts_where_something_comes_from_its_init() -> None:
+def test_a_package_counts_where_something_is_imported_from_its_init() -> None:
     assert imported_modules(["pack.packaged"]) == ("pack.deep", "pack.packaged", "pack.plain")
 
 
-def test_a_circle_ends() -> None:
+def test_circular_imports_end() -> None:
     assert imported_modules(["pack.loop"]) == ("pack.back", "pack.loop")
 
 

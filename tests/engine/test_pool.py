@@ -37,7 +37,7 @@ def test_a_job_that_kills_its_worker_twice_is_lost_and_no_other() -> None:
     assert done == {number: 2 * number for number in range(20) if number != 7}
 
 
-def test_a_worker_killed_once_costs_nothing(tmp_path: Path) -> None:
+def test_a_job_whose_worker_dies_once_completes(tmp_path: Path) -> None:
     marker = tmp_path / "killed"
     jobs = [(number, marker) for number in range(6)]
     done = collect(map_items(work.die_once, jobs, workers=2))
@@ -45,7 +45,7 @@ def test_a_worker_killed_once_costs_nothing(tmp_path: Path) -> None:
     assert done == {(number, marker): 2 * number for number in range(6)}
 
 
-def test_each_worker_has_a_number_and_gpus_are_dealt_round() -> None:
+def test_each_worker_has_a_number_and_gpus_are_used_in_turn() -> None:
     numbers = collect(
         map_items(work.worker_number, range(8), workers=2, setup=work.remember_number)
     )

@@ -29,7 +29,9 @@ def test_every_ingredient_is_in_the_fingerprint(
     assert make_ingredients(**change).fingerprint != make_ingredients().fingerprint
 
 
-def test_what_is_told_of_a_weight_is_not(make_ingredients: Callable[..., Ingredients]) -> None:
+def test_information_about_a_weight_is_not_in_the_fingerprint(
+    make_ingredients: Callable[..., Ingredients],
+) -> None:
     moved = dataclasses.replace(WEIGHT, source="https://example.org/mirror", licence="Apache-2.0")
     one, two = make_ingredients(weights=(WEIGHT,)), make_ingredients(weights=(moved,))
     assert one.fingerprint == two.fingerprint
@@ -108,7 +110,7 @@ def test_receipts_of_earlier_versions_are_read_and_written_as_they_were(
     ],
 )
 @pytest.mark.parametrize("verify", [True, False])
-def test_an_output_that_could_lead_anywhere_is_refused(
+def test_an_output_outside_its_folder_is_refused(
     make_ingredients: Callable[..., Ingredients], output: dict[str, Any], verify: bool
 ) -> None:
     receipt = Receipt(make_ingredients(), (OutputFile("a.txt", "b" * 64, 3),)).to_dict()

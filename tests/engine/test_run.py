@@ -36,7 +36,7 @@ def test_the_second_time_nothing_is_computed(
     assert store.object(first.receipts["item3"].outputs[0].sha256).read_text() == "6"
 
 
-def test_parts_are_counted_across_workers_and_told(
+def test_parts_are_counted_across_workers_and_shown(
     store: Store, make_task: Callable[..., Task], capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe = Recipe("work:in_parts", parts="slices")
@@ -50,7 +50,7 @@ def test_parts_are_counted_across_workers_and_told(
 
 
 @pytest.mark.parametrize("workers", [HERE, POOL])
-def test_workers_inherit_what_was_done_before_them(
+def test_workers_inherit_the_environment_set_before_them(
     workers: Workers, store: Store, make_task: Callable[..., Task], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANNOUNCED", "0")
@@ -91,7 +91,7 @@ def test_a_fault_of_the_input_is_a_result(store: Store, make_task: Callable[...,
 
 
 @pytest.mark.parametrize("function", ["work:no_space", "no_such_module:f"])
-def test_a_fault_of_the_machine_is_not(
+def test_a_failure_of_the_machine_is_not_a_result(
     function: str, store: Store, make_task: Callable[..., Task]
 ) -> None:
     outcome = complete(Recipe(function), [make_task(1)], store, workers=HERE)
@@ -101,13 +101,15 @@ def test_a_fault_of_the_machine_is_not(
     assert complete(DOUBLE, [make_task(1)], store, workers=HERE).computed == ["item1"]
 
 
-def test_a_full_disk_is_named_without_a_trace(store: Store, make_task: Callable[..., Task]) -> None:
+def test_a_full_disk_is_reported_without_a_traceback(
+    store: Store, make_task: Callable[..., Task]
+) -> None:
     outcome = complete(Recipe("work:no_space"), [make_task(1)], store, workers=HERE)
     assert outcome.failures == {"item1": "the disk is full"}
 
 
 @pytest.mark.parametrize("workers", [HERE, Workers(count=1)], ids=["here", "worker"])
-def test_an_expected_error_is_its_sentence_and_a_bug_keeps_its_trace(
+def test_an_expected_error_has_no_traceback_and_a_bug_has_one(
     store: Store, make_task: Callable[..., Task], workers: Workers
 ) -> None:
     outcome = complete(Recipe("work:refuse"), [make_task(1)], store, workers=workers)
@@ -133,7 +135,7 @@ def test_a_stream_gives_each_job_its_own(store: Store, make_task: Callable[..., 
     assert sorted(outcome.failures) == ["item13", "item3"]
 
 
-def test_what_was_begun_is_there_the_next_time(
+def test_partial_results_are_there_the_next_time(
     store: Store, make_task: Callable[..., Task]
 ) -> None:
     recipe = Recipe("work:resumed", scratch=True)
@@ -144,7 +146,7 @@ def test_what_was_begun_is_there_the_next_time(
     assert not any((store.root / "scratch").iterdir())
 
 
-def test_the_journal_knows_when_and_where(store: Store, make_task: Callable[..., Task]) -> None:
+def test_the_journal_records_when_and_where(store: Store, make_task: Callable[..., Task]) -> None:
     outcome = complete(DOUBLE, [make_task(1)], store, workers=HERE)
     (entry,) = store.journal("double")
     assert entry["item"] == "item1"

@@ -39,7 +39,7 @@ def test_without_its_receipt_an_item_does_not_count(
 
 
 @pytest.mark.parametrize("damage", [lambda p: p.unlink(), lambda p: p.write_bytes(b"shorter")])
-def test_an_object_gone_or_cut_off_does_not_count(
+def test_a_missing_or_truncated_object_does_not_count(
     damage: Callable[..., Any], store: Store, make_ingredients: Callable[..., Ingredients]
 ) -> None:
     receipt = stored(store, make_ingredients, "something longer")
@@ -75,7 +75,7 @@ def test_a_workspace_is_empty_and_goes_away(store: Store) -> None:
     assert not folder.exists()
 
 
-def test_a_second_run_is_told_who_is_there(store: Store) -> None:
+def test_a_second_run_is_refused_naming_the_first(store: Store) -> None:
     said = f"flow, process {os.getpid()}"
     with store.locked("flow"), pytest.raises(StoreBusyError, match=said), store.locked("scenes"):
         raise AssertionError("two runs at once")
@@ -90,7 +90,7 @@ def test_the_leftovers_of_a_killed_run_are_cleared(store: Store) -> None:
         assert not left.exists()
 
 
-def test_a_store_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_made_is_a_one_sentence_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot be written"), Store(tmp_path / "file").locked("x"):
         pass

@@ -1,4 +1,4 @@
-"""A web site on the loopback that breaks off, redirects and changes on request; stand-ins;
+"""A local web server that interrupts, redirects and changes files on request; stand-ins;
 small artefacts, and embedding them as a step does.
 """
 
@@ -118,7 +118,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 @pytest.fixture
 def unused_port() -> int:
-    """A port at which nobody listens."""
+    """A port without a server."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

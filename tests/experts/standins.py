@@ -1,9 +1,9 @@
-"""Stand-ins for the published checkpoints: their names, shapes and formats, and no knowledge.
+"""Stand-ins for the published checkpoints: their names, shapes and formats, with random values.
 
     python tests/experts/standins.py WEIGHTS_FOLDER LOCK_FILE [EXPERT ...]
 
 Every tensor is a strided view of a few thousand random numbers, so that a network of 115 million
-values takes a megabyte on disk, loads through the same door, and is as strict about every key. The
+values takes a megabyte on disk, loads by the same code, and has every key. The
 files are accepted in the lock file in place of the published ones, which their digests are not.
 """
 
@@ -34,7 +34,7 @@ def hankel(name: str, shape: tuple[int, ...], numbers: Tensor) -> Tensor:
 
 
 def random_state(state: State) -> State:
-    """Values under which a signal neither dies nor explodes on its way through the network."""
+    """Values with which activations neither vanish nor explode in the network."""
     generator = torch.Generator().manual_seed(11)
     pools: dict[tuple[float, float], Tensor] = {}
 

@@ -154,7 +154,7 @@ def test_arrays_become_float32_tensors(tmp_path: Path) -> None:
 
 
 class Bomb:
-    """A pickle that runs a command when a careless reader opens it."""
+    """A pickle that runs a command when it is unpickled."""
 
     def __init__(self, function: Callable[..., Any], *arguments: object) -> None:
         self.call = function, arguments

@@ -51,7 +51,7 @@ def test_a_later_call_continues_what_an_earlier_one_left(site: "Site", tmp_path:
     assert site.requests[-1][1] == f"bytes={100_000 * ATTEMPTS}-"
 
 
-def test_two_versions_are_never_pieced_together(site: "Site", tmp_path: Path) -> None:
+def test_two_versions_are_never_combined(site: "Site", tmp_path: Path) -> None:
     site.files["/w.pth"] = BODY
     site.break_after = [100_000] * ATTEMPTS
     with pytest.raises(DownloadError):
@@ -62,7 +62,7 @@ def test_two_versions_are_never_pieced_together(site: "Site", tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("missing", ["ETag", "ranges"])
-def test_a_server_that_vouches_for_nothing_is_asked_for_all_of_it(
+def test_without_a_tag_the_whole_file_is_downloaded_again(
     site: "Site", tmp_path: Path, missing: str
 ) -> None:
     site.files["/w.pth"] = BODY
@@ -106,7 +106,7 @@ def test_a_missing_page_is_asked_for_once(site: "Site", tmp_path: Path) -> None:
     assert not (tmp_path / "w").exists()
 
 
-def test_a_server_in_trouble_is_asked_again(site: "Site", tmp_path: Path) -> None:
+def test_a_server_error_is_retried(site: "Site", tmp_path: Path) -> None:
     site.files["/w.pth"] = BODY
     site.trouble = 2
     fetch(site.url("/w.pth"), tmp_path / "w")
@@ -114,7 +114,7 @@ def test_a_server_in_trouble_is_asked_again(site: "Site", tmp_path: Path) -> Non
     assert len(site.requests) == 3
 
 
-def test_nobody_at_home_is_a_named_error(unused_port: int, tmp_path: Path) -> None:
+def test_a_port_without_a_server_is_a_named_error(unused_port: int, tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match="refused"):
         fetch(f"http://127.0.0.1:{unused_port}/w.pth", tmp_path / "w")
 
@@ -147,7 +147,7 @@ def test_the_proxy_of_the_environment_is_asked(
     assert (tmp_path / "w").read_bytes() == BODY
 
 
-def test_a_fault_of_the_machine_is_no_download_error(site: "Site", tmp_path: Path) -> None:
+def test_a_failure_of_the_machine_is_not_a_download_error(site: "Site", tmp_path: Path) -> None:
     site.files["/w.pth"] = BODY
     with pytest.raises(FileNotFoundError):
         fetch(site.url("/w.pth"), tmp_path / "no-such-folder" / "w")

@@ -133,7 +133,7 @@ def test_a_batch_counts_frames(name: str, batch: int, samples: int) -> None:
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_lower_precision_is_close_and_another(precision: str) -> None:
+def test_lower_precision_is_close_and_different(precision: str) -> None:
     expert = get_expert("lite_appearance")
     samples = drawn(expert, 2)
     exact = embedder(expert, 2)(samples)

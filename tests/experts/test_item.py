@@ -39,7 +39,7 @@ def trailers(
 
 
 @pytest.mark.parametrize("name", ["lite_appearance", "lite_scene"])
-def test_neither_order_nor_company_nor_interruption_changes_a_byte(
+def test_neither_order_nor_neighbours_nor_interruption_changes_a_byte(
     name: str, trailers: list[tuple[Path, tuple[Clip, ...]]], job: Callable[..., EmbedJob]
 ) -> None:
     expected = []
@@ -225,7 +225,7 @@ def test_a_silent_trailer_has_no_rows(
     assert sounding.num_rows == 2
 
 
-def test_sound_is_a_sequence_and_a_short_clip_borrows(
+def test_sound_is_a_sequence_and_a_short_clip_includes_its_neighbours(
     wav: Callable[..., Path],
     job: Callable[..., EmbedJob],
     clips: Callable[..., tuple[Clip, ...]],
@@ -304,7 +304,7 @@ def test_facts_come_before_all_jobs_are_handed_in(
     assert len(taken) < 30
 
 
-def test_a_clip_past_the_end_is_nobodys_fault_but_the_programs(
+def test_a_clip_past_the_end_is_an_error_of_the_program(
     video: Callable[..., Path],
     job: Callable[..., EmbedJob],
     clips: Callable[..., tuple[Clip, ...]],

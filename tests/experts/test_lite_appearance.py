@@ -1,4 +1,4 @@
-"""The packaged network knows what it sees, so its weights are in their places."""
+"""The packaged network recognises photographs, so its weights are loaded correctly."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Reading ahead: nothing lost, nothing out of order, faults where they belong, no thread left."""
+"""Reading ahead: nothing lost, order kept, each fault with its work, no thread left."""
 
 import threading
 from collections.abc import Callable, Generator, Iterator

@@ -196,7 +196,7 @@ def test_stacks_of_flow_repeat_the_last_image(
     assert np.array_equal(early[1:], late[:-1])
 
 
-def test_a_clip_shorter_than_a_patch_hears_its_neighbourhood(
+def test_a_clip_shorter_than_a_patch_includes_its_neighbours(
     wav: Callable[..., Path], job: Callable[..., EmbedJob], clips: Callable[..., tuple[Clip, ...]]
 ) -> None:
     path = wav(3 * 16000)

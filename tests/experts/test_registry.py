@@ -152,7 +152,7 @@ def tree(module: str) -> ast.Module:
 
 
 def imported(module: str) -> set[str]:
-    """Modules of this room that `module` imports at run time, inside functions too."""
+    """Modules of mmx.experts that `module` imports at run time, inside functions too."""
     found = set()
     for node in ast.walk(tree(module)):
         module_of = node.module or "" if isinstance(node, ast.ImportFrom) else ""

@@ -184,9 +184,9 @@ def test_a_published_digest_needs_no_warning(
     assert caplog.text == ""
 
 
-def test_a_page_that_says_sorry_is_never_pinned(site: "Site", place: Place) -> None:
+def test_an_error_page_is_never_pinned(site: "Site", place: Place) -> None:
     site.files["/w.pth"] = b"<html>moved</html>"
-    with pytest.raises(RefusedWeights, match="no file of format torch: it begins with b'<htm'"):
+    with pytest.raises(RefusedWeights, match="not a file of format torch: it begins with b'<htm'"):
         get(checkpoint(Source(site.url("/w.pth"), None, None)), place)
     assert not place.lock.exists()
     assert os.listdir(place.folder) == []

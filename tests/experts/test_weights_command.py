@@ -1,4 +1,4 @@
-"""`mmx weights` as it is typed: what it prints, and that one file's trouble is not another's."""
+"""`mmx weights` as it is typed: what it prints, and that one failure affects no other file."""
 
 import json
 import shutil
@@ -105,7 +105,7 @@ def test_without_network_every_file_is_asked_for_and_named(
             assert f"{source.url}: no network" in str(done.exception)
 
 
-def test_a_wrong_file_in_the_local_folder_does_not_keep_the_others_out(
+def test_a_wrong_file_in_the_local_folder_does_not_block_the_others(
     folder: Path, standins: ModuleType
 ) -> None:
     stick = Path("stick")

@@ -137,7 +137,7 @@ def test_equal_videos_give_equal_bytes(video: Path, tmp_path: Path) -> None:
     assert contents[0] == contents[1]
 
 
-def test_pytorch_takes_over_on_another_device(video: Path, tmp_path: Path) -> None:
+def test_pytorch_computes_on_another_device(video: Path, tmp_path: Path) -> None:
     """`cpu:0` is the CPU as PyTorch names it."""
     for name in ("a", "b"):
         (tmp_path / name).mkdir()

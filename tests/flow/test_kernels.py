@@ -207,8 +207,8 @@ def test_iterations_are_the_formulas_to_the_bit(shape: tuple[int, int], count: i
 
 
 @pytest.mark.parametrize("stopping", [1, 2, 5, 17, 40])
-def test_iterations_stop_where_opencvs_sum_says(stopping: int) -> None:
-    """None too many and none too few, however many of them are under way at once.
+def test_iterations_stop_by_opencvs_sum(stopping: int) -> None:
+    """None too many and none too few, however many of them are in progress at once.
 
     The sum that decides is that of one float32 after the other, not any better one.
     """
@@ -223,7 +223,7 @@ def test_iterations_stop_where_opencvs_sum_says(stopping: int) -> None:
         assert np.array_equal(found, plain_iterations(values, u, count)[0])
 
 
-def test_a_sum_of_very_many_pixels_is_never_taken_for_sure() -> None:
+def test_a_sum_of_very_many_pixels_is_always_added_in_order() -> None:
     assert stop_at(1.0, 2**25) == Stop(np.float32(1.0), 0.0, np.inf)
 
 

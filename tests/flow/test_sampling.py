@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from mmx.flow.sampling import clip_pairs, nearest_frames, spread
+from mmx.flow.sampling import clip_pairs, evenly_spaced, nearest_frames
 from mmx.media.clip import Clip
 
 
@@ -55,8 +55,8 @@ def test_a_frame_is_never_taken_twice() -> None:
         (0, 2, []),
     ],
 )
-def test_spread(count: int, wanted: int, expected: list[int]) -> None:
-    assert spread(count, wanted) == expected
+def test_evenly_spaced(count: int, wanted: int, expected: list[int]) -> None:
+    assert evenly_spaced(count, wanted) == expected
 
 
 def test_pairs_stay_in_their_clip() -> None:

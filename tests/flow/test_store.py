@@ -1,4 +1,4 @@
-"""The flow file: what goes in comes out, equal bytes, and every kind of damage is seen."""
+"""The flow file: images are read as written, equal bytes, and every kind of damage is detected."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Odd videos, each made in code and described by one row, and the ffmpeg program as the oracle.
 
 A row says what its file proves, how the program makes it, and which filters the program needs to
-show it as a person sees it. Turning is written out (`transpose`, not autorotation), so that the
+show it as it should be seen. Turning is written out (`transpose`, not autorotation), so that the
 direction comes from the row and not from the library under test.
 """
 
@@ -154,7 +154,7 @@ def remux(source: Path, path: Path, change: Callable[[int, int], bytes | int | N
 
 
 class Program:
-    """The ffmpeg program, which decodes by itself and knows nothing of mmx."""
+    """The ffmpeg program, which decodes independently of mmx."""
 
     @staticmethod
     def run(*arguments: str | Path) -> bytes:

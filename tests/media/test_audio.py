@@ -23,7 +23,7 @@ RATE = 16000
 SCENE = ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=3"]
 H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-threads", "1"]
 BEEP = "sine=f=1000:r=48000:d=3,volume='gt(t,1)':eval=frame"
-"""Silence, then from one second on a tone."""
+"""Silence for a second, then a tone."""
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def film(program: "Program", tmp_path: Path) -> Callable[..., Path]:
 
 
 def onset(samples: np.ndarray) -> float:
-    """Return the second at which the first loud sample sounds."""
+    """Return the time of the first loud sample, in seconds."""
     return int(np.argmax(np.abs(samples.astype(int)) > 500)) / RATE
 
 
@@ -53,10 +53,10 @@ def sound_of(path: Path) -> np.ndarray:
 
 
 class TestAlignment:
-    """Sample 0 sounds with frame 0, whatever the container's clocks say."""
+    """Sample 0 is at the time of frame 0, whatever the container's clocks say."""
 
     @pytest.mark.parametrize("name", ["a.mkv", "a.mov", "a.avi", "a.ts"])
-    def test_together_from_the_start(self, film: Callable[..., Path], name: str) -> None:
+    def test_sound_and_picture_start_together(self, film: Callable[..., Path], name: str) -> None:
         codec = ["-c:a", "mp2"] if name == "a.ts" else []
         assert onset(sound_of(film(BEEP, *codec, name=name))) == pytest.approx(1.0, abs=0.03)
 
@@ -148,7 +148,7 @@ class TestSilence:
 
 
 class TestFailure:
-    def test_sound_that_no_decoder_takes_is_a_fault(
+    def test_sound_that_cannot_be_decoded_is_a_fault(
         self, program: "Program", shelf: "Shelf", tmp_path: Path
     ) -> None:
         path = tmp_path / "a.mkv"
@@ -166,7 +166,7 @@ class TestFailure:
             ("exec sleep 60", TimeoutError),
         ],
     )
-    def test_who_is_to_blame(
+    def test_exit_codes_are_faults_or_failures(
         self,
         shelf: "Shelf",
         tmp_path: Path,
@@ -179,7 +179,7 @@ class TestFailure:
         with pytest.raises(error):
             extract_audio(shelf["sound.mp4"], tmp_path / "out.wav", rate=RATE)
 
-    def test_a_full_disk_is_the_machines(self, shelf: "Shelf") -> None:
+    def test_a_full_disk_is_a_failure_of_the_machine(self, shelf: "Shelf") -> None:
         with pytest.raises(OSError) as caught:
             extract_audio(shelf["sound.mp4"], Path("/dev/full"), rate=RATE)
         assert caught.value.errno == errno.ENOSPC

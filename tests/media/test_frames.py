@@ -84,15 +84,15 @@ class TestWanted:
     def test_only_the_wanted_frames_are_converted(
         self, shelf: "Shelf", monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        painted = []
-        paint = frames_module._Painter.paint
+        converted = []
+        convert = frames_module._FrameConverter.convert
 
         def count(self: Any, frame: VideoFrame) -> np.ndarray:
-            painted.append(frame)
-            return paint(self, frame)
+            converted.append(frame)
+            return convert(self, frame)
 
-        monkeypatch.setattr(frames_module._Painter, "paint", count)
-        assert len(list(read_frames(shelf["plain.mp4"], [2, 9]))) == len(painted) == 2
+        monkeypatch.setattr(frames_module._FrameConverter, "convert", count)
+        assert len(list(read_frames(shelf["plain.mp4"], [2, 9]))) == len(converted) == 2
 
     def test_nothing_is_decoded_after_the_last(self, shelf: "Shelf", tmp_path: Path) -> None:
         cut = tmp_path / "cut.flv"
@@ -140,7 +140,7 @@ class TestChangesWithinAFile:
     def test_interlaced_pictures_after_progressive_ones(
         self, shelf: "Shelf", program: "Program", tmp_path: Path
     ) -> None:
-        """From the second interlaced picture on, the filter knows what the program's knows."""
+        """From the second interlaced picture on, the filter has the same input as the program's."""
         smooth, woven = tmp_path / "smooth.ts", tmp_path / "woven.ts"
         scene = ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=0.4"]
         mpeg = ["-c:v", "mpeg2video", "-q:v", "2", "-bf", "0", "-threads", "1"]
@@ -185,7 +185,7 @@ def _stored(path: Path) -> list[tuple[np.ndarray, bool]]:
         return [(frame.to_ndarray(format="rgb24"), frame.interlaced_frame) for frame in frames]
 
 
-def test_equal_times_are_spread_by_the_duration(
+def test_equal_times_are_spaced_by_the_duration(
     program: "Program", shelf: "Shelf", tmp_path: Path
 ) -> None:
     ticks = {0: 0, 1: 40, 2: 40, 3: 40, 4: 200, 5: 240}

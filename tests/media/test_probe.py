@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from tests.media.conftest import Odd, Shelf
 
 
-def test_says_what_the_row_says(odd: "Odd", shelf: "Shelf") -> None:
+def test_facts_are_those_of_the_row(odd: "Odd", shelf: "Shelf") -> None:
     found = probe(shelf[odd.name])
     assert (found.width, found.height) == odd.shown
     assert {name: getattr(found, name) for name in odd.facts} == odd.facts
 
 
-def test_counts_what_there_is(odd: "Odd", shelf: "Shelf") -> None:
+def test_frames_and_duration_are_counted(odd: "Odd", shelf: "Shelf") -> None:
     found = probe(shelf[odd.name])
     frames = list(read_frames(shelf[odd.name]))
     end = float(frames[-1].time + frames[-1].duration)
@@ -29,7 +29,7 @@ def test_the_header_counts_frames_that_an_edit_list_hides(shelf: "Shelf") -> Non
     assert (found.frames_from_header, found.frames_from_content) == (50, 32)
 
 
-def test_header_and_count_stand_side_by_side(shelf: "Shelf") -> None:
+def test_header_and_count_are_both_kept(shelf: "Shelf") -> None:
     silent, gap = probe(shelf["late.mkv"]), probe(shelf["gap.mkv"])
     assert (silent.frames_from_header, silent.frames_from_content) == (None, 25)
     assert (silent.duration_from_header, silent.duration_from_content) == (3.5, 1.0)

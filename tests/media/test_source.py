@@ -1,4 +1,4 @@
-"""What is refused, with which word, and that every reader refuses alike."""
+"""Which files are refused, with which code, by every reader in the same way."""
 
 import errno
 import os
@@ -21,7 +21,7 @@ from mmx.media.faults import Limits, MediaFault
 from mmx.media.frames import read_frames
 from mmx.media.pictures import read_packets
 from mmx.media.probe import probe
-from mmx.media.source import blame, open_video
+from mmx.media.source import as_media_fault, open_video
 
 if TYPE_CHECKING:
     from tests.media.conftest import Program, Shelf
@@ -46,7 +46,7 @@ def code_of(reader: Callable[[Path], object], path: Path) -> str:
     return caught.value.code
 
 
-class TestWhatIsNoVideo:
+class TestNotAVideo:
     @pytest.mark.parametrize(
         "text",
         [
@@ -58,14 +58,14 @@ class TestWhatIsNoVideo:
         ids=["ffconcat", "m3u8", "sdp", "prose"],
     )
     @pytest.mark.parametrize("name", ["film.mp4", "film.m3u8", "nameless"])
-    def test_a_text_is_refused_whatever_it_says(
+    def test_a_text_is_refused_whatever_its_content(
         self, reader: Callable[[Path], object], text: str, name: str, shelf: "Shelf", tmp_path: Path
     ) -> None:
         path = tmp_path / name
         path.write_text(text.format(other=shelf["plain.mp4"]))
         assert code_of(reader, path) == "container"
 
-    def test_the_attack_would_work_without_the_whitelist(
+    def test_the_attack_succeeds_without_the_whitelist(
         self, shelf: "Shelf", tmp_path: Path
     ) -> None:
         path = tmp_path / "a.mp4"
@@ -75,7 +75,7 @@ class TestWhatIsNoVideo:
             assert container.format.name == "concat"
             assert len(list(container.decode(video=0))) == 25
 
-    def test_bytes_at_random(self, reader: Callable[[Path], object], tmp_path: Path) -> None:
+    def test_random_bytes(self, reader: Callable[[Path], object], tmp_path: Path) -> None:
         path = tmp_path / "a.mkv"
         path.write_bytes(bytes((i * 7919) % 251 for i in range(50_000)))
         assert code_of(reader, path) == "container"
@@ -103,13 +103,13 @@ class TestWhatIsNoVideo:
         program.run("-f", "lavfi", "-i", source, *["-frames:v", "1"] * (suffix == "png"), path)
         assert code_of(reader, path) == "container"
 
-    def test_sound_alone(
+    def test_sound_without_video(
         self, reader: Callable[[Path], object], program: "Program", tmp_path: Path
     ) -> None:
         program.run("-f", "lavfi", "-i", "sine=d=1", tmp_path / "a.m4a")
         assert code_of(reader, tmp_path / "a.m4a") == "no-video"
 
-    def test_a_cover_is_no_film(
+    def test_cover_art_is_not_a_video(
         self, reader: Callable[[Path], object], program: "Program", tmp_path: Path
     ) -> None:
         path = tmp_path / "a.mp4"
@@ -118,7 +118,7 @@ class TestWhatIsNoVideo:
         program.run(*sources, "-map", "0", "-map", "1", *cover, path)
         assert code_of(reader, path) == "no-video"
 
-    def test_a_film_with_a_cover_is_the_film(
+    def test_cover_art_beside_a_video_is_ignored(
         self, program: "Program", shelf: "Shelf", tmp_path: Path
     ) -> None:
         path = tmp_path / "a.mp4"
@@ -139,14 +139,14 @@ class TestWhatIsNoVideo:
         program.run(*both, "-disposition:v:0", "attached_pic", path)
         assert len(list(read_frames(path))) == 25
 
-    def test_a_film_without_pictures(
+    def test_a_video_stream_without_pictures(
         self, reader: Callable[[Path], object], program: "Program", shelf: "Shelf", tmp_path: Path
     ) -> None:
         program.remux(shelf["plain.mp4"], tmp_path / "a.avi", lambda _, n: None)
         assert code_of(reader, tmp_path / "a.avi") == "no-frames"
 
     @pytest.mark.parametrize("codec", [b"avc1", b"sowt"])
-    def test_a_codec_that_nobody_knows(
+    def test_an_unknown_codec(
         self,
         reader: Callable[[Path], object],
         codec: bytes,
@@ -181,7 +181,7 @@ class TestTruncated:
         assert code_of(reader, path) == expected
 
     @pytest.mark.parametrize("muxer", ["a.mp4 -movflags +faststart", "a.mkv", "a.webm", "a.avi"])
-    def test_a_table_of_contents_does_not_hide_it(
+    def test_an_index_at_the_start_does_not_hide_it(
         self, reader: Callable[[Path], object], muxer: str, program: "Program", tmp_path: Path
     ) -> None:
         name, *options = muxer.split()
@@ -203,7 +203,7 @@ class TestTruncated:
 
 
 class TestDamaged:
-    def test_a_packet_that_no_decoder_takes(
+    def test_a_packet_that_the_decoder_refuses(
         self, program: "Program", shelf: "Shelf", tmp_path: Path
     ) -> None:
         path = tmp_path / "a.mkv"
@@ -211,9 +211,7 @@ class TestDamaged:
         assert probe(path).frames_from_content == 25
         assert code_of(READERS["frames"], path) == "damaged"
 
-    def test_a_picture_that_the_decoder_had_to_invent(
-        self, program: "Program", tmp_path: Path
-    ) -> None:
+    def test_a_picture_that_the_decoder_conceals(self, program: "Program", tmp_path: Path) -> None:
         path = tmp_path / "a.mpg"
         scene = ["-f", "lavfi", "-i", "testsrc2=s=320x240:r=25:d=2"]
         program.run(*scene, "-c:v", "mpeg2video", "-b:v", "4M", path)
@@ -233,8 +231,8 @@ class TestDamaged:
         assert code_of(READERS["frames"], path) == "damaged"
 
 
-def test_a_stream_that_appears_on_the_way_ends_nothing(shelf: "Shelf") -> None:
-    """PyAV flushes every stream that there is by then, and lists those there were at the start."""
+def test_a_stream_that_appears_during_reading_is_ignored(shelf: "Shelf") -> None:
+    """PyAV flushes every stream found so far, but lists only those found at the start."""
 
     def demux(streams: list[Stream]) -> Iterator["av.Packet[Stream]"]:
         yield from source.container.demux(streams)
@@ -247,13 +245,13 @@ def test_a_stream_that_appears_on_the_way_ends_nothing(shelf: "Shelf") -> None:
 
 
 class TestLimits:
-    def test_a_header_that_claims_too_long_is_enough(self, shelf: "Shelf") -> None:
+    def test_too_long_by_the_header_is_refused(self, shelf: "Shelf") -> None:
         for call in (probe, lambda p, limits: list(read_frames(p, limits=limits))):
             with pytest.raises(MediaFault) as caught:
                 call(shelf["plain.mp4"], limits=Limits(max_seconds=0.9))
             assert caught.value.code == "too-long"
 
-    def test_times_beyond_the_limit_without_a_header(
+    def test_too_long_by_the_times_without_a_header(
         self, program: "Program", tmp_path: Path
     ) -> None:
         path = tmp_path / "a.mkv"
@@ -275,7 +273,7 @@ class TestLimits:
                 call(shelf[name], limits=Limits(max_pixels=pixels - 1))
             assert caught.value.code == "too-large"
 
-    def test_a_picture_that_grows_on_the_way(self, program: "Program", tmp_path: Path) -> None:
+    def test_a_picture_that_grows_within_the_file(self, program: "Program", tmp_path: Path) -> None:
         parts = []
         for number, size in enumerate(["96x64", "640x480"]):
             part = tmp_path / f"{number}.ts"
@@ -291,14 +289,14 @@ class TestLimits:
         assert caught.value.code == "too-large"
 
 
-class TestWhoIsToBlame:
-    def test_a_missing_file_is_the_machines(
+class TestFaultOrFailure:
+    def test_a_missing_file_is_a_failure(
         self, reader: Callable[[Path], object], tmp_path: Path
     ) -> None:
         with pytest.raises(FileNotFoundError):
             reader(tmp_path / "a.mp4")
 
-    def test_so_is_a_link_to_nowhere(
+    def test_a_broken_link_is_a_failure(
         self, reader: Callable[[Path], object], tmp_path: Path
     ) -> None:
         (tmp_path / "a.mp4").symlink_to(tmp_path / "b.mp4")
@@ -310,21 +308,21 @@ class TestWhoIsToBlame:
         assert probe(tmp_path / "a.mp4") == probe(shelf["sound.mp4"])
         assert len(list(read_frames(tmp_path / "a.mp4"))) == 25
 
-    def test_want_of_memory_is_the_machines_if_it_has_none(
+    def test_lack_of_memory_on_the_machine_is_a_failure(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.setattr(source_module, "HEADROOM", 1 << 62)
-        with pytest.raises(MemoryError), blame(tmp_path / "a", MediaFault("damaged", "x")):
+        with pytest.raises(MemoryError), as_media_fault(tmp_path / "a", MediaFault("damaged", "x")):
             raise av.error.MemoryError(errno.ENOMEM, "no memory")
 
-    def test_a_header_that_asks_for_all_memory_is_the_inputs(self, tmp_path: Path) -> None:
+    def test_a_header_that_asks_for_all_memory_is_a_fault(self, tmp_path: Path) -> None:
         with (
             pytest.raises(MediaFault, match=r"^x$"),
-            blame(tmp_path / "a", MediaFault("damaged", "x")),
+            as_media_fault(tmp_path / "a", MediaFault("damaged", "x")),
         ):
             raise av.error.MemoryError(errno.ENOMEM, "no memory")
 
-    def test_an_unreadable_disk_is_the_machines(
+    def test_an_unreadable_disk_is_a_failure(
         self, monkeypatch: pytest.MonkeyPatch, shelf: "Shelf"
     ) -> None:
         def fail(path: Path) -> None:
@@ -333,23 +331,23 @@ class TestWhoIsToBlame:
         monkeypatch.setattr(source_module, "_read_through", fail)
         with (
             pytest.raises(OSError) as caught,
-            blame(shelf["plain.mp4"], MediaFault("damaged", "x")),
+            as_media_fault(shelf["plain.mp4"], MediaFault("damaged", "x")),
         ):
             raise av.error.OSError(errno.EIO, "Input/output error")
         assert caught.value.errno == errno.EIO
 
-    def test_what_else_a_decoder_says_is_the_inputs(self, shelf: "Shelf") -> None:
+    def test_other_errors_of_a_decoder_are_faults(self, shelf: "Shelf") -> None:
         with (
             pytest.raises(MediaFault, match=r"^x$"),
-            blame(shelf["plain.mp4"], MediaFault("damaged", "x")),
+            as_media_fault(shelf["plain.mp4"], MediaFault("damaged", "x")),
         ):
             raise av.error.OSError(errno.EIO, "Input/output error")
 
-    def test_a_mistake_in_the_caller_is_nobodys_fault(self, shelf: "Shelf") -> None:
+    def test_an_error_of_the_caller_passes_through(self, shelf: "Shelf") -> None:
         with pytest.raises(ZeroDivisionError), open_video(shelf["plain.mp4"], Limits()):
             raise ZeroDivisionError
 
-    def test_a_fault_crosses_processes(self) -> None:
+    def test_a_fault_can_be_pickled(self) -> None:
         fault = pickle.loads(pickle.dumps(MediaFault("empty", "the file is empty")))
         assert (fault.code, str(fault)) == ("empty", "the file is empty")
 
@@ -364,7 +362,7 @@ class TestWhoIsToBlame:
     change=st.binary(min_size=1, max_size=40),
     cut=st.booleans(),
 )
-def test_whatever_the_bytes_the_end_is_frames_or_a_fault(
+def test_any_bytes_give_frames_or_a_fault(
     shelf: "Shelf", tmp_path: Path, name: str, share: float, change: bytes, cut: bool
 ) -> None:
     data = bytearray(shelf[name].read_bytes())

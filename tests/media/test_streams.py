@@ -1,7 +1,7 @@
-"""Digests of streams: what may change a file and leave them, and what they are good for.
+"""Digests of streams: which edits of a file keep them, and what equal digests mean.
 
 Every variant of every clip is decoded as the product does it. Where digests are equal, so are the
-frames, their times and the wav; the table says which edits have to leave which digest.
+frames, their times and the wav; the table says which edits have to keep which digest.
 """
 
 import hashlib
@@ -45,14 +45,14 @@ COPY = ("-map", "0", "-c", "copy")
 
 @dataclass(frozen=True)
 class Edit:
-    """A change of a file: the options between its name and the name of what becomes of it."""
+    """A change of a file: the options between the names of the input and the output."""
 
     name: str
     options: str
     video: bool
-    """Whether the video digest stays."""
+    """Whether the video digest stays the same."""
     sound: bool
-    """Whether the sound digest stays."""
+    """Whether the sound digest stays the same."""
     suffix: str = ""
     """Of the new file; that of the old one where empty."""
     before: str = ""
@@ -94,7 +94,7 @@ CASES = [(clip, edit) for clip in CLIPS for edit in EDITS if clip in edit.clips]
 
 @dataclass(frozen=True)
 class Decoded:
-    """The digests of a file, and what the product makes of it."""
+    """The digests of a file, and what the product decodes from it."""
 
     video: str
     sound: str
@@ -103,7 +103,7 @@ class Decoded:
     wav: bytes
 
 
-class Bench:
+class DecodedClips:
     """Clips and their edits, each made and decoded once per session."""
 
     def __init__(self, folder: Path, program: "Program") -> None:
@@ -147,24 +147,24 @@ def decode(path: Path, wav: Path) -> Decoded:
 
 
 @pytest.fixture(scope="session")
-def bench(tmp_path_factory: pytest.TempPathFactory, program: "Program") -> Bench:
-    return Bench(tmp_path_factory.mktemp("bench"), program)
+def decoded_clips(tmp_path_factory: pytest.TempPathFactory, program: "Program") -> DecodedClips:
+    return DecodedClips(tmp_path_factory.mktemp("decoded_clips"), program)
 
 
 @pytest.mark.parametrize(("clip", "edit"), CASES, ids=lambda value: getattr(value, "name", value))
-def test_an_edit_changes_the_digests_of_what_it_changes(
-    clip: str, edit: Edit, bench: Bench
+def test_an_edit_changes_only_the_digests_of_what_it_changes(
+    clip: str, edit: Edit, decoded_clips: DecodedClips
 ) -> None:
-    before, after = probe(bench.clip(clip)), probe(bench.edited(clip, edit))
+    before, after = probe(decoded_clips.clip(clip)), probe(decoded_clips.edited(clip, edit))
     assert (before.video_digest == after.video_digest) is edit.video
     assert (before.sound_digest == after.sound_digest) is edit.sound
 
 
-def test_equal_digests_mean_equal_frames_and_equal_sound(bench: Bench) -> None:
-    paths = [bench.clip(name) for name in CLIPS]
-    paths += [bench.edited(clip, edit) for clip, edit in CASES]
+def test_equal_digests_mean_equal_frames_and_equal_sound(decoded_clips: DecodedClips) -> None:
+    paths = [decoded_clips.clip(name) for name in CLIPS]
+    paths += [decoded_clips.edited(clip, edit) for clip, edit in CASES]
     equal = {"video": 0, "sound": 0}
-    for one, other in combinations(map(bench.decoded, paths), 2):
+    for one, other in combinations(map(decoded_clips.decoded, paths), 2):
         if one.video == other.video:
             equal["video"] += 1
             assert one.frames == other.frames
@@ -174,7 +174,7 @@ def test_equal_digests_mean_equal_frames_and_equal_sound(bench: Bench) -> None:
     assert min(equal.values()) > 50
 
 
-def test_two_readings_give_the_same_digests(shelf: "Shelf") -> None:
+def test_reading_twice_gives_the_same_digests(shelf: "Shelf") -> None:
     for name in ("plain.mp4", "packed.avi", "sound.mp4", "late.ts"):
         found = probe(shelf[name])
         assert found == probe(shelf[name])
@@ -211,20 +211,24 @@ def test_a_packet_lost_changed_or_moved_changes_the_video(
     assert len(set(found.values())) == 4
 
 
-def test_a_codec_whose_decoder_reads_more_is_known_by_its_file(bench: Bench) -> None:
-    clip = bench.clip("wmv2.wmv")
-    path = bench.folder / "longer.wmv"
+def test_a_codec_whose_decoder_reads_more_has_the_digest_of_its_file(
+    decoded_clips: DecodedClips,
+) -> None:
+    clip = decoded_clips.clip("wmv2.wmv")
+    path = decoded_clips.folder / "longer.wmv"
     path.write_bytes(clip.read_bytes() + b"\0")
     before, after = probe(clip), probe(path)
     assert before.video_digest == after.video_digest
     assert before.sound_digest != after.sound_digest
 
 
-def test_the_unit_of_time_is_no_part_of_a_video(
-    tmp_path: Path, bench: Bench, program: "Program"
+def test_the_unit_of_time_is_not_in_the_video_digest(
+    tmp_path: Path, decoded_clips: DecodedClips, program: "Program"
 ) -> None:
     path = tmp_path / "fine.mp4"
-    program.run("-i", bench.clip("h264.mp4"), *COPY, "-video_track_timescale", "90000", path)
-    before, after = probe(bench.clip("h264.mp4")), probe(path)
+    program.run(
+        "-i", decoded_clips.clip("h264.mp4"), *COPY, "-video_track_timescale", "90000", path
+    )
+    before, after = probe(decoded_clips.clip("h264.mp4")), probe(path)
     assert before.rate == after.rate == Fraction(25)
     assert before.video_digest == after.video_digest

@@ -10,7 +10,7 @@ from mmx.media.upright import Upright, upright_of
 
 
 class Data:
-    """The side data of a frame, as far as it is looked at."""
+    """The side data of a frame, as far as the code reads it."""
 
     def __init__(self, kind: Any, matrix: Sequence[float]) -> None:
         self.type, self._bytes = kind, np.array(matrix, np.int32).tobytes()

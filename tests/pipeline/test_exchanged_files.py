@@ -63,7 +63,7 @@ def exchanging(root: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
         return replace(step, recipe=replace(step.recipe, function=f"exchanging:{name}"))
 
     def install(victim: Path) -> None:
-        monkeypatch.setenv("MMX_TEST_VICTIM", str(victim))
+        monkeypatch.setenv("MMX_TEST_REPLACED", str(victim))
         monkeypatch.setattr(registry, "all_steps", lambda params: list(map(changed, real(params))))
 
     return install
@@ -150,7 +150,7 @@ def test_what_a_training_reads(
     """Of a project whose stages have run; the training itself is exchanged for a short one."""
     victim = victim_of(project.root, place)
     monkeypatch.syspath_prepend(SHARED)
-    monkeypatch.setenv("MMX_TEST_VICTIM", str(victim))
+    monkeypatch.setenv("MMX_TEST_REPLACED", str(victim))
     opened = open_project(project.root)
     step = registry.find_item_step(name, opened.params)
     function = "exchanging:learn" if when == "meanwhile" else step.recipe.function

@@ -1,4 +1,4 @@
-"""The generated files, read with the project's own eyes: what the plan says is what they are."""
+"""The generated files, read by the project's own code: they are as planned."""
 
 import csv
 from fractions import Fraction
@@ -65,7 +65,7 @@ def test_labels_are_a_table_as_users_write_it(sample: SampleReport, plan: list[T
     assert unknown == {"Telenovela"}
 
 
-def test_styles_are_told_in_their_own_table_only(sample: SampleReport, plan: list[Trailer]) -> None:
+def test_styles_are_in_their_own_table_only(sample: SampleReport, plan: list[Trailer]) -> None:
     styles = {row["trailer_id"]: row["style"] for row in table(sample.styles)}
     assert {trailer.stem: trailer.style for trailer in plan}.items() <= styles.items()
     text = sample.labels.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What the tables promise: in one modality genres are alike, in all four they are not."""
+"""The tables: genres cannot be told apart by one modality, but by all four."""
 
 from collections.abc import Mapping
 from itertools import combinations

@@ -116,7 +116,9 @@ class TestPlantedCuts:
         assert detect_shots(planted, params(threshold=scores[weakest])).cuts == scores
 
     @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".flv", ".ts"])
-    def test_in_other_containers(self, planted: Path, tmp_path: Path, suffix: str) -> None:
+    def test_are_found_in_other_containers(
+        self, planted: Path, tmp_path: Path, suffix: str
+    ) -> None:
         frames = [frame.image for frame in read_frames(planted)]
         copy = write(tmp_path / f"a{suffix}", np.stack(frames))
         assert list(detect_shots(copy, params()).cuts) == PLANTED

@@ -1,4 +1,4 @@
-"""Functions of steps that exchange a file for another while they work, as somebody might."""
+"""Functions of steps that replace a file while they run, as a user might."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -7,16 +7,16 @@ from typing import Any
 
 from benchmarks import simulated_items
 
-VICTIM = "MMX_TEST_VICTIM"
-"""Environment variable: the file that is exchanged."""
+REPLACED = "MMX_TEST_REPLACED"
+"""Environment variable: the file that is replaced."""
 
 
 def exchange() -> None:
-    """Put other bytes under the name of the victim."""
-    victim = Path(os.environ[VICTIM])
-    other = victim.with_name("other")
-    other.write_bytes(victim.read_bytes()[::-1] + b"other")
-    os.replace(other, victim)
+    """Replace the file by one with other bytes."""
+    replaced = Path(os.environ[REPLACED])
+    other = replaced.with_name("other")
+    other.write_bytes(replaced.read_bytes()[::-1] + b"other")
+    os.replace(other, replaced)
 
 
 def scenes(**arguments: Any) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, recipes: None) -> Path:
 
 @pytest.fixture
 def project(whole: Path, tmp_path: Path) -> Project:
-    """A copy of the project that a test may damage; names of one inode stay that."""
+    """A copy of the project that a test may damage; hard links stay hard links."""
     root = tmp_path / "project"
     subprocess.run(["cp", "-a", str(whole), str(root)], check=True)
     return open_project(root)
@@ -76,7 +76,7 @@ def outputs() -> Callable[[Path], dict[str, bytes]]:
 
 @pytest.fixture
 def replace_file() -> Callable[[Path, bytes], None]:
-    """Put other bytes under one name, leaving the bytes under its other names alone."""
+    """Replace the file under one name, not the hard links under other names."""
 
     def replace(path: Path, content: bytes) -> None:
         temporary = path.with_name("temporary")

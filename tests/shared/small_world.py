@@ -1,4 +1,4 @@
-"""A small collection made in memory: features that genre and style shape, models trained on it."""
+"""A small collection in memory: features depend on genre and style; models trained on it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +50,7 @@ class World:
 
     @property
     def layout(self) -> Layout:
-        """Where things lie."""
+        """Its paths."""
         return Layout(self.folder)
 
     @property
@@ -212,7 +212,7 @@ EVIL = [
     "{{ 7 * 7 }}<!-- ",
     "Amélie ‘天空’ & co",
 ]
-"""Titles from strangers."""
+"""Titles as an attacker or a careless user might write them."""
 
 
 def quick_params(seeds: int) -> Params:

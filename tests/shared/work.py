@@ -1,4 +1,4 @@
-"""What the workers of these tests do, where a fresh process can import it."""
+"""Functions for the workers of the tests, in a module that a new process can import."""
 
 import errno
 import os

@@ -9,7 +9,7 @@ from small_world import EVIL, World, evaluate, train_models, write_project
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """48 trailers, features, models, an evaluation; the first have titles from strangers."""
+    """48 trailers, features, models, an evaluation; the first have untrusted titles."""
     titles = [*EVIL, *(f"Film {i}" for i in range(48 - len(EVIL)))]
     refused = {
         "trailer_id": "<b>x",

@@ -24,7 +24,7 @@ def params() -> CollectionParams:
 
 
 @dataclass
-class Desk:
+class UserFiles:
     """What a user has: videos, labels, and a project."""
 
     root: Path
@@ -66,21 +66,21 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    made = Desk(tmp_path)
+def user_files(tmp_path: Path) -> UserFiles:
+    made = UserFiles(tmp_path)
     made.videos.mkdir()
     made.layout.root.mkdir()
     return made
 
 
 @pytest.fixture
-def write_manifest(desk: Desk) -> Callable[..., Path]:
+def write_manifest(user_files: UserFiles) -> Callable[..., Path]:
     """Write a manifest by hand: rows of cells, over the cells of a good row."""
 
     def write(*rows: dict[str, str]) -> Path:
         good = {"trailer_id": "a", **GOOD, "video": "a.mp4", "sha256": ""}
         whole = [{**good, **row} for row in rows]
-        path = desk.layout.manifest
+        path = user_files.layout.manifest
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8", newline="") as file:
             columns = dict.fromkeys(name for row in whole for name in row)

@@ -21,7 +21,7 @@ from mmx.trailers.inspection import inspect_files, known_states
 from mmx.trailers.intake import SOURCES_SCHEMA, trailers_schema
 
 if TYPE_CHECKING:
-    from tests.trailers.conftest import Desk
+    from tests.trailers.conftest import UserFiles
 
 
 @pytest.fixture(scope="session")
@@ -36,20 +36,20 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture
-def project(desk: "Desk", video: bytes, params: CollectionParams) -> "Desk":
+def project(user_files: "UserFiles", video: bytes, params: CollectionParams) -> "UserFiles":
     """Two good trailers, not in the order of their ids, and everything that is rejected."""
-    desk.add("b.mp4", video, title="Été", group_id="films")
-    desk.add("a/a.mp4", video + b"\0" * 8, url="https://x.org/a")
-    desk.add("cut.mp4", video[: len(video) // 2])
-    desk.add("text.mp4", b"no video")
-    desk.add("gone.mp4", b"")
-    desk.add("genre.mp4", video, genres="Telenovela")
-    init(desk.layout, desk.videos, desk.labels)
-    return desk
+    user_files.add("b.mp4", video, title="Été", group_id="films")
+    user_files.add("a/a.mp4", video + b"\0" * 8, url="https://x.org/a")
+    user_files.add("cut.mp4", video[: len(video) // 2])
+    user_files.add("text.mp4", b"no video")
+    user_files.add("gone.mp4", b"")
+    user_files.add("genre.mp4", video, genres="Telenovela")
+    init(user_files.layout, user_files.videos, user_files.labels)
+    return user_files
 
 
-def take(desk: "Desk", params: CollectionParams, workers: int = 1) -> Ingested:
-    return ingest(desk.layout, params, cache=desk.root / "cache.json", workers=workers)
+def take(user_files: "UserFiles", params: CollectionParams, workers: int = 1) -> Ingested:
+    return ingest(user_files.layout, params, cache=user_files.root / "cache.json", workers=workers)
 
 
 def rows(table: pa.Table) -> dict[str, dict[str, object]]:
@@ -57,7 +57,7 @@ def rows(table: pa.Table) -> dict[str, dict[str, object]]:
 
 
 def test_rows_are_accepted_or_rejected_with_a_reason(
-    project: "Desk", params: CollectionParams
+    project: "UserFiles", params: CollectionParams
 ) -> None:
     tables = take(project, params, workers=2)
     assert tables.trailers.schema == trailers_schema()
@@ -83,7 +83,7 @@ def test_rows_are_accepted_or_rejected_with_a_reason(
 
 
 def test_sources_hold_what_the_file_is_and_nothing_people_say(
-    project: "Desk", params: CollectionParams, video: bytes
+    project: "UserFiles", params: CollectionParams, video: bytes
 ) -> None:
     source = rows(take(project, params).sources)["b"]
     assert source["size"] == len(video)
@@ -97,7 +97,9 @@ def test_sources_hold_what_the_file_is_and_nothing_people_say(
     assert not {"title", "year", "genres", "group_id"} & set(source)
 
 
-def test_sources_tell_the_streams_from_the_file(project: "Desk", params: CollectionParams) -> None:
+def test_sources_tell_the_streams_from_the_file(
+    project: "UserFiles", params: CollectionParams
+) -> None:
     found = rows(take(project, params).sources)
     digests = ("video_digest", "sound_digest")
     assert [found["a"][name] for name in digests] == [found["b"][name] for name in digests]
@@ -105,7 +107,9 @@ def test_sources_tell_the_streams_from_the_file(project: "Desk", params: Collect
     assert found["a"]["sha256"] != found["b"]["sha256"]
 
 
-def test_equal_collections_give_equal_tables(project: "Desk", params: CollectionParams) -> None:
+def test_equal_collections_give_equal_tables(
+    project: "UserFiles", params: CollectionParams
+) -> None:
     first = take(project, params, workers=1)
     (project.root / "cache.json").unlink()
     lines = project.layout.manifest.read_text(encoding="utf-8").splitlines()
@@ -116,7 +120,9 @@ def test_equal_collections_give_equal_tables(project: "Desk", params: Collection
     assert first.sources.equals(second.sources)
 
 
-def test_a_corrected_title_changes_no_source(project: "Desk", params: CollectionParams) -> None:
+def test_a_corrected_title_changes_no_source(
+    project: "UserFiles", params: CollectionParams
+) -> None:
     first = take(project, params)
     text = project.layout.manifest.read_text(encoding="utf-8").replace("Été", "Summer")
     project.layout.manifest.write_text(text, encoding="utf-8")
@@ -145,7 +151,7 @@ def test_the_table_begins_with_the_columns_that_it_has_always_had() -> None:
 
 
 def test_an_added_column_is_in_the_table_and_changes_no_source(
-    project: "Desk", params: CollectionParams
+    project: "UserFiles", params: CollectionParams
 ) -> None:
     first = take(project, params)
     lines = project.layout.manifest.read_text(encoding="utf-8").splitlines()
@@ -164,7 +170,7 @@ def test_an_added_column_is_in_the_table_and_changes_no_source(
 
 
 def test_other_bytes_are_an_error_until_they_are_accepted(
-    project: "Desk", params: CollectionParams, video: bytes
+    project: "UserFiles", params: CollectionParams, video: bytes
 ) -> None:
     (project.videos / "b.mp4").write_bytes(video + b"\0" * 16)
     with pytest.raises(IngestError, match=r"the video of b has other bytes .* `mmx accept b`"):
@@ -174,7 +180,7 @@ def test_other_bytes_are_an_error_until_they_are_accepted(
 
 
 def test_a_video_that_never_was_pinned_is_rejected(
-    project: "Desk", params: CollectionParams
+    project: "UserFiles", params: CollectionParams
 ) -> None:
     pin = project.manifest()[0]["sha256"]
     text = project.layout.manifest.read_text(encoding="utf-8").replace(pin, "")
@@ -182,7 +188,7 @@ def test_a_video_that_never_was_pinned_is_rejected(
     assert "run `mmx accept b`" in str(rows(take(project, params).trailers)["b"]["reason"])
 
 
-def test_a_limit_rejects(project: "Desk", params: CollectionParams) -> None:
+def test_a_limit_rejects(project: "UserFiles", params: CollectionParams) -> None:
     short = params.model_copy(update={"max_seconds": 0.2})
     tables = take(project, short)
     assert len(tables.sources) == 0
@@ -191,7 +197,7 @@ def test_a_limit_rejects(project: "Desk", params: CollectionParams) -> None:
     assert len(again.sources) == 2
 
 
-def test_two_rows_may_name_one_video(project: "Desk", params: CollectionParams) -> None:
+def test_two_rows_may_name_one_video(project: "UserFiles", params: CollectionParams) -> None:
     lines = project.layout.manifest.read_text(encoding="utf-8").splitlines()
     lines.append(lines[1].replace("b,", "twin,", 1))
     project.layout.manifest.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -200,11 +206,11 @@ def test_two_rows_may_name_one_video(project: "Desk", params: CollectionParams) 
 
 
 def test_a_path_that_leads_out_of_data_videos_is_rejected(
-    write_manifest: Callable[..., Path], desk: "Desk", params: CollectionParams
+    write_manifest: Callable[..., Path], user_files: "UserFiles", params: CollectionParams
 ) -> None:
-    (desk.root / "secret.mp4").write_bytes(b"secret")
+    (user_files.root / "secret.mp4").write_bytes(b"secret")
     write_manifest({"video": "../../secret.mp4", "sha256": "0" * 64})
-    row = rows(take(desk, params).trailers)["a"]
+    row = rows(take(user_files, params).trailers)["a"]
     assert row["status"] == "rejected"
     assert ".." in str(row["reason"])
 
@@ -215,7 +221,7 @@ def test_a_missing_manifest_is_one_sentence(tmp_path: Path, params: CollectionPa
 
 
 def test_unchanged_files_are_not_read_again(
-    project: "Desk", params: CollectionParams, monkeypatch: pytest.MonkeyPatch
+    project: "UserFiles", params: CollectionParams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = take(project, params)
     read: list[Path] = []
@@ -239,7 +245,7 @@ def test_unchanged_files_are_not_read_again(
     [b"", b"{", b"[]", b"1", b'{"stamp": 1}', b"\xff", b'{"files": []}', b'{"files": {"1": 1}}'],
 )
 def test_a_damaged_cache_is_no_cache(
-    project: "Desk", params: CollectionParams, content: bytes
+    project: "UserFiles", params: CollectionParams, content: bytes
 ) -> None:
     (project.root / "cache.json").write_bytes(content)
     assert known_states(project.root / "cache.json") == {}
@@ -247,7 +253,7 @@ def test_a_damaged_cache_is_no_cache(
 
 
 def test_what_ingest_read_is_known_by_its_state(
-    project: "Desk", params: CollectionParams, monkeypatch: pytest.MonkeyPatch
+    project: "UserFiles", params: CollectionParams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = project.root / "cache.json"
     assert known_states(cache) == {}
@@ -263,7 +269,7 @@ def test_what_ingest_read_is_known_by_its_state(
 
 
 def test_a_file_that_changes_while_it_is_read_is_no_result(
-    project: "Desk", monkeypatch: pytest.MonkeyPatch
+    project: "UserFiles", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = project.videos / "b.mp4"
 
@@ -278,7 +284,7 @@ def test_a_file_that_changes_while_it_is_read_is_no_result(
 
 
 def test_another_reader_or_limit_forgets_the_cache(
-    project: "Desk", monkeypatch: pytest.MonkeyPatch
+    project: "UserFiles", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache, path = project.root / "cache.json", project.videos / "b.mp4"
     inspect_files([path], Limits(), cache, workers=1)
@@ -292,7 +298,7 @@ def test_another_reader_or_limit_forgets_the_cache(
 
 
 def test_a_reader_that_dies_is_the_concern_of_one_file_only(
-    project: "Desk", monkeypatch: pytest.MonkeyPatch
+    project: "UserFiles", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(Path(__file__).parent)
     dying = importlib.import_module("dying")

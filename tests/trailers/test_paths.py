@@ -61,7 +61,7 @@ def test_a_folder_that_is_a_link_out_is_refused(folder: Path) -> None:
         locate(folder, "out/secret.mp4")
 
 
-def test_a_neighbour_whose_name_begins_alike_is_outside(folder: Path) -> None:
+def test_a_folder_with_the_same_prefix_is_outside(folder: Path) -> None:
     other = folder.parent / "videos-of-others"
     other.mkdir()
     (other / "x.mp4").touch()

@@ -73,7 +73,7 @@ def test_every_trailer_has_one_split_and_a_group_shares_it(
 
 
 @given(collections(), st.randoms(use_true_random=False))
-def test_the_order_of_the_trailers_plays_no_part(
+def test_the_order_of_the_trailers_has_no_effect(
     collection: tuple[Groups, Labels], chance: random.Random
 ) -> None:
     groups, labels = collection

@@ -1,4 +1,4 @@
-"""The one way work is spread: a pool of processes that outlives the workers it loses."""
+"""The process pool for all parallel work: it is rebuilt when a worker dies."""
 
 import multiprocessing
 import os
@@ -12,19 +12,19 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-"""One thread inside each worker: the cores are filled by processes."""
+"""Set to one thread in each worker: the cores are used by processes."""
 
 
 @dataclass(frozen=True)
 class Lost(Generic[Job]):
-    """A job whose worker died twice while it alone was being worked on."""
+    """A job whose worker died twice, the second time with no other job in the pool."""
 
     job: Job
 
 
 @dataclass(frozen=True)
 class WorkerSetup:
-    """What a fresh worker does before its first job."""
+    """What a new worker does before its first job."""
 
     call: Callable[[int], None] | None = None
     """Receives the worker's number, from 0; with GPUs, the GPU it is to use."""
@@ -48,35 +48,35 @@ def map_items(
     setup: Callable[[int], None] | None = None,
     chunk: int = 1,
 ) -> Iterator[tuple[Sequence[Job], list[Result] | Lost[Job]]]:
-    """Yield (jobs, results) as chunks of `items` complete, in whatever order they do.
+    """Yield (jobs, results) as chunks of `items` complete, in the order of completion.
 
     `fn` gets a chunk and returns one result per job; an exception of `fn` reaches the caller. When
-    a worker dies, the pool is rebuilt and the jobs that were under way are tried again, each alone;
-    the one that kills its worker a second time is yielded as `Lost` and the rest goes on.
+    a worker dies, the pool is rebuilt and the jobs that were running are run again, each
+    alone; one whose worker dies again is yielded as `Lost`, and the others continue.
     """
     chunks = [tuple(items[i : i + chunk]) for i in range(0, len(items), chunk)]
-    suspects: list[tuple[Job, ...]] = []
+    interrupted: list[tuple[Job, ...]] = []
     while chunks:
-        for done in run_pool(fn, chunks, suspects, workers, WorkerSetup(setup, gpus)):
+        for done in run_pool(fn, chunks, interrupted, workers, WorkerSetup(setup, gpus)):
             chunks.remove(done[0])
             yield done
-        for jobs in suspects:
+        for jobs in interrupted:
             chunks.remove(jobs)
-        for job in [job for jobs in suspects for job in jobs]:
+        for job in [job for jobs in interrupted for job in jobs]:
             yield try_alone(fn, job, WorkerSetup(setup, gpus))
-        suspects.clear()
+        interrupted.clear()
 
 
 def run_pool(
     fn: Callable[[Sequence[Job]], list[Result]],
     chunks: Sequence[tuple[Job, ...]],
-    suspects: list[tuple[Job, ...]],
+    interrupted: list[tuple[Job, ...]],
     workers: int,
     setup: WorkerSetup,
 ) -> Iterator[tuple[tuple[Job, ...], list[Result]]]:
-    """Yield what one pool completes; when it breaks, put what was under way into `suspects`.
+    """Yield what one pool completes; when a worker dies, add the running jobs to `interrupted`.
 
-    No more than `workers` chunks are handed in at a time, so that a death puts few under suspicion.
+    At most `workers` chunks are submitted at a time, so that a death interrupts few.
     """
     waiting = list(reversed(chunks))
     running: dict[Future[list[Result]], tuple[Job, ...]] = {}
@@ -90,7 +90,7 @@ def run_pool(
                     result = future.result()
                     yield running.pop(future), result
         except BrokenProcessPool:
-            suspects.extend(running.values())
+            interrupted.extend(running.values())
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -98,7 +98,7 @@ def run_pool(
 def try_alone(
     fn: Callable[[Sequence[Job]], list[Result]], job: Job, setup: WorkerSetup
 ) -> tuple[tuple[Job], list[Result] | Lost[Job]]:
-    """Run one suspect in a pool of its own: innocent, it completes; else it is lost."""
+    """Run a job again, alone in a pool; it is lost if the worker dies again."""
     with new_pool(1, setup) as pool:
         try:
             return (job,), pool.submit(fn, (job,)).result()
@@ -107,7 +107,7 @@ def try_alone(
 
 
 def new_pool(workers: int, setup: WorkerSetup) -> ProcessPoolExecutor:
-    """Start a pool of single-threaded processes that share nothing with this one."""
+    """Start a pool of single-threaded processes that share no memory with this one."""
     context = multiprocessing.get_context("spawn")
     for name in THREADS:
         os.environ.setdefault(name, "1")

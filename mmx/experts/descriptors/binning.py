@@ -1,4 +1,4 @@
-"""Soft histograms over a grid of cells: what the training-free descriptors have in common.
+"""Soft histograms over a grid of cells: shared by the descriptors without training.
 
 A value counts for the two bins nearest to it, in proportion; so a small change of the picture is a
 small change of the vector, and nothing depends on the order in which pixels are visited.
@@ -10,13 +10,13 @@ from torch.nn import functional
 
 
 def soft_bins(values: Tensor, bins: int) -> Tensor:
-    """Spread values (B, 1, H, W) in [0, 1] over `bins` centres from 0 to 1: (B, bins, H, W)."""
+    """Distribute values (B, 1, H, W) in [0, 1] over `bins` centres from 0 to 1: (B, bins, H, W)."""
     centres = torch.arange(bins, device=values.device).reshape(1, -1, 1, 1)
     return (1 - (values * (bins - 1) - centres).abs()).clamp_min(0)
 
 
 def circular_bins(turns: Tensor, bins: int) -> Tensor:
-    """Spread angles (B, 1, H, W), in turns, over `bins` directions: (B, bins, H, W)."""
+    """Distribute angles (B, 1, H, W), in turns, over `bins` directions: (B, bins, H, W)."""
     centres = torch.arange(bins, device=turns.device).reshape(1, -1, 1, 1)
     distance = (turns * bins - centres).remainder(bins)
     return (1 - torch.minimum(distance, bins - distance)).clamp_min(0)

@@ -1,4 +1,4 @@
-"""Layout and colour of a picture, without anything learnt.
+"""Layout and colour of a picture, without training.
 
 Three parts: histograms of hue, saturation and value over a spatial pyramid (Lazebnik et al. 2006);
 the energy of edges by orientation and scale over a grid, after GIST (Oliva and Torralba 2001); and
@@ -32,7 +32,7 @@ WIDTH = (
 """894."""
 
 _FAINT = 0.02
-"""A gradient of which every orientation is as good as none."""
+"""A gradient too small to have a meaningful orientation."""
 
 
 class Layout(nn.Module):
@@ -77,11 +77,11 @@ def hsv(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     value, smallest = images.amax(1, keepdim=True), images.amin(1, keepdim=True)
     chroma = value - smallest
     red, green, blue = images.split(1, dim=1)
-    spread = chroma.clamp_min(1e-12)
+    divisor = chroma.clamp_min(1e-12)
     sector = torch.where(
         value == red,
-        (green - blue) / spread,
-        torch.where(value == green, 2 + (blue - red) / spread, 4 + (red - green) / spread),
+        (green - blue) / divisor,
+        torch.where(value == green, 2 + (blue - red) / divisor, 4 + (red - green) / divisor),
     )
     saturation = torch.where(value > 0, chroma / value.clamp_min(1e-12), chroma)
     return (sector / 6).remainder(1), saturation, value

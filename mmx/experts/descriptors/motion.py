@@ -1,8 +1,9 @@
-"""How a picture moves, from one flow image, without anything learnt.
+"""How a picture moves, from one flow image, without training.
 
 Histograms of flow by direction, and of its spatial change (motion boundaries), both weighted by
 magnitude (Dalal et al. 2006), over a grid; the distribution of magnitudes; and eight numbers of the
-movement of the whole: pan, zoom, turn, stretch, spread, and the share that is no pan.
+movement of the whole: pan, zoom, rotation, stretch, standard deviation, and the share that is not
+pan.
 """
 
 import torch
@@ -30,7 +31,7 @@ class Motion(nn.Module):
 
 
 def oriented(x: Tensor, y: Tensor) -> Tensor:
-    """Spread log(1 + magnitude) of vectors, each part (B, 1, H, W), over 8 directions."""
+    """Distribute log(1 + magnitude) of vectors, each part (B, 1, H, W), over 8 directions."""
     return circular_bins(direction(x, y), DIRECTIONS) * torch.log1p(magnitude(x, y))
 
 
@@ -53,18 +54,18 @@ def boundaries(flow: Tensor) -> Tensor:
 
 
 def whole(flow: Tensor) -> Tensor:
-    """Return (B, 8): pan (2), zoom, turn, stretch, spread (2), the energy's share that is no pan.
+    """Return (B, 8): pan (2), zoom, rotation, stretch, deviation (2), the share of energy not pan.
 
-    Zoom, turn and stretch are movements at the border against the centre. All but the last are
+    Zoom, rotation and stretch are movements at the border against the centre. All but the last are
     compressed by sign(x) log(1 + |x|).
     """
     x, y = gradients(flow)
-    pan, spread = flow.mean(dim=(2, 3)), flow.std(dim=(2, 3), correction=0)
+    pan, deviation = flow.mean(dim=(2, 3)), flow.std(dim=(2, 3), correction=0)
     width, height = flow.shape[3] / 2, flow.shape[2] / 2
     du, dv = x.mean(dim=(2, 3)) * width, y.mean(dim=(2, 3)) * height
     turn = x[:, 1].mean(dim=(1, 2)) * width - y[:, 0].mean(dim=(1, 2)) * height
     affine = torch.stack([du[:, 0] + dv[:, 1], turn, du[:, 0] - dv[:, 1]], dim=1)
-    numbers = torch.cat([pan, affine, spread], dim=1)
+    numbers = torch.cat([pan, affine, deviation], dim=1)
     total = flow.square().mean(dim=(1, 2, 3))
-    rest = spread.square().mean(dim=1) / (total + 0.01)
+    rest = deviation.square().mean(dim=1) / (total + 0.01)
     return torch.cat([numbers.sign() * torch.log1p(numbers.abs()), rest[:, None]], dim=1)

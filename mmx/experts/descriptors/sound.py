@@ -1,4 +1,4 @@
-"""What a patch of sound is like, from its log-mel spectrogram, without anything learnt."""
+"""Statistics of a patch of sound, from its log-mel spectrogram, without training."""
 
 import math
 
@@ -10,9 +10,9 @@ WIDTH = 128
 """64 means, 32 deviations, 32 mean changes."""
 
 _QUIET = math.log(0.01)
-"""What silence gives."""
+"""The log-mel value of silence."""
 _SCALE = 4.6
-"""On which music lies between 0 and 2."""
+"""Divisor with which music lies between 0 and 2."""
 
 
 class MelStatistics(nn.Module):

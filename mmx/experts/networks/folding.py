@@ -1,4 +1,4 @@
-"""Batch norm merged into the convolution before it: one pass over the maps less per layer.
+"""Batch norm merged into the convolution before it: one pass less over the maps of each layer.
 
 In evaluation a batch norm scales and shifts each channel by constants, which a convolution can do
 by its own weights and bias. What is merged differs from what was trained by rounding alone.

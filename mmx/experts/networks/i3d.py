@@ -1,6 +1,6 @@
 """I3D, the inflated Inception-v1 (Carreira, Zisserman 2017), as TensorFlow trained it.
 
-Two things are lost in most ports and are kept here: batch norm with an epsilon of 1e-3, and
+Two properties that most ports lose are kept here: batch norm with an epsilon of 1e-3, and
 TensorFlow's "SAME" padding, which depends on the input's size and is uneven where a stride is 2.
 """
 
@@ -106,7 +106,7 @@ class Mixed(nn.Module):
 
 
 class Head(nn.Module):
-    """The classifier, a convolution with bias: loaded so that the file is whole, and not run."""
+    """The classifier, a convolution with bias: loaded because the file has it, and not run."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""VGGish (Hershey et al. 2017): log-mel patches to 128 values, and what AudioSet does to them."""
+"""VGGish (Hershey et al. 2017): log-mel patches to 128 values, and AudioSet's post-processing."""
 
 from collections import OrderedDict
 
