@@ -137,19 +137,19 @@ def seeded(params: Any, seed: int) -> Any:
 def predict(setup: Setup, collection: Collection, model: ModelParams, seed: int) -> np.ndarray:
     """Return every trailer's probabilities by the model that did not see it, [trailers, genres]."""
     fold = cut(setup, seed)
-    chances = np.empty(collection.labels.shape)
+    probabilities = np.empty(collection.labels.shape)
     for number in range(setup.folds):
         held = hold_out(collection, fold, number)
         _, embedded = learn(held, model, setup.params.train, seed)
         members = held.members("test")
-        chances[members] = scores.sigmoid(embedded.logits[members])
-    return chances
+        probabilities[members] = scores.sigmoid(embedded.logits[members])
+    return probabilities
 
 
-def figures(setup: Setup, chances: np.ndarray) -> Json:
+def figures(setup: Setup, probabilities: np.ndarray) -> Json:
     """Return the averages of out-of-fold predictions."""
     threshold = setup.params.evaluate.threshold
-    record = scores.score(setup.collection.labels, chances, setup.genres, threshold)
+    record = scores.score(setup.collection.labels, probabilities, setup.genres, threshold)
     return averages(record)
 
 
@@ -245,27 +245,27 @@ def run_part(task: tuple[str, Setup, int]) -> Json:
 
 
 def measure(setup: Setup, seeds: int, parts: Sequence[str], workers: int) -> Json:
-    """Run every part with every seed; return mean, spread and runs of each."""
+    """Run every part with every seed; return mean, deviation and runs of each."""
     tasks = [(part, setup, seed) for part in parts for seed in range(seeds)]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         runs = list(pool.map(run_part, tasks))
     found = {}
     for number, part in enumerate(parts):
         own = runs[number * seeds : (number + 1) * seeds]
-        mean, spread = scores.summarise(own)
-        found[part] = {"mean": mean, "spread": spread, "runs": own}
+        mean, deviation = scores.summarise(own)
+        found[part] = {"mean": mean, "spread": deviation, "runs": own}
     trailers = len(setup.collection.ids)
     return {"trailers": trailers, "folds": setup.folds, "seeds": seeds, **found}
 
 
-def lines(mean: Json, spread: Json, path: str = "") -> Iterator[str]:
+def lines(mean: Json, deviation: Json, path: str = "") -> Iterator[str]:
     """Return one readable line per figure."""
     for name, value in mean.items():
         place = f"{path}{name}"
         if isinstance(value, dict):
-            yield from lines(value, spread[name], f"{place}.")
+            yield from lines(value, deviation[name], f"{place}.")
         elif value is not None:
-            around = "" if spread[name] is None else f" ± {spread[name]:.4f}"
+            around = "" if deviation[name] is None else f" ± {deviation[name]:.4f}"
             yield f"{place:<38} {value:8.4f}{around}"
 
 

@@ -263,8 +263,8 @@ def flip_batch(
     missed = [path for inode, path in inodes.items() if inode not in named]
     tally.counts["damaged artefacts found"] += bits - len(missed)
     tally.faults += [f"{path} was not found" for path in missed]
-    tally.counts["healthy files blamed"] += len(named - inodes.keys())
-    tally.faults += [f"{f.name}: {f.what}" for f in found.findings if not blamed(f, inodes)]
+    tally.counts["healthy files reported"] += len(named - inodes.keys())
+    tally.faults += [f"{f.name}: {f.what}" for f in found.findings if not is_expected(f, inodes)]
     computed = journal(project)
     mended = repair(project)
     tally.counts["sources named"] += len(mended.sources)
@@ -300,7 +300,7 @@ def inodes_of(finding: Finding) -> Iterator[tuple[int, int]]:
             yield (path.stat().st_dev, path.stat().st_ino)
 
 
-def blamed(finding: Finding, inodes: dict[tuple[int, int], Path]) -> bool:
+def is_expected(finding: Finding, inodes: dict[tuple[int, int], Path]) -> bool:
     """Say whether a finding is about a file that was really damaged."""
     return any(inode in inodes for inode in inodes_of(finding))
 

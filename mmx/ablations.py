@@ -24,7 +24,7 @@ def ablate(project: Project, variants: Sequence[str] = ()) -> list[str]:
     names = list(variants or project.params.ablate.variants)
     for name in names:
         step = ablate_step(name)
-        take_in(step, project)
+        store_existing_results(step, project)
         run_items(step, project)
     # DVC itself runs the stage, so that its lock stays true and `dvc repro` has nothing to do.
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", "--force", "evaluate"]
@@ -32,7 +32,7 @@ def ablate(project: Project, variants: Sequence[str] = ()) -> list[str]:
     return names
 
 
-def take_in(step: CollectionStep, project: Project) -> None:
+def store_existing_results(step: CollectionStep, project: Project) -> None:
     """Give the item store what the work tree has of a step: a clone has it from git alone."""
     out = step.output.path(project.layout.root)
     files = Files(content_files(out))

@@ -9,9 +9,9 @@ from typing import NoReturn
 
 from mmx.engine.errors import UserError, machine_fault
 
-__all__ = ["MADE_BY", "UserError", "report_errors"]
+__all__ = ["COMMAND_FOR", "UserError", "report_errors"]
 
-MADE_BY = {
+COMMAND_FOR = {
     "data/trailers.csv": "mmx init",
     "data/sources.parquet": "dvc repro ingest",
     "data/trailers.parquet": "dvc repro ingest",
@@ -34,7 +34,7 @@ def report_errors() -> Iterator[None]:
     except UserError as error:
         end(str(error), error.exit_code)
     except Exception as error:
-        reason = too_early(error) or out_of_order(error) or damage(error)
+        reason = missing_output(error) or machine_trouble(error) or damaged_file(error)
         if not reason:
             raise
         end(reason, UserError.exit_code)
@@ -46,26 +46,26 @@ def end(reason: str, exit_code: int) -> NoReturn:
     sys.exit(exit_code)
 
 
-def too_early(error: Exception) -> str:
+def missing_output(error: Exception) -> str:
     """Return what makes the output of a step that is not there; nothing for other errors."""
     if not isinstance(error, FileNotFoundError):
         return ""
     # PyArrow's error has the path in its text alone.
     asked = re.findall(rf"{re.escape(str(Path.cwd()))}/([^'\"]+)", str(error))
-    for path, command in MADE_BY.items():
+    for path, command in COMMAND_FOR.items():
         if any(Path(name).is_relative_to(path) for name in asked):
             return f"{path} is not there yet: `{command}` makes it"
     return ""
 
 
-def out_of_order(error: Exception) -> str:
+def machine_trouble(error: Exception) -> str:
     """Return what is wrong with the machine and that nothing is lost; nothing for other errors."""
     broken = machine_fault(error)
     going_on = "what was finished is kept, and the same command goes on from there"
     return f"{broken}; {going_on}" if broken else ""
 
 
-def damage(error: Exception) -> str:
+def damaged_file(error: Exception) -> str:
     """Return which output of the project in this folder explains an error; nothing for a bug.
 
     No reader of an output has to expect that somebody damaged or replaced the file.

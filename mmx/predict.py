@@ -21,7 +21,7 @@ from mmx.temporary import Source, temporary_project
 from mmx.trailers.inspection import inspect_file
 from mmx.training.data import collect
 from mmx.training.embed import Embedded, embed_collection
-from mmx.training.load import Description, load_description, load_network
+from mmx.training.load import ModelDescription, load_description, load_network
 
 
 class PredictError(UserError):
@@ -114,12 +114,12 @@ def inspected(video: Path, number: int, project: Project) -> Source:
     return Source(f"video-{number:04d}", video, about)
 
 
-def used_experts(description: Description) -> list[str]:
+def used_experts(description: ModelDescription) -> list[str]:
     """Return the experts that the model takes."""
     return sorted({name for members in description.experts.values() for name in members})
 
 
-def embed(aside: Project, description: Description, names: dict[str, str]) -> None:
+def embed(aside: Project, description: ModelDescription, names: dict[str, str]) -> None:
     """Run every step that the model's experts need, and build a feature store of the result."""
     experts = used_experts(description)
     for step in with_needs(map(embed_step, experts), aside.params):
@@ -162,8 +162,8 @@ def sequences_of(
 
 def by_genre(genres: Sequence[str], logits: np.ndarray) -> dict[str, float]:
     """Return probability by genre, the most probable first."""
-    chances = zip(genres, sigmoid(logits).tolist(), strict=True)
-    return dict(sorted(chances, key=lambda pair: -pair[1]))
+    probabilities = zip(genres, sigmoid(logits).tolist(), strict=True)
+    return dict(sorted(probabilities, key=lambda pair: -pair[1]))
 
 
 def neighbours_of(queries: np.ndarray, project: Project) -> list[tuple[Neighbour, ...]]:

@@ -26,12 +26,12 @@ COMMAND = ("-m", "pytest", "-q", "--numprocesses", "2", "--dist", "loadfile", "-
 
 
 @dataclass(frozen=True)
-class Outcome:
+class KindResult:
     """How the tests went under one kind of processor."""
 
     kind: str
     passed: bool
-    told: str
+    summary: str
     """What to print of it."""
 
 
@@ -59,10 +59,10 @@ def adapt(variables: dict[str, str]) -> dict[str, str]:
     return variables | disabled
 
 
-def run_tests(kind: str, variables: dict[str, str], arguments: Sequence[str]) -> Outcome:
+def run_tests(kind: str, variables: dict[str, str], arguments: Sequence[str]) -> KindResult:
     """Run pytest as one kind of processor, printing what it prints."""
     if lacking := missing(variables):
-        return Outcome(kind, True, f"skipped: this processor has no {', '.join(lacking)}")
+        return KindResult(kind, True, f"skipped: this processor has no {', '.join(lacking)}")
     print(f"\n{kind}", flush=True)
     begun, last = time.monotonic(), ""
     with subprocess.Popen(
@@ -76,7 +76,7 @@ def run_tests(kind: str, variables: dict[str, str], arguments: Sequence[str]) ->
             print(last, end="", flush=True)
     passed = process.returncode == 0
     seconds = round(time.monotonic() - begun)
-    return Outcome(
+    return KindResult(
         kind, passed, f"{'passed' if passed else 'FAILED'} after {seconds} s: {last.strip()}"
     )
 
@@ -84,11 +84,11 @@ def run_tests(kind: str, variables: dict[str, str], arguments: Sequence[str]) ->
 def main(arguments: Sequence[str]) -> int:
     """Run the tests under every kind; return 1 if they failed under any."""
     kinds = tomllib.loads(Path(__file__).with_name("processors.toml").read_text())
-    outcomes = [run_tests(kind, variables, arguments) for kind, variables in kinds.items()]
+    results = [run_tests(kind, variables, arguments) for kind, variables in kinds.items()]
     print()
-    for outcome in outcomes:
-        print(f"{outcome.kind:28}{outcome.told}")
-    return 0 if all(outcome.passed for outcome in outcomes) else 1
+    for result in results:
+        print(f"{result.kind:28}{result.summary}")
+    return 0 if all(result.passed for result in results) else 1
 
 
 if __name__ == "__main__":

@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 from mmx.dvc_state.history import Commit, History, HistoryError
 from mmx.engine.receipt import Ingredients, Receipt
 from mmx.features.receipts import receipt_of
-from mmx.features.schema import RECEIPTS
+from mmx.features.schema import RECEIPTS_FILE
 from mmx.pipeline.step import SOUND, VIDEO
 from mmx.project import Project
 
 WORKTREE = "work tree"
-STREAMS = {VIDEO: "another video", SOUND: "another sound"}
+STREAM_TEXTS = {VIDEO: "another video", SOUND: "another sound"}
 """What a changed input is called, by its role, where no step made it."""
 
 
@@ -69,7 +69,7 @@ def diff(project: Project, old: str, new: str | None = None) -> Difference:
     out = project.layout.features.relative_to(project.layout.root).as_posix()
     before, old_name = items_at(history, out, old)
     if new is None:
-        after, new_name = read_items(project.layout.features / RECEIPTS), WORKTREE
+        after, new_name = read_items(project.layout.features / RECEIPTS_FILE), WORKTREE
     else:
         after, new_name = items_at(history, out, new)
     changes = tuple(compare(before, after))
@@ -80,7 +80,7 @@ def diff(project: Project, old: str, new: str | None = None) -> Difference:
 def items_at(history: History, out: str, revision: str) -> tuple[Items, str]:
     """Return the items of the feature store at a revision, and the commit's name."""
     version = history.at(revision)
-    path = version.file(out, RECEIPTS)
+    path = version.file(out, RECEIPTS_FILE)
     if path is None:
         raise HistoryError(f"{revision!r} has no feature store")
     return read_items(path), name_of(version.commit)
@@ -118,7 +118,7 @@ def why(old: Ingredients, new: Ingredients) -> Iterable[str]:
     """Yield each ingredient that differs, in words."""
     for role in sorted(old.inputs.keys() | new.inputs.keys()):
         if old.inputs.get(role) != new.inputs.get(role):
-            yield STREAMS.get(role, f"another result of {role}")
+            yield STREAM_TEXTS.get(role, f"another result of {role}")
     yield from differing("", old.parameters, new.parameters)
     if old.code != new.code:
         yield "code"

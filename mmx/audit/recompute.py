@@ -27,7 +27,7 @@ from mmx.engine.canonical import file_digest
 from mmx.errors import UserError
 from mmx.experts.registry import expert_names, get_expert
 from mmx.features.read import list_experts, read_table
-from mmx.features.schema import RECEIPTS, expert_table
+from mmx.features.schema import RECEIPTS_FILE, expert_table
 from mmx.outputs import ITEM, read_receipts
 from mmx.params import Params
 from mmx.pipeline.registry import all_tools, known_step, with_needs
@@ -57,7 +57,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Comparison:
     """How one row compares."""
 
     row: Row
@@ -71,7 +71,7 @@ class Outcome:
 class Recomputation:
     """What `mmx audit --recompute` found."""
 
-    outcomes: tuple[Outcome, ...]
+    comparisons: tuple[Comparison, ...]
     environment: tuple[str, ...]
     """What of code, tools and weights differs here from the receipts; empty where nothing does."""
 
@@ -79,14 +79,14 @@ class Recomputation:
     def counts(self) -> dict[str, dict[str, int]]:
         """Number of rows by expert and verdict."""
         counts: dict[str, Counter[str]] = defaultdict(Counter)
-        for outcome in self.outcomes:
-            counts[outcome.row.expert][outcome.verdict] += 1
+        for comparison in self.comparisons:
+            counts[comparison.row.expert][comparison.verdict] += 1
         return {expert: dict(sorted(found.items())) for expert, found in sorted(counts.items())}
 
     @property
     def ok(self) -> bool:
         """True if every row could be computed and is identical, or close."""
-        return all(outcome.verdict in ("identical", "close") for outcome in self.outcomes)
+        return all(comparison.verdict in ("identical", "close") for comparison in self.comparisons)
 
 
 def recompute(
@@ -100,9 +100,9 @@ def recompute(
     """
     store = project.layout.features
     rows = draw(store, count, seed)
-    receipts = read_items(store / RECEIPTS)
+    receipts = read_items(store / RECEIPTS_FILE)
     found = find_videos(project, videos, store)
-    outcomes = [Outcome(row, "no video") for row in rows if row.trailer not in found]
+    comparisons = [Comparison(row, "no video") for row in rows if row.trailer not in found]
     here = [row for row in rows if row.trailer in found]
     environment: set[str] = set()
     for values, group in group_rows(here, project.params, receipts):
@@ -114,9 +114,9 @@ def recompute(
             write_tools(again.layout.tools, all_tools())
             for step in steps:
                 run_items(step, again)
-                environment |= surroundings(step, again, receipts)
-            outcomes += [compare_row(row, store, again) for row in group]
-    ordered = sorted(outcomes, key=lambda outcome: astuple(outcome.row))
+                environment |= environment_differences(step, again, receipts)
+            comparisons += [compare_row(row, store, again) for row in group]
+    ordered = sorted(comparisons, key=lambda comparison: astuple(comparison.row))
     return Recomputation(tuple(ordered), tuple(sorted(environment)))
 
 
@@ -223,7 +223,7 @@ def needed_steps(group: Iterable[Row], params: Params) -> list[TrailerStep]:
     return with_needs(filter(None, steps), params)
 
 
-def surroundings(step: TrailerStep, again: Project, receipts: Items) -> set[str]:
+def environment_differences(step: TrailerStep, again: Project, receipts: Items) -> set[str]:
     """Return what of a step's code, tools, weights and parameters is other than it was."""
     made = read_receipts(step.output.path(again.layout.root))
     differences: set[str] = set()
@@ -235,19 +235,19 @@ def surroundings(step: TrailerStep, again: Project, receipts: Items) -> set[str]
     return differences
 
 
-def compare_row(row: Row, store: Path, again: Project) -> Outcome:
+def compare_row(row: Row, store: Path, again: Project) -> Comparison:
     """Compare a published row with the one that was computed again."""
     published = vectors(store / row.expert, row)
     computed = vectors(again.layout.embeddings(row.expert), row)
     if computed is None or published is None:
-        return Outcome(row, "missing")
+        return Comparison(row, "missing")
     if computed.shape != published.shape:
-        return Outcome(row, "different")
+        return Comparison(row, "different")
     if computed.tobytes() == published.tobytes():
-        return Outcome(row, "identical", 0.0)
+        return Comparison(row, "identical", 0.0)
     largest = float(np.abs(published).max())
     difference = float(np.abs(computed - published).max()) / largest if largest else float("inf")
-    return Outcome(row, "close" if difference <= RELATIVE else "different", difference)
+    return Comparison(row, "close" if difference <= RELATIVE else "different", difference)
 
 
 def vectors(table: Path, row: Row) -> np.ndarray | None:

@@ -19,7 +19,7 @@ from mmx.engine.parquet import UNREADABLE
 from mmx.engine.receipt import Receipt, ReceiptError
 from mmx.engine.store import Store
 from mmx.features.receipts import receipt_of
-from mmx.features.schema import RECEIPTS
+from mmx.features.schema import RECEIPTS_FILE
 from mmx.outputs import Files, content_files, receipt_files, sound_receipts
 from mmx.pipeline.run import cached_output
 from mmx.pipeline.step import ItemStep
@@ -56,9 +56,9 @@ def repair(project: Project, *, tell: Tell = lambda done, total: None) -> Repair
         lock, cache = read_lock(tree.root), tree.history.cache
         lost = objects_at(paths, tree.root, lock, cache)
         stages = stages_with(paths, lost, tree.root, lock, cache)
-        forget(project.store, paths, findings)
+        remove_damaged(project.store, paths, findings)
         # What is secured may lie in the store under the very names that were just forgotten.
-        secure(tree, stages, paths)
+        store_healthy_items(tree, stages, paths)
         for path in paths:
             if not path.is_relative_to(project.store.root):
                 path.unlink(missing_ok=True)
@@ -76,7 +76,7 @@ def is_removable(finding: Finding) -> bool:
     return finding.kind == Kind.CHANGED and not finding.source and bool(finding.paths)
 
 
-def forget(store: Store, paths: set[Path], findings: Iterable[Finding]) -> None:
+def remove_damaged(store: Store, paths: set[Path], findings: Iterable[Finding]) -> None:
     """Remove damaged objects from the store, and every receipt of an object that is not there."""
     for path in paths:
         if path.is_relative_to(store.root):
@@ -88,7 +88,7 @@ def forget(store: Store, paths: set[Path], findings: Iterable[Finding]) -> None:
             store.forget(receipt)
 
 
-def secure(tree: Tree, stages: set[str], damaged: set[Path]) -> None:
+def store_healthy_items(tree: Tree, stages: set[str], damaged: set[Path]) -> None:
     """Put every healthy item of the stages into the store: dvc.lock will not lead to them."""
     store = tree.project.store
     for step in tree.steps:
@@ -110,7 +110,7 @@ def all_receipts(tree: Tree, step: ItemStep) -> Iterator[tuple[str, Receipt]]:
         pair for path in receipt_files(tree.out(step)) for pair in sound_receipts(path).items()
     ]
     yield from present or cached_output(step, tree.project).receipts.values()
-    yield from published_receipts(tree.project.layout.features / RECEIPTS, step)
+    yield from published_receipts(tree.project.layout.features / RECEIPTS_FILE, step)
 
 
 def published_receipts(table: Path, step: ItemStep) -> Iterator[tuple[str, Receipt]]:

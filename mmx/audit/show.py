@@ -5,7 +5,7 @@ from typing import Any
 from rich.text import Text
 from rich.tree import Tree
 
-from mmx.audit.trace import Made, Trace, Unknown, Video, all_made
+from mmx.audit.trace import Trace, TracedItem, UnknownInput, Video, all_items
 from mmx.engine.receipt import Adoption, Weight, adoption_data
 
 DIGITS = 12
@@ -21,7 +21,7 @@ def trace_tree(trace: Trace) -> Tree:
         tree.add(clip_text(clip))
     seen: set[str] = set()
     for made in trace.chains:
-        branch = made_branch(made, seen)
+        branch = item_branch(made, seen)
         row = trace.rows.get(made.table)
         if row and "samples" in row:
             text = f"made of {row['samples']} samples, {row['padded']} padded"
@@ -39,7 +39,7 @@ def clip_text(row: dict[str, Any]) -> str:
     return f"frames {row['start']} to {row['stop'] - 1} ({times}), opened by {cut}"
 
 
-def made_branch(made: Made, seen: set[str]) -> Tree:
+def item_branch(made: TracedItem, seen: set[str]) -> Tree:
     """One item and what it was made of; an item that was shown above is only named."""
     receipt = made.receipt
     tree = Tree(Text.assemble((made.step, "bold cyan"), " ", receipt.fingerprint[:DIGITS]))
@@ -47,17 +47,17 @@ def made_branch(made: Made, seen: set[str]) -> Tree:
         tree.add(Text("as above", "dim"))
         return tree
     seen.add(receipt.fingerprint)
-    for label, value in made_facts(made):
+    for label, value in item_facts(made):
         tree.add(Text.assemble((f"{label} ", "dim"), value))
     for role, origin in made.inputs.items():
         tree.children.append(input_branch(role, origin, seen))
     return tree
 
 
-def input_branch(role: str, origin: Made | Video | Unknown, seen: set[str]) -> Tree:
+def input_branch(role: str, origin: TracedItem | Video | UnknownInput, seen: set[str]) -> Tree:
     """One input."""
-    if isinstance(origin, Made):
-        return made_branch(origin, seen)
+    if isinstance(origin, TracedItem):
+        return item_branch(origin, seen)
     if isinstance(origin, Video):
         name = origin.path or "a file that has another place or is not here"
         file = f"sha256 {origin.sha256}" if origin.sha256 else f"streams {origin.digest}"
@@ -65,19 +65,19 @@ def input_branch(role: str, origin: Made | Video | Unknown, seen: set[str]) -> T
     return Tree(Text(f"{role} {origin.digest[:DIGITS]}: no receipt of it is known", "red"))
 
 
-def made_facts(made: Made) -> list[tuple[str, str]]:
+def item_facts(made: TracedItem) -> list[tuple[str, str]]:
     """What is told of an item, line by line."""
     receipt = made.receipt
     ingredients = receipt.ingredients
     stage = f"{made.step.partition('@')[0]}."
     parameters = {key.removeprefix(stage): value for key, value in ingredients.parameters.items()}
-    facts = [("parameters", plain(parameters)), ("code", ingredients.code[:DIGITS])]
+    facts = [("parameters", values_text(parameters)), ("code", ingredients.code[:DIGITS])]
     facts += [("weights", weight_text(weight)) for weight in ingredients.weights]
-    facts.append(("tools", plain(ingredients.tools)))
+    facts.append(("tools", values_text(ingredients.tools)))
     if receipt.fault:
         facts.append(("fault", receipt.fault.reason))
     if receipt.facts:
-        facts.append(("found", plain(receipt.facts)))
+        facts.append(("found", values_text(receipt.facts)))
     if receipt.adopted:
         facts.append(("carried over from", adoption_text(receipt.adopted)))
     facts += [("computed", run_text(run)) for run in made.runs]
@@ -109,11 +109,11 @@ def run_text(run: dict[str, Any]) -> str:
     return f"{run.get('finished')} on {place}, {run.get('seconds')} s"
 
 
-def plain(values: dict[str, Any]) -> str:
+def values_text(values: dict[str, Any]) -> str:
     """Names and values on one line, without those that say nothing."""
     told = ((name, value) for name, value in sorted(values.items()) if value is not None)
     return ", ".join(
-        f"{name} ({plain(value)})" if isinstance(value, dict) else f"{name} {value}"
+        f"{name} ({values_text(value)})" if isinstance(value, dict) else f"{name} {value}"
         for name, value in told
     )
 
@@ -131,9 +131,9 @@ def prov(trace: Trace) -> dict[str, Any]:
         "wasDerivedFrom": {},
     }
     for top in trace.chains:
-        for made in all_made(top):
+        for made in all_items(top):
             add_item(document, made)
-    tables = {made.table: made for made in made_of(trace)}
+    tables = {made.table: made for made in items_of(trace)}
     for table, row in trace.rows.items():
         name = f"mmx:row/{trace.trailer}/{trace.clip}/{table}"
         values = {f"mmx:{key}": value for key, value in row.items() if value is not None}
@@ -142,22 +142,22 @@ def prov(trace: Trace) -> dict[str, Any]:
     return document
 
 
-def made_of(trace: Trace) -> list[Made]:
+def items_of(trace: Trace) -> list[TracedItem]:
     """Every item of a trace."""
-    return [made for top in trace.chains for made in all_made(top)]
+    return [made for top in trace.chains for made in all_items(top)]
 
 
-def activity(made: Made) -> str:
+def activity(made: TracedItem) -> str:
     """Name of the computation of an item."""
     return f"mmx:item/{made.receipt.fingerprint}"
 
 
-def result(made: Made) -> str:
+def result(made: TracedItem) -> str:
     """Name of what an item gave."""
     return f"mmx:result/{made.receipt.output_digest}"
 
 
-def add_item(document: dict[str, Any], made: Made) -> None:
+def add_item(document: dict[str, Any], made: TracedItem) -> None:
     """Add an item: its activity, what it used, what it gave, who ran it."""
     receipt, name = made.receipt, activity(made)
     ingredients = receipt.ingredients
@@ -192,9 +192,11 @@ def add_item(document: dict[str, Any], made: Made) -> None:
         relate(document, "wasAssociatedWith", activity=name, agent=agent)
 
 
-def input_entity(document: dict[str, Any], role: str, origin: Made | Video | Unknown) -> str:
+def input_entity(
+    document: dict[str, Any], role: str, origin: TracedItem | Video | UnknownInput
+) -> str:
     """Return the name of an input, and add it where nothing else does."""
-    if isinstance(origin, Made):
+    if isinstance(origin, TracedItem):
         return result(origin)
     if isinstance(origin, Video):
         name = f"mmx:video/{origin.sha256 or origin.digest}"

@@ -13,7 +13,7 @@ from mmx.engine.receipt import Ingredients, Receipt
 from mmx.errors import UserError
 from mmx.features.read import read_table
 from mmx.features.receipts import receipt_of
-from mmx.features.schema import RECEIPTS
+from mmx.features.schema import RECEIPTS_FILE
 from mmx.layout import Layout
 from mmx.outputs import ITEM, Output, receipts_name, sound_receipts
 from mmx.pipeline.registry import known_step
@@ -39,7 +39,7 @@ class Video:
 
 
 @dataclass(frozen=True)
-class Unknown:
+class UnknownInput:
     """An input of which nothing but the digest is known."""
 
     step: str
@@ -47,13 +47,13 @@ class Unknown:
 
 
 @dataclass(frozen=True)
-class Made:
+class TracedItem:
     """One item of the chain."""
 
     receipt: Receipt
     table: str
     """Name of the table with its rows in the feature store; empty for a step without rows."""
-    inputs: dict[str, "Made | Video | Unknown"]
+    inputs: dict[str, "TracedItem | Video | UnknownInput"]
     """By role, as the receipt names them."""
     commit: Commit | None
     """The commit that brought it; None where it was never committed, or without git."""
@@ -76,7 +76,7 @@ class Trace:
     clip: int | None
     rows: dict[str, dict[str, Any]]
     """The row itself by table, without its vector; empty where no clip is asked for."""
-    chains: tuple[Made, ...]
+    chains: tuple[TracedItem, ...]
     """One per expert asked for, or that of the clips where there is none."""
 
 
@@ -100,7 +100,7 @@ class Records:
     @cached_property
     def published(self) -> list[Receipt]:
         """The trailer's receipts in the feature store: all there is on another machine."""
-        path = self.layout.features / RECEIPTS
+        path = self.layout.features / RECEIPTS_FILE
         rows = pq.read_table(path).to_pylist() if path.exists() else []
         return [receipt_of(row) for row in rows if self.trailer in row["trailers"]]
 
@@ -210,7 +210,7 @@ def no_such_row(trailer: str, expert: str | None, fingerprint: str | None) -> st
     return f"{trailer} has no {what}: `mmx status` says how far its steps are"
 
 
-def chain(step: str, records: Records, fingerprint: str | None = None) -> Made | None:
+def chain(step: str, records: Records, fingerprint: str | None = None) -> TracedItem | None:
     """Return the item of a step and all that it was made of; None without a receipt."""
     for receipt in records.receipts(step):
         if fingerprint is None or receipt.fingerprint.startswith(fingerprint):
@@ -218,14 +218,16 @@ def chain(step: str, records: Records, fingerprint: str | None = None) -> Made |
     return None
 
 
-def explain(receipt: Receipt, records: Records) -> Made:
+def explain(receipt: Receipt, records: Records) -> TracedItem:
     """Follow a receipt's inputs down to the video."""
     made_of = receipt.ingredients
     inputs = {role: follow(role, digest, records) for role, digest in made_of.inputs.items()}
     changed = changed_parameters(made_of, records)
     output = records.output(made_of.step)
     table = output.table if output else ""
-    return Made(receipt, table, inputs, records.commit(receipt), records.runs(receipt), changed)
+    return TracedItem(
+        receipt, table, inputs, records.commit(receipt), records.runs(receipt), changed
+    )
 
 
 def changed_parameters(made_of: Ingredients, records: Records) -> dict[str, tuple[Any, Any]]:
@@ -243,19 +245,19 @@ def changed_parameters(made_of: Ingredients, records: Records) -> dict[str, tupl
     return {key: (then.get(key), now.get(key)) for key in keys if then.get(key) != now.get(key)}
 
 
-def follow(role: str, digest: str, records: Records) -> Made | Video | Unknown:
+def follow(role: str, digest: str, records: Records) -> TracedItem | Video | UnknownInput:
     """Return what an input was: the video, or the item whose output has this digest."""
     if role in (VIDEO, SOUND):
         return records.videos.get(digest, Video(digest, "", ""))
     for receipt in records.receipts(role):
         if receipt.output_digest == digest:
             return explain(receipt, records)
-    return Unknown(role, digest)
+    return UnknownInput(role, digest)
 
 
-def clip_rows(clip: int, found: list[Made], records: Records) -> dict[str, dict[str, Any]]:
+def clip_rows(clip: int, found: list[TracedItem], records: Records) -> dict[str, dict[str, Any]]:
     """Return one clip's rows by table, those that the chain made; no vectors."""
-    tables = {made.table: made for top in found for made in all_made(top) if made.table}
+    tables = {made.table: made for top in found for made in all_items(top) if made.table}
     rows = {}
     for table, made in tables.items():
         row = find_row(clip, made, records)
@@ -264,15 +266,15 @@ def clip_rows(clip: int, found: list[Made], records: Records) -> dict[str, dict[
     return rows
 
 
-def all_made(top: Made) -> Iterator[Made]:
+def all_items(top: TracedItem) -> Iterator[TracedItem]:
     """Yield an item and every item that it was made of."""
     yield top
     for made in top.inputs.values():
-        if isinstance(made, Made):
-            yield from all_made(made)
+        if isinstance(made, TracedItem):
+            yield from all_items(made)
 
 
-def find_row(clip: int, made: Made, records: Records) -> dict[str, Any] | None:
+def find_row(clip: int, made: TracedItem, records: Records) -> dict[str, Any] | None:
     """Return the row of an item, from wherever its shard still is."""
     for path in shards(made, records):
         row = read_row(path, records.trailer, clip)
@@ -281,7 +283,7 @@ def find_row(clip: int, made: Made, records: Records) -> dict[str, Any] | None:
     return None
 
 
-def shards(made: Made, records: Records) -> Iterator[Path]:
+def shards(made: TracedItem, records: Records) -> Iterator[Path]:
     """Yield the shard in the work tree, in the feature store and in DVC's cache."""
     layout, output = records.layout, records.output(made.step)
     if output is None:

@@ -21,7 +21,7 @@ from mmx.experts.base import Packaged, Weights
 from mmx.experts.registry import get_expert
 from mmx.experts.weights import Place, list_weights, weights_folder
 from mmx.experts.weights import verify as verify_weights
-from mmx.features.schema import RECEIPTS
+from mmx.features.schema import RECEIPTS_FILE
 from mmx.features.validate import validate
 from mmx.outputs import (
     content_files,
@@ -33,7 +33,7 @@ from mmx.outputs import (
     stray_rows,
 )
 from mmx.pipeline.step import CollectionStep, ItemStep
-from mmx.pipeline.upstream import STREAMS
+from mmx.pipeline.upstream import STREAM_COLUMNS
 from mmx.project import Project
 from mmx.training import CollectionError
 
@@ -297,7 +297,7 @@ def check_step(inspection: Inspection, step: ItemStep) -> None:
         return
     receipts = inspection.receipts[step.name]
     check_rows(inspection, step, receipts)
-    check_strays(inspection, step, receipts)
+    check_extra_files(inspection, step, receipts)
     check_references(inspection, step, receipts)
 
 
@@ -320,7 +320,7 @@ def check_rows(inspection: Inspection, step: ItemStep, receipts: dict[str, Recei
             inspection.add(Kind.WITHOUT_RECEIPT, path, what)
 
 
-def check_strays(inspection: Inspection, step: ItemStep, receipts: dict[str, Receipt]) -> None:
+def check_extra_files(inspection: Inspection, step: ItemStep, receipts: dict[str, Receipt]) -> None:
     """Report files of an output directory that no receipt accounts for."""
     known = step.output.names(receipts)
     for name, path in content_files(inspection.tree.out(step)).items():
@@ -358,11 +358,11 @@ def trailer_inputs(inspection: Inspection, receipt: Receipt, item: str) -> dict[
     """Return the present digest of each input of a trailer's item; damaged ones are left out."""
     present: dict[str, str | None] = {}
     for role, recorded in receipt.ingredients.inputs.items():
-        if role in STREAMS and inspection.tree.sources is not None:
+        if role in STREAM_COLUMNS and inspection.tree.sources is not None:
             source = inspection.tree.sources.get(item, {})
             # Receipts of earlier versions name the file.
             named_file = recorded == source.get("sha256")
-            present[role] = recorded if named_file else source.get(STREAMS[role])
+            present[role] = recorded if named_file else source.get(STREAM_COLUMNS[role])
         elif role in inspection.receipts and not is_damaged(inspection, role, item):
             made = inspection.receipts[role].get(item)
             present[role] = made.output_digest if made else None
@@ -385,7 +385,7 @@ def collection_inputs(inspection: Inspection, step: CollectionStep) -> dict[str,
 def read_by_learning(inspection: Inspection) -> Iterator[Path]:
     """Yield the files of which steps that see all trailers take digests."""
     layout = inspection.tree.project.layout
-    yield from (layout.trailers, layout.splits, layout.features / RECEIPTS)
+    yield from (layout.trailers, layout.splits, layout.features / RECEIPTS_FILE)
     for model in (layout.coarse, layout.fine):
         yield from receipt_files(model)
 

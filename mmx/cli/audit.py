@@ -52,7 +52,9 @@ def verify(
             tell=lambda done, total: progress.update(task, completed=done, total=total),
         )
     if json:
-        print_json({"ok": found.ok, "checked": found.checked, "findings": plain(found.findings)})
+        print_json(
+            {"ok": found.ok, "checked": found.checked, "findings": findings_data(found.findings)}
+        )
     else:
         print_findings(found.findings)
         looked = ", ".join(f"{count} {what}" for what, count in found.checked.items())
@@ -69,7 +71,9 @@ def repair(json: Json = False) -> None:
     done = mend(open_project())
     if json:
         groups = {"removed": done.removed, "sources": done.sources, "left": done.left}
-        print_json({name: plain(found) for name, found in groups.items()} | {"stages": done.stages})
+        print_json(
+            {name: findings_data(found) for name, found in groups.items()} | {"stages": done.stages}
+        )
         return
     print_findings(done.removed)
     print(f"{len(done.removed)} removed; `dvc repro` runs {', '.join(done.stages) or 'nothing'}")
@@ -139,7 +143,7 @@ def print_findings(findings: tuple) -> None:
         print(f"{finding.kind}: {finding.name}{also}: {finding.what}{how}")
 
 
-def plain(findings: tuple) -> list[dict]:
-    """Return findings as plain data, without their paths on this machine."""
+def findings_data(findings: tuple) -> list[dict]:
+    """Return findings as findings_data data, without their paths on this machine."""
     names = ("kind", "name", "what", "links", "source", "restore")
     return [{name: getattr(finding, name) for name in names} for finding in findings]

@@ -13,10 +13,10 @@ from rich.text import Text
 
 def print_json(data: Any) -> None:
     """Print data, dataclasses included, as indented JSON."""
-    print(json.dumps(data, indent=2, ensure_ascii=False, default=plain))
+    print(json.dumps(data, indent=2, ensure_ascii=False, default=json_value))
 
 
-def plain(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """Return what json cannot write by itself as something that it can."""
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)

@@ -87,7 +87,7 @@ def checkpoints(project: Project, experts: list[str] | None) -> list[Checkpoint]
 def show(found: list[Status], json: bool) -> None:
     """Print each file, and below it its sources."""
     if json:
-        print_json([plain_data(status) for status in found])
+        print_json([status_data(status) for status in found])
         return
     for status in found:
         print(f"{status.weights.file}: {status.state}, {status.weights.licence}, {status.path}")
@@ -109,7 +109,7 @@ def digest_of(source: Source) -> str:
     return f"{source.digest.kind} {source.digest.value}"
 
 
-def plain_data(status: Status) -> dict[str, Any]:
+def status_data(status: Status) -> dict[str, Any]:
     """Return what is declared and what was found of one file."""
     found = {"state": status.state, "path": status.path, "why": status.reason}
     sha256 = status.hashes.sha256 if status.hashes else None

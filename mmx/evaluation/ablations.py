@@ -114,17 +114,19 @@ def ablate_item(
     labels = collection.labels[members]
     trainings = [seeded(params.train, offset) for offset in range(params.ablate.seeds)]
     device = params.run.device
-    chances = [predict(collection, model, train, members, device) for train in trainings]
-    runs = [scores.score(labels, chance, genres, params.evaluate.threshold) for chance in chances]
-    mean, spread = scores.summarise(runs)
-    curves = [scores.precision_recall(labels, chance, genres) for chance in chances]
+    probabilities = [predict(collection, model, train, members, device) for train in trainings]
+    runs = [
+        scores.score(labels, chance, genres, params.evaluate.threshold) for chance in probabilities
+    ]
+    mean, deviation = scores.summarise(runs)
+    curves = [scores.precision_recall(labels, chance, genres) for chance in probabilities]
     record = {
         "variant": variant,
         "title": chosen.title,
         "length": model.sequence.length,
         "seeds": [train.seed for train in trainings],
         "mean": mean,
-        "spread": spread,
+        "spread": deviation,
         "runs": runs,
         "curves": scores.summarise(curves)[0],
     }

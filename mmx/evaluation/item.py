@@ -102,7 +102,7 @@ def explorer_table(subject: Subject, features: Path) -> pa.Table:
         "trailer_id": subject.ids,
         "split": subject.collection.split.tolist(),
         "genres": pa.array(subject.labels, pa.list_(pa.int32())),
-        "probabilities": pa.array(list(subject.chances), FLOATS),
+        "probabilities": pa.array(list(subject.probabilities), FLOATS),
     }
     params = subject.params
     for name, embedded in subject.embedded.items():
@@ -124,11 +124,11 @@ def _sequences(subject: Subject, features: Path) -> dict[str, pa.Array]:
     values: list[list[np.ndarray]] = [[] for _ in coarse.ids]
     if coarse.sequence_logits is not None:
         begins, ends = _seconds(subject, features)
-        chances = scores.sigmoid(coarse.sequence_logits)
+        probabilities = scores.sigmoid(coarse.sequence_logits)
         for trailer in range(len(coarse.ids)):
             rows = np.flatnonzero(coarse.sequence_trailer == trailer)
             spans[trailer] = [*begins[rows], ends[rows[-1]]]
-            values[trailer] = list(chances[rows])
+            values[trailer] = list(probabilities[rows])
     return {
         "sequence_spans": pa.array(spans, pa.list_(pa.float64())),
         "sequence_probabilities": pa.array(values, pa.list_(FLOATS)),
@@ -157,7 +157,7 @@ def write_plots(
     folder.mkdir()
     members = subject.collection.members("test")
     labels = subject.collection.labels[members]
-    curves = scores.precision_recall(labels, subject.chances[members], subject.genres)
+    curves = scores.precision_recall(labels, subject.probabilities[members], subject.genres)
     plots.write_curves(folder / plots.CURVES, curves)
     primary = [names[0] if names else "" for names in subject.names]
     for name, model in (("coarse", coarse), ("fine", fine)):

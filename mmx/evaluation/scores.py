@@ -49,15 +49,15 @@ def precision_recall(labels: Labels, scores: Scores, genres: Sequence[str]) -> J
 
 
 def summarise(runs: Sequence[Json]) -> tuple[Json, Json]:
-    """Return mean and spread (sample standard deviation) of equal records, number by number.
+    """Return mean and deviation (sample standard deviation) of equal records, number by number.
 
-    A number that is None in any run is None in both; the spread of one run is None.
+    A number that is None in any run is None in both; the deviation of one run is None.
     """
     mean = _combine(runs, lambda values: float(np.mean(values)))
-    spread = _combine(
+    deviation = _combine(
         runs, lambda values: float(np.std(values, ddof=1)) if len(values) > 1 else None
     )
-    return mean, spread
+    return mean, deviation
 
 
 def rounded(value: Any) -> Any:

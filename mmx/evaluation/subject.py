@@ -35,7 +35,7 @@ class Subject:
         return {"coarse": self.coarse, "fine": self.fine}
 
     @property
-    def chances(self) -> NDArray[np.float64]:
+    def probabilities(self) -> NDArray[np.float64]:
         """Probabilities of the coarse model, N x G."""
         return sigmoid(self.coarse.logits)
 

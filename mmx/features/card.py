@@ -9,14 +9,14 @@ import yaml
 import mmx.features.digest
 import mmx.features.schema
 from mmx.features.columns import MEANINGS
-from mmx.features.facts import Description
-from mmx.features.schema import Table
+from mmx.features.facts import StoreFacts
+from mmx.features.schema import StoreTable
 
 TITLE = "MMX trailer features"
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M"))
 
 
-def card_text(facts: Description) -> str:
+def card_text(facts: StoreFacts) -> str:
     """Return the card of a store or of a publication."""
     return _template().render(
         title=TITLE,
@@ -31,7 +31,7 @@ def card_text(facts: Description) -> str:
     )
 
 
-def card_head(facts: Description) -> dict[str, object]:
+def card_head(facts: StoreFacts) -> dict[str, object]:
     """Return the YAML head: one configuration per table, so that hubs open each by its name."""
     clips = facts.digests["clips"].rows if "clips" in facts.digests else 0
     size = next((name for limit, name in SIZES if clips < limit), "1M<n<10M")
@@ -51,17 +51,17 @@ def card_head(facts: Description) -> dict[str, object]:
     }
 
 
-def _table(facts: Description, table: Table) -> dict[str, object]:
+def _table(facts: StoreFacts, table: StoreTable) -> dict[str, object]:
     """What the card says of one table."""
     columns = [
-        {"name": field.name, "type": _plain(str(field.type)), "meaning": MEANINGS[field.name]}
+        {"name": field.name, "type": _type_name(str(field.type)), "meaning": MEANINGS[field.name]}
         for field in facts.schema(table)
     ]
     digest = facts.digests[table.name]
     return {"name": table.name, "files": table.files, "rows": digest.rows, "columns": columns}
 
 
-def _plain(kind: str) -> str:
+def _type_name(kind: str) -> str:
     """Arrow's name of a type without the names of list elements."""
     return kind.replace("element: ", "").replace("item: ", "").replace(" not null", "")
 

@@ -19,19 +19,19 @@ from mmx.features.digest import (
 )
 from mmx.features.schema import (
     CLIPS_TABLE,
-    EXPERTS,
+    EXPERTS_FILE,
     EXPERTS_TABLE,
     LABELS_TABLE,
     RECEIPTS_TABLE,
     SPLITS_TABLE,
     TRAILERS_TABLE,
-    Table,
+    StoreTable,
     expert_table,
 )
 
 
 @dataclass(frozen=True)
-class Description:
+class StoreFacts:
     """The facts about a store that its card and its Croissant file tell."""
 
     store: Path
@@ -41,10 +41,10 @@ class Description:
     @cached_property
     def experts(self) -> list[dict[str, Any]]:
         """Rows of experts.parquet, by name."""
-        return pq.read_table(self.store / EXPERTS).to_pylist()
+        return pq.read_table(self.store / EXPERTS_FILE).to_pylist()
 
     @cached_property
-    def tables(self) -> list[Table]:
+    def tables(self) -> list[StoreTable]:
         """Every table that has a file, sorted by name; labels only in a publication."""
         fixed = [CLIPS_TABLE, TRAILERS_TABLE, EXPERTS_TABLE, RECEIPTS_TABLE]
         fixed += [LABELS_TABLE, SPLITS_TABLE]
@@ -92,7 +92,7 @@ class Description:
         """A file's path below the store."""
         return path.relative_to(self.store).as_posix()
 
-    def schema(self, table: Table) -> pa.Schema:
+    def schema(self, table: StoreTable) -> pa.Schema:
         """The columns of a table."""
         return pq.read_schema(table.paths(self.store)[0])
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from mmx.engine.atomic import link_or_copy
 from mmx.errors import UserError
 from mmx.features.describe import describe
-from mmx.features.facts import Description
-from mmx.features.schema import LABELS, SPLITS
+from mmx.features.facts import StoreFacts
+from mmx.features.schema import LABELS_FILE, SPLITS_FILE
 from mmx.features.validate import validate
 
 
@@ -23,10 +23,10 @@ def publish(out: Path, *, store: Path, trailers: Path, splits: Path) -> str:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise PublishError(f"{out} is not empty: name a new folder")
     refuse_findings(store)
-    for path in Description(store).paths:
+    for path in StoreFacts(store).paths:
         link_or_copy(path, out / path.relative_to(store))
-    link_or_copy(trailers, out / LABELS)
-    link_or_copy(splits, out / SPLITS)
+    link_or_copy(trailers, out / LABELS_FILE)
+    link_or_copy(splits, out / SPLITS_FILE)
     root = describe(out)
     refuse_findings(out)
     return root

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mmx.engine.shards import shard_of
-from mmx.features.schema import EXPERTS
+from mmx.features.schema import EXPERTS_FILE
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _sorted(table: pa.Table) -> pa.Table:
 
 def expert_rows(store: Path) -> list[dict[str, Any]]:
     """Return the rows of experts.parquet, by name."""
-    return pq.read_table(store / EXPERTS).to_pylist()
+    return pq.read_table(store / EXPERTS_FILE).to_pylist()
 
 
 def list_experts(store: Path) -> dict[str, str]:

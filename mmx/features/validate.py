@@ -21,26 +21,34 @@ from mmx.engine.parquet import UNREADABLE
 from mmx.engine.receipt import ReceiptError
 from mmx.engine.shards import shard_of
 from mmx.features.digest import digest_text, shards_text
-from mmx.features.facts import Description, read_manifest
+from mmx.features.facts import StoreFacts, read_manifest
 from mmx.features.receipts import receipt_of
 from mmx.features.schema import (
-    CARD,
+    CARD_FILE,
     CLIPS_SCHEMA,
-    CROISSANT,
-    DIGEST,
-    EXPERTS,
+    CROISSANT_FILE,
+    DIGEST_FILE,
+    EXPERTS_FILE,
     EXPERTS_SCHEMA,
-    LABELS,
-    MANIFEST,
-    RECEIPTS,
+    LABELS_FILE,
+    MANIFEST_FILE,
+    RECEIPTS_FILE,
     RECEIPTS_SCHEMA,
-    SHARDS,
-    SPLITS,
+    SHARDS_FILE,
+    SPLITS_FILE,
     TRAILERS_SCHEMA,
-    Table,
+    StoreTable,
 )
 
-REQUIRED = (CARD, CROISSANT, DIGEST, EXPERTS, MANIFEST, RECEIPTS, SHARDS)
+REQUIRED = (
+    CARD_FILE,
+    CROISSANT_FILE,
+    DIGEST_FILE,
+    EXPERTS_FILE,
+    MANIFEST_FILE,
+    RECEIPTS_FILE,
+    SHARDS_FILE,
+)
 SCHEMAS = {
     "clips": CLIPS_SCHEMA,
     "experts": EXPERTS_SCHEMA,
@@ -72,12 +80,12 @@ class Opened:
     store: Path
 
     @cached_property
-    def facts(self) -> Description:
+    def facts(self) -> StoreFacts:
         """What its card should say."""
-        return Description(self.store)
+        return StoreFacts(self.store)
 
     @property
-    def sharded(self) -> list[Table]:
+    def sharded(self) -> list[StoreTable]:
         """The tables that are cut into shards."""
         return [table for table in self.facts.tables if table.letter]
 
@@ -89,7 +97,7 @@ class Opened:
     @cached_property
     def receipts(self) -> list[dict[str, object]]:
         """Rows of receipts.parquet."""
-        return pq.read_table(self.store / RECEIPTS).to_pylist()
+        return pq.read_table(self.store / RECEIPTS_FILE).to_pylist()
 
     @cached_property
     def made(self) -> dict[tuple[str, str], str]:
@@ -126,7 +134,7 @@ def validate(store: Path) -> list[Finding]:
     references, digests and descriptions agree.
     """
     opened = Opened(store)
-    for depth in DEPTHS:
+    for depth in CHECKS:
         findings = [finding for check in depth for finding in check(opened)]
         if findings:
             return findings
@@ -144,14 +152,14 @@ def required_files(opened: Opened) -> Iterator[Finding]:
 
 def listed_files(opened: Opened) -> Iterator[Finding]:
     """Find Parquet files whose bytes are not those of the manifest, that it lacks, or that lack."""
-    listed = read_manifest(opened.text(MANIFEST))
+    listed = read_manifest(opened.text(MANIFEST_FILE))
     present = {opened.name(path): path for path in sorted(opened.store.rglob("*.parquet"))}
     for name in sorted(listed.keys() - present.keys()):
-        yield Finding(name, "file", f"present, as {MANIFEST} lists it", "missing")
+        yield Finding(name, "file", f"present, as {MANIFEST_FILE} lists it", "missing")
     for name, path in present.items():
         found = file_digest(path)
         if name not in listed:
-            yield Finding(name, "file", f"listed in {MANIFEST}", "not listed")
+            yield Finding(name, "file", f"listed in {MANIFEST_FILE}", "not listed")
         elif found != listed[name]:
             yield Finding(name, "sha256", listed[name], found)
 
@@ -284,37 +292,37 @@ def values(opened: Opened) -> Iterator[Finding]:
                 yield Finding(opened.name(path), "embedding", "finite numbers", "NaN or infinity")
 
 
-def sound_receipts(opened: Opened) -> Iterator[Finding]:
+def valid_receipts(opened: Opened) -> Iterator[Finding]:
     """Find receipts whose fingerprint or output digest is not that of their content."""
     for row in opened.receipts:
         try:
             digest = receipt_of(row).output_digest
         except (ReceiptError, ValueError) as error:
-            yield Finding(RECEIPTS, f"receipt {row['fingerprint']}", "sound", str(error))
+            yield Finding(RECEIPTS_FILE, f"receipt {row['fingerprint']}", "sound", str(error))
             continue
         if digest != row["output_digest"]:
             what = f"output digest of {row['fingerprint']}"
-            yield Finding(RECEIPTS, what, digest, str(row["output_digest"]))
+            yield Finding(RECEIPTS_FILE, what, digest, str(row["output_digest"]))
 
 
 def descriptions(opened: Opened) -> Iterator[Finding]:
     """Find digests and descriptions that are not those of the tables."""
     facts = opened.facts
-    yield from _same_lines(opened, SHARDS, shards_text(facts.shards))
-    yield from _same_lines(opened, DIGEST, digest_text(facts.digests.values()))
-    for name in (CARD, CROISSANT):
+    yield from _same_lines(opened, SHARDS_FILE, shards_text(facts.shards))
+    yield from _same_lines(opened, DIGEST_FILE, digest_text(facts.digests.values()))
+    for name in (CARD_FILE, CROISSANT_FILE):
         if facts.root not in opened.text(name):
             yield Finding(name, "root digest", facts.root, "another or none")
-    expected = ", ".join(sorted({table.name for table in facts.tables} | {MANIFEST}))
+    expected = ", ".join(sorted({table.name for table in facts.tables} | {MANIFEST_FILE}))
     found = described_files(opened)
     if found != expected:
-        yield Finding(CROISSANT, "distribution", expected, found)
+        yield Finding(CROISSANT_FILE, "distribution", expected, found)
 
 
 def described_files(opened: Opened) -> str:
     """Names of what croissant.json describes, joined; what it is instead if it is no Croissant."""
     try:
-        listed = json.loads(opened.text(CROISSANT))["distribution"]
+        listed = json.loads(opened.text(CROISSANT_FILE))["distribution"]
         return ", ".join(sorted(entry["@id"] for entry in listed))
     except (ValueError, KeyError, TypeError):
         return "no JSON-LD with a distribution"
@@ -332,7 +340,7 @@ def _same_lines(opened: Opened, name: str, expected: str) -> Iterator[Finding]:
 
 def labels(opened: Opened) -> Iterator[Finding]:
     """Find trailers of a publication without labels, and a split of unknown trailers."""
-    paths = [opened.store / LABELS, opened.store / SPLITS]
+    paths = [opened.store / LABELS_FILE, opened.store / SPLITS_FILE]
     if not any(path.exists() for path in paths):
         return
     for path in paths:
@@ -342,9 +350,9 @@ def labels(opened: Opened) -> Iterator[Finding]:
     labelled, split = (set(pq.read_table(path)["trailer_id"].to_pylist()) for path in paths)
     for row in opened.trailers():
         if row["trailer_id"] not in labelled:
-            yield Finding(LABELS, f"row of {row['trailer_id']}", "present", "missing")
+            yield Finding(LABELS_FILE, f"row of {row['trailer_id']}", "present", "missing")
     for name in sorted(split - labelled):
-        yield Finding(SPLITS, f"row of {name}", "nothing", "a trailer without labels")
+        yield Finding(SPLITS_FILE, f"row of {name}", "nothing", "a trailer without labels")
 
 
 def _pairs(table: pa.Table) -> list[tuple[str, int]]:
@@ -353,9 +361,9 @@ def _pairs(table: pa.Table) -> list[tuple[str, int]]:
 
 
 Check = Callable[[Opened], Iterator[Finding]]
-DEPTHS: tuple[tuple[Check, ...], ...] = (
+CHECKS: tuple[tuple[Check, ...], ...] = (
     (required_files,),
     (listed_files, readable_files),
     (known_files, expert_tables, columns),
-    (order, references, counts, values, sound_receipts, labels, descriptions),
+    (order, references, counts, values, valid_receipts, labels, descriptions),
 )

@@ -22,13 +22,13 @@ from mmx.features.read import read_columns
 from mmx.features.receipts import receipts_table
 from mmx.features.schema import (
     CLIPS_TABLE,
-    EXPERTS,
+    EXPERTS_FILE,
     EXPERTS_SCHEMA,
-    RECEIPTS,
+    RECEIPTS_FILE,
     RESERVED,
     TRAILERS_SCHEMA,
     TRAILERS_TABLE,
-    Table,
+    StoreTable,
     expert_table,
 )
 from mmx.outputs import read_receipts
@@ -75,14 +75,14 @@ def build_store(
     made = {expert.name: read(expert.directory) for expert in experts}
     write_trailers(out, sources, scenes)
     steps = [scenes, *made.values(), *map(read, upstream)]
-    write_parquet(receipts_table(chain.from_iterable(map(dict.items, steps))), out / RECEIPTS)
+    write_parquet(receipts_table(chain.from_iterable(map(dict.items, steps))), out / RECEIPTS_FILE)
     rows = [expert_row(expert, made[expert.name].values()) for expert in experts]
     rows.sort(key=lambda row: row["expert"])
-    write_parquet(pa.Table.from_pylist(rows, EXPERTS_SCHEMA), out / EXPERTS)
+    write_parquet(pa.Table.from_pylist(rows, EXPERTS_SCHEMA), out / EXPERTS_FILE)
     return describe(out, known)
 
 
-def link_table(table: Table, directory: Path, out: Path) -> None:
+def link_table(table: StoreTable, directory: Path, out: Path) -> None:
     """Give every shard of `table` in `directory` that has rows a second name below `out`.
 
     A shard without rows (all its trailers are silent) is one that some readers refuse to open.
@@ -92,7 +92,7 @@ def link_table(table: Table, directory: Path, out: Path) -> None:
             link_or_copy(source, out / table.name / source.name)
 
 
-def shards_of(table: Table, directory: Path) -> list[Path]:
+def shards_of(table: StoreTable, directory: Path) -> list[Path]:
     """Return the shards that a step left in its directory, sorted."""
     return sorted(directory.glob(f"{table.letter}[0-9a-f][0-9a-f].parquet"))
 

@@ -27,7 +27,7 @@ def mlp(*widths: int, last: bool) -> nn.Sequential:
 
 
 @torch.no_grad()
-def start_alike(weight: Tensor, positions: int) -> None:
+def start_equal(weight: Tensor, positions: int) -> None:
     """Let a linear layer on a concatenation of equal parts start with equal weights for each.
 
     It begins as one that pools, and learns from there what depends on the position; begun at

@@ -10,7 +10,7 @@ from torch.nn.functional import linear, normalize
 from mmx.model.batch import Batch, Feature
 from mmx.model.config import Modality, NetworkConfig
 from mmx.model.gating import CollaborativeGating, GatedEmbedding
-from mmx.model.layers import gather_or_zero, linear_for_relu, mlp, start_alike
+from mmx.model.layers import gather_or_zero, linear_for_relu, mlp, start_equal
 from mmx.model.netvlad import NetVLAD
 from mmx.model.sequences import Spans, clip_index, cut_spans, slot_index
 
@@ -117,7 +117,7 @@ class TrailerEncoder(nn.Module):
         width = config.sequence * max(self.slots, 1)
         self.first = linear_for_relu(width, config.bottleneck)
         self.second = linear_for_relu(config.bottleneck, config.bottleneck)
-        start_alike(self.first.weight, max(self.slots, 1))
+        start_equal(self.first.weight, max(self.slots, 1))
 
     def forward(self, sequences: Tensor, spans: Spans) -> Tensor:
         """[sequences, width] to [trailers, bottleneck]."""
@@ -166,7 +166,7 @@ class Network(nn.Module):
         sequence, trailer, view = config.sequence, config.bottleneck, config.projection
         whole = config.sequence_head != "only"
         self.j = mlp(config.sequence_length * config.clip, sequence, sequence, last=True)
-        start_alike(self.j[0].get_parameter("weight"), config.sequence_length)
+        start_equal(self.j[0].get_parameter("weight"), config.sequence_length)
         self.k = TrailerEncoder(config) if whole else None
         self.l = mlp(trailer, config.classifier, config.classes, last=False) if whole else None
         self.m = mlp(trailer, view, view, last=False)

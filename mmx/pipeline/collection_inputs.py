@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from mmx.engine.canonical import data_digest
 from mmx.engine.files import InputFile
 from mmx.features.facts import read_manifest
-from mmx.features.schema import CLIPS_TABLE, MANIFEST, RECEIPTS, expert_table
+from mmx.features.schema import CLIPS_TABLE, MANIFEST_FILE, RECEIPTS_FILE, expert_table
 from mmx.outputs import read_receipts
 from mmx.pipeline.registry import find_item_step, trailer_steps
 from mmx.pipeline.step import ALL
@@ -37,7 +37,7 @@ def feature_digests(project: Project) -> dict[str, str]:
     wanted = [CLIPS_TABLE.name, *used_experts(project)]
     made: dict[str, dict[str, str]] = {tables.get(name, name): {} for name in wanted}
     columns = ["step", "trailers", "output_digest"]
-    rows = pq.read_table(project.layout.features / RECEIPTS, columns=columns).to_pylist()
+    rows = pq.read_table(project.layout.features / RECEIPTS_FILE, columns=columns).to_pylist()
     for row in rows:
         if row["step"] in made:
             made[row["step"]] |= dict.fromkeys(row["trailers"], row["output_digest"])
@@ -84,8 +84,8 @@ def collection_files(project: Project) -> Iterator[InputFile]:
     layout = project.layout
     yield InputFile.now(layout.trailers)
     yield InputFile.now(layout.splits)
-    listed = read_manifest((layout.features / MANIFEST).read_text(encoding="utf-8"))
-    yield InputFile(layout.features / RECEIPTS, listed[RECEIPTS])
+    listed = read_manifest((layout.features / MANIFEST_FILE).read_text(encoding="utf-8"))
+    yield InputFile(layout.features / RECEIPTS_FILE, listed[RECEIPTS_FILE])
     for table in (CLIPS_TABLE, *map(expert_table, used_experts(project))):
         for path in table.paths(layout.features):
             yield InputFile(path, listed[path.relative_to(layout.features).as_posix()])

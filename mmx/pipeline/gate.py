@@ -23,7 +23,7 @@ class StaleCodeError(UserError):
     exit_code = 4
 
 
-def refuse_costly_surprise(
+def refuse_costly_recomputation(
     step: TrailerStep, upstream: Upstream, cached: CachedOutput, misses: Sequence[Task]
 ) -> None:
     """Raise StaleCodeError if results that only code or tools made stale cost too much.

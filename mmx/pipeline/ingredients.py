@@ -8,7 +8,7 @@ from mmx.engine.code import code_digest
 from mmx.engine.imports import imported_modules
 from mmx.engine.receipt import Ingredients, Receipt, Weight
 from mmx.pipeline.step import ItemStep, TrailerStep, parameters_of
-from mmx.pipeline.upstream import STREAMS, Upstream
+from mmx.pipeline.upstream import STREAM_COLUMNS, Upstream
 from mmx.project import Project
 from mmx.tools import tool_versions
 
@@ -80,7 +80,7 @@ def same_inputs(new: dict[str, str], old: dict[str, str], file: str) -> bool:
     """Say whether two items had the same inputs; `file` is the sha256 of the present video."""
     if old == new:
         return True
-    named_the_file = {role: digest for role, digest in new.items() if role not in STREAMS}
+    named_the_file = {role: digest for role, digest in new.items() if role not in STREAM_COLUMNS}
     return old == {**named_the_file, "video": file}
 
 

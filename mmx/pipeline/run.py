@@ -8,7 +8,7 @@ from mmx.device import count_gpus, find_device, take_gpu
 from mmx.dvc_state.cached import CachedOutput
 from mmx.engine.receipt import gc_disabled
 from mmx.engine.run import Outcome, Task, Workers, check, complete
-from mmx.pipeline.gate import refuse_costly_surprise
+from mmx.pipeline.gate import refuse_costly_recomputation
 from mmx.pipeline.ingredients import ingredients_of
 from mmx.pipeline.registry import find_step
 from mmx.pipeline.step import ALL, CollectionStep, ItemStep, PlainStep, TrailerStep
@@ -55,7 +55,7 @@ def run_trailers(step: TrailerStep, project: Project) -> Outcome:
         cached=cached,
         workers=workers_of(step, project),
         prepare=preparation(step, upstream),
-        before=lambda misses: refuse_costly_surprise(step, upstream, cached, misses),
+        before=lambda misses: refuse_costly_recomputation(step, upstream, cached, misses),
     )
     check(outcome, step.name, project.params.run.max_failed)
     lay_out(step, project, outcome, cached)

@@ -19,7 +19,7 @@ from mmx.pipeline.registry import find_trailer_step
 from mmx.pipeline.step import SOUND, VIDEO, TrailerStep
 from mmx.project import Project
 
-STREAMS = {VIDEO: "video_digest", SOUND: "sound_digest"}
+STREAM_COLUMNS = {VIDEO: "video_digest", SOUND: "sound_digest"}
 """Column of sources.parquet that identifies what a step reads of a video, by role."""
 
 
@@ -115,8 +115,8 @@ class Upstream:
         """Return the digest of each input of an item; None where an earlier step has none."""
         digests: dict[str, str] = {}
         for need in step.needs:
-            if need in STREAMS:
-                digests[need] = self.sources[trailer][STREAMS[need]]
+            if need in STREAM_COLUMNS:
+                digests[need] = self.sources[trailer][STREAM_COLUMNS[need]]
                 continue
             receipt = self.receipts(need).get(trailer)
             if receipt is None or receipt.fault:

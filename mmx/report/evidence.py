@@ -73,7 +73,7 @@ class Evidence:
         return {"This model": self.test["coarse"], **several, "Random": self.test["random"]}
 
     @property
-    def spreads(self) -> dict[str, Json | None]:
+    def deviations(self) -> dict[str, Json | None]:
         """Spread over seeds of the rows that ablations trained."""
         return {entry["title"]: entry["spread"] for entry in self._table2()}
 
@@ -83,7 +83,7 @@ class Evidence:
 
     @property
     def lengths(self) -> dict[int, tuple[Json, Json | None]]:
-        """Record and spread by sequence length, the trained model's included."""
+        """Record and deviation by sequence length, the trained model's included."""
         own = {self.length: (self.test["coarse"], None)}
         ablated = {
             entry["length"]: (entry["mean"], entry["spread"])
@@ -96,7 +96,7 @@ class Evidence:
 PARTING = "The paper's own figures, on MMX-Trailer-20: another data set"
 
 
-def show_datasets(evidence: Evidence, own: tables.Table) -> Shown:
+def show_datasets(evidence: Evidence, own: tables.ResultTable) -> Shown:
     """Table 1; `own` has this collection's row."""
     columns = ("Data set", "Trailers", "Frames", "Genres", "Labels at most", "Labels on average")
     theirs = [
@@ -116,7 +116,7 @@ def show_datasets(evidence: Evidence, own: tables.Table) -> Shown:
     )
 
 
-def show_genres(evidence: Evidence, own: tables.Table) -> Shown:
+def show_genres(evidence: Evidence, own: tables.ResultTable) -> Shown:
     """Table 2: the weighted figures, in sight without scrolling, then F1 per genre."""
     genres = list(evidence.genres)
     columns = ("Model", "F1 w", "AU(PRC) w", "P w", "R w", *genres)
@@ -138,7 +138,7 @@ def show_genres(evidence: Evidence, own: tables.Table) -> Shown:
     return Shown(columns, (*lines, Line((PARTING,), "parting"), *theirs))
 
 
-def show_areas(evidence: Evidence, own: tables.Table) -> Shown:
+def show_areas(evidence: Evidence, own: tables.ResultTable) -> Shown:
     """Table 3; the trapezoid areas stand in the text."""
     columns = ("Method", "Genres", "Labels", "Macro", "Micro", "Weighted")
     lines = [
@@ -150,11 +150,11 @@ def show_areas(evidence: Evidence, own: tables.Table) -> Shown:
     return Shown(columns, (*lines, parting, *theirs))
 
 
-def show_lengths(evidence: Evidence, own: tables.Table) -> Shown:
+def show_lengths(evidence: Evidence, own: tables.ResultTable) -> Shown:
     """Table 5."""
     columns = ("Clips per sequence", "F1 w", "AU(PRC) w", "P w", "R w")
     lines = [
-        Line(_with_spread(row), "ours" if row[0] == evidence.length else "") for row in own.rows
+        Line(_with_deviation(row), "ours" if row[0] == evidence.length else "") for row in own.rows
     ]
     theirs = [Line(tuple(row.values()), "theirs") for row in evidence.paper["table5"]]
     return Shown(columns, (*lines, Line((PARTING,), "parting"), *theirs))
@@ -286,14 +286,14 @@ def strongest(
     return [genres[g] for g in best], [[step[g] for step in values] for g in best], spans
 
 
-def _with_spread(row: Sequence[Cell]) -> tuple[Cell, ...]:
-    """Merge the last four cells, spreads, into the four before them."""
+def _with_deviation(row: Sequence[Cell]) -> tuple[Cell, ...]:
+    """Merge the last four cells, deviations, into the four before them."""
     return (*row[:-8], *_merged(row[-8:-4], row[-4:]))
 
 
-def _merged(means: Sequence[Cell], spreads: Sequence[Cell]) -> tuple[Cell, ...]:
-    """Write each mean with its spread; one without a spread stays as it is."""
+def _merged(means: Sequence[Cell], deviations: Sequence[Cell]) -> tuple[Cell, ...]:
+    """Write each mean with its deviation; one without a deviation stays as it is."""
     return tuple(
-        mean if spread is None or mean is None else f"{mean:.3f} ± {spread:.3f}"
-        for mean, spread in zip(means, spreads, strict=True)
+        mean if deviation is None or mean is None else f"{mean:.3f} ± {deviation:.3f}"
+        for mean, deviation in zip(means, deviations, strict=True)
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from mmx.evaluation.retrieval import Neighbours
-from mmx.evaluation.tables import Table
+from mmx.evaluation.tables import ResultTable
 from mmx.report import evidence, explorer, keyframes
 from mmx.report.explorer import Extras, Plane
 from mmx.report.sources import Sources
@@ -55,7 +55,7 @@ def pictured(sources: Sources) -> list[int]:
         for row in retrievals(sources)
         for film in (row["query"], *(near for name in SPACES for near in row[name]))
     }
-    spread = keyframes.spread(len(sources.ids), sources.params.evaluate.pictured)
+    spread = keyframes.evenly_spaced(len(sources.ids), sources.params.evaluate.pictured)
     return sorted(retrieved.union(spread))
 
 
@@ -80,7 +80,7 @@ def held_out(sources: Sources, count: int) -> list[int]:
     """Return some test trailers, spread evenly; any trailers where nothing is tested."""
     splits = sources.table["split"].to_pylist()
     members = [at for at, split in enumerate(splits) if split == "test"] or [*range(len(splits))]
-    return [members[at] for at in keyframes.spread(len(members), count)]
+    return [members[at] for at in keyframes.evenly_spaced(len(members), count)]
 
 
 def running_times(sources: Sources, count: int = 4) -> list[Strip]:
@@ -98,7 +98,7 @@ def retrievals(sources: Sources, count: int = 5, depth: int = 5) -> list[dict[st
     ]
 
 
-def added_labels(table: Table, count: int = 12) -> list[dict[str, Any]]:
+def added_labels(table: ResultTable, count: int = 12) -> list[dict[str, Any]]:
     """The first rows of Table 4, with lists of genres."""
     return [
         {"title": row["title"]}

@@ -109,23 +109,23 @@ def _on_grid(xy: NDArray[np.floating]) -> NDArray[np.int64]:
 
 def _extra(extras: Extras) -> dict[str, Any]:
     """The optional part, without what is empty."""
-    chances = extras.probabilities
+    probabilities = extras.probabilities
     found = {
         "splits": list(extras.splits),
         "facts": [list(entry) for entry in extras.facts],
         "digests": [digest[:16] for digest in extras.digests],
-        "probabilities": [] if chances is None else _percent(chances),
+        "probabilities": [] if probabilities is None else _percent(probabilities),
         "sequences": [None if entry is None else _sequence(*entry) for entry in extras.sequences],
         "frames": {str(film): list(urls) for film, urls in extras.frames.items()},
     }
     return {name: value for name, value in found.items() if value}
 
 
-def _sequence(borders: Sequence[float], chances: NDArray[np.floating]) -> dict[str, Any]:
+def _sequence(borders: Sequence[float], probabilities: NDArray[np.floating]) -> dict[str, Any]:
     """One film's sequences: whole seconds and percent."""
-    return {"spans": [round(second) for second in borders], "values": _percent(chances)}
+    return {"spans": [round(second) for second in borders], "values": _percent(probabilities)}
 
 
-def _percent(chances: NDArray[np.floating]) -> list[list[int]]:
+def _percent(probabilities: NDArray[np.floating]) -> list[list[int]]:
     """Whole percents."""
-    return np.rint(100 * np.asarray(chances)).astype(int).tolist()
+    return np.rint(100 * np.asarray(probabilities)).astype(int).tolist()

@@ -91,7 +91,7 @@ def draw_statistics(archive: Archive, genres: Sequence[str]) -> Figure:
         axes.hist([value for value in found if value is not None], bins=16, color=INK)
         axes.set(title=title)
     for axes in (left, *others):
-        _plain(axes)
+        _remove_frame(axes)
     return figure
 
 
@@ -102,7 +102,7 @@ def draw_silhouette(epochs: Sequence[Json]) -> Figure:
     axes = figure.subplots()
     axes.plot(*np.array(points).reshape(-1, 2).T, color=INK, marker="o", markersize=2.5)
     axes.set(xlabel="epoch", ylabel="silhouette by primary genre")
-    _plain(axes)
+    _remove_frame(axes)
     return figure
 
 
@@ -142,7 +142,7 @@ def _colour(genre: int, count: int) -> tuple[float, float, float]:
     return tuple((0.15 + (0.75, 0.5)[genre % 2] * wave).tolist())
 
 
-def _plain(axes: Axes) -> None:
+def _remove_frame(axes: Axes) -> None:
     """Leave out what says nothing."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="both", color=GRID, linewidth=0.6)

@@ -15,7 +15,7 @@ from mmx.media.frames import read_frames
 QUALITY = 72
 
 
-def spread(count: int, wanted: int) -> list[int]:
+def evenly_spaced(count: int, wanted: int) -> list[int]:
     """Return `wanted` positions spread evenly over 0..count-1, each in the middle of its share."""
     wanted = min(count, wanted)
     return [(2 * share + 1) * count // (2 * wanted) for share in range(wanted)]
@@ -27,7 +27,7 @@ def key_frames(video: Path, clips: Sequence[Clip], count: int, width: int) -> li
     Pictures are `width` pixels wide. A video that has become unreadable gives none: the page shows
     the trailer without pictures.
     """
-    chosen = [clips[position] for position in spread(len(clips), count)]
+    chosen = [clips[position] for position in evenly_spaced(len(clips), count)]
     wanted = {(clip.start + clip.stop) // 2 for clip in chosen}
     try:
         frames = read_frames(video, wanted, limits=Limits())

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from markupsafe import Markup
 
 from mmx.evaluation import plots
-from mmx.evaluation.tables import Table
+from mmx.evaluation.tables import ResultTable
 from mmx.layout import Layout
 from mmx.params import Params
 from mmx.report import charts, collection, diagram, evidence, exhibits
@@ -64,7 +64,7 @@ def render_explorer(title: str, data: Mapping[str, Any]) -> str:
 
 
 def build(
-    sources: Sources, made: Mapping[str, Table], pictures: Pictures, faults: Sequence[Fault]
+    sources: Sources, made: Mapping[str, ResultTable], pictures: Pictures, faults: Sequence[Fault]
 ) -> str:
     """Return the report's HTML."""
     context = _about_films(sources, pictures) | _about_collection(sources)
@@ -104,7 +104,7 @@ def _about_collection(sources: Sources) -> Context:
     }
 
 
-def _about_results(sources: Sources, made: Mapping[str, Table]) -> Context:
+def _about_results(sources: Sources, made: Mapping[str, ResultTable]) -> Context:
     """The model and the paper's tables and figures."""
     measured, described = sources.evidence, sources.description
     coarse, fine = (plots.read_history(m) for m in (sources.layout.coarse, sources.layout.fine))

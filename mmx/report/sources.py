@@ -15,7 +15,7 @@ from mmx.params import Params
 from mmx.report.collection import Archive, read_archive
 from mmx.report.evidence import Evidence
 from mmx.report.explorer import Film
-from mmx.training.load import Description, load_description
+from mmx.training.load import ModelDescription, load_description
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Sources:
     layout: Layout
     params: Params
     archive: Archive
-    description: Description
+    description: ModelDescription
     """Of the coarse model: network, experts, vocabulary."""
     table: pa.Table
     """explorer.parquet."""

@@ -65,7 +65,7 @@ def train(
                 truth = labels[chosen].to(target)
                 loss, beside = coarse_losses(output, truth, positive, config)
                 run.step(loss + beside)
-                run.note(loss, len(chosen))
+                run.add_loss(loss, len(chosen))
             watch = validate(network, collection, watched, labels, positive, params.batch)
             run.record({"epoch": epoch, "train_loss": run.mean_loss(), **watch})
         return run.finish()

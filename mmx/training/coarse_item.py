@@ -6,7 +6,7 @@ from pathlib import Path
 from mmx.params import ModelParams, TrainParams
 from mmx.training.coarse import train
 from mmx.training.data import read_collection
-from mmx.training.load import Description, configure, save_model
+from mmx.training.load import ModelDescription, configure, save_model
 from mmx.training.run import facts
 
 
@@ -47,6 +47,6 @@ def coarse_item(
     config = configure(model, collection.modalities, len(genres))
     trained = train(collection, config, train_params, device=device, scratch=scratch, live=live)
     experts = {name: list(members) for name, members in model.modalities.items()}
-    description = Description(config, experts, list(genres))
+    description = ModelDescription(config, experts, list(genres))
     save_model(out, trained.network, description, trained.history, trained.kept)
     return facts(collection, trained)

@@ -68,7 +68,7 @@ def finetune(
                 with mixed(target, params.precision):
                     loss = contrast(network, batch.to(target), params.temperature)
                 run.step(loss)
-                run.note(loss, len(chosen))
+                run.add_loss(loss, len(chosen))
             watch = measure(network, collection, watched, params)
             run.record({"epoch": epoch, "train_loss": run.mean_loss(), **watch})
         return run.finish()

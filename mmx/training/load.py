@@ -17,7 +17,7 @@ WEIGHTS, DESCRIPTION, HISTORY = "model.safetensors", "model.json", "history.json
 
 
 @dataclass(frozen=True)
-class Description:
+class ModelDescription:
     """What model.json says: all that is needed to rebuild the network and to feed it."""
 
     config: NetworkConfig
@@ -66,7 +66,7 @@ def new_network(config: NetworkConfig, seed: int) -> Network:
 
 
 def save_model(
-    folder: Path, network: Network, description: Description, history: Sequence[Row], kept: int
+    folder: Path, network: Network, description: ModelDescription, history: Sequence[Row], kept: int
 ) -> None:
     """Write a model: weights, description, and the history with the epoch that was kept."""
     weights = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
@@ -75,10 +75,10 @@ def save_model(
     _write_json(folder / HISTORY, {"kept_epoch": kept, "epochs": list(history)})
 
 
-def load_description(folder: Path) -> Description:
+def load_description(folder: Path) -> ModelDescription:
     """Read model.json."""
     data = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-    return Description(
+    return ModelDescription(
         NetworkConfig.from_dict(data["network"]), data["experts"], list(data["genres"])
     )
 

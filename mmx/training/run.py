@@ -100,7 +100,7 @@ class Run:
         loss.backward()
         self.optimiser.step()
 
-    def note(self, loss: torch.Tensor, size: int) -> None:
+    def add_loss(self, loss: torch.Tensor, size: int) -> None:
         """Remember the loss of a batch of `size` trailers for the epoch's mean."""
         self.losses.append((loss.detach(), size))
 

@@ -37,7 +37,7 @@ def random_sequences(clips: np.ndarray, length: int, generator: torch.Generator)
     spare = len(clips) - 2 * length
     first, second = torch.randint(spare + 1, (2,), generator=generator).sort().values.tolist()
     runs = clips[first : first + length], clips[second + length : second + 2 * length]
-    return runs if _coin(generator) else runs[::-1]
+    return runs if _random_bool(generator) else runs[::-1]
 
 
 def shuffled_halves(clips: np.ndarray, generator: torch.Generator) -> Pair:
@@ -104,6 +104,6 @@ def add_noise(
     return replace(batch, features=features)
 
 
-def _coin(generator: torch.Generator) -> bool:
+def _random_bool(generator: torch.Generator) -> bool:
     """True half of the time."""
     return bool(torch.randint(2, (), generator=generator))

@@ -37,7 +37,7 @@ class TrailerFault:
 
 
 @dataclass(frozen=True)
-class Status:
+class ProjectStatus:
     """What `mmx status` tells."""
 
     steps: tuple[StepStatus, ...]
@@ -51,7 +51,7 @@ def present(project: Project) -> Upstream:
     return Upstream(project, given=ingest_project(project).sources)
 
 
-def project_status(project: Project) -> Status:
+def project_status(project: Project) -> ProjectStatus:
     """Compare every step's receipts with what they would be now; computes nothing."""
     upstream = present(project)
     steps: list[StepStatus] = []
@@ -68,7 +68,7 @@ def project_status(project: Project) -> Status:
         faults += [
             fault for fault in faults_of(step.name, made) if states.get(fault.trailer) == "failed"
         ]
-    return Status(tuple(steps), tuple(faults))
+    return ProjectStatus(tuple(steps), tuple(faults))
 
 
 STATES = ("done", "failed", "pending", "blocked")

@@ -59,7 +59,7 @@ def test_rows_are_identical_here(project: Project) -> None:
     assert found.ok
     assert found.environment == ()
     assert found.counts == {expert: {"identical": 2} for expert in EXPERTS}
-    assert {outcome.difference for outcome in found.outcomes} == {0.0}
+    assert {comparison.difference for comparison in found.comparisons} == {0.0}
 
 
 def test_videos_and_published_store_are_enough(project: Project, tmp_path: Path) -> None:
@@ -94,9 +94,9 @@ def test_a_forged_row_is_found(project: Project) -> None:
 def test_a_row_within_the_tolerance_is_close(project: Project) -> None:
     (row,) = draw(project.layout.features, 1, seed=1)
     alter(project, row, lambda vector: [value * (1 + RELATIVE / 2) for value in vector])
-    (outcome,) = recompute(project, 1, seed=1).outcomes
-    assert outcome.verdict == "close"
-    assert outcome.difference == pytest.approx(RELATIVE / 2, rel=0.05)
+    (comparison,) = recompute(project, 1, seed=1).comparisons
+    assert comparison.verdict == "close"
+    assert comparison.difference == pytest.approx(RELATIVE / 2, rel=0.05)
 
 
 def test_a_video_that_is_not_here_is_no_agreement(project: Project) -> None:
@@ -104,4 +104,6 @@ def test_a_video_that_is_not_here_is_no_agreement(project: Project) -> None:
     (project.layout.videos / f"{row.trailer}.mp4").write_bytes(b"another film")
     found = recompute(project, 1, seed=1)
     assert not found.ok
-    assert [(outcome.row, outcome.verdict) for outcome in found.outcomes] == [(row, "no video")]
+    assert [(comparison.row, comparison.verdict) for comparison in found.comparisons] == [
+        (row, "no video")
+    ]

@@ -15,7 +15,7 @@ from mmx.steps import scenes
 from mmx.steps.embed import embed_step
 
 TRAILER = "t00002"
-RECEIPTS = receipts_name(TRAILER)
+TRAILER_RECEIPTS = receipts_name(TRAILER)
 CLIP_ROWS = scenes.OUTPUT.shard_path(Path(), TRAILER).name
 EXPERT_ROWS = embed_step("lite_scene").output.shard_path(Path(), TRAILER).name
 Flip = Callable[[Path], None]
@@ -45,7 +45,7 @@ def test_nothing_to_repair_changes_nothing(project: Project, outputs: Outputs) -
         (f"data/flow/{TRAILER}.flow", {"flow"}, {"flow": 1}),
         (f"data/audio/{TRAILER}.wav", {"audio"}, {"audio": 1}),
         (f"data/embeddings/lite_motion/{EXPERT_ROWS}", {"embed@lite_motion"}, {}),
-        (f"data/flow/{RECEIPTS}", {"flow"}, {}),
+        (f"data/flow/{TRAILER_RECEIPTS}", {"flow"}, {}),
         ("data/features/receipts.parquet", {"features"}, {}),
         ("data/trailers.parquet", {"ingest"}, {}),
     ],
@@ -112,7 +112,9 @@ def test_rows_of_a_damaged_shard_are_made_again_where_no_store_has_them(
     shutil.rmtree(project.store.root)
     flip(project.layout.embeddings("lite_scene") / EXPERT_ROWS)
     repair(project)
-    inside = sum(receipts_name(name) == RECEIPTS for name in read_receipts(project.layout.clips))
+    inside = sum(
+        receipts_name(name) == TRAILER_RECEIPTS for name in read_receipts(project.layout.clips)
+    )
     assert rerun(project)["embed@lite_scene"] <= inside
     assert outputs(project.layout.root) == expected
 
@@ -151,7 +153,7 @@ def test_with_two_damaged_receipts_the_feature_store_has_a_third(
     expected = outputs(project.layout.root)
     fingerprint = read_receipts(project.layout.clips)[TRAILER].fingerprint
     flip(project.store.receipt_path("scenes", fingerprint))
-    flip(project.layout.clips / RECEIPTS)
+    flip(project.layout.clips / TRAILER_RECEIPTS)
     repair(project)
     assert project.store.find("scenes", fingerprint)
     assert computed(rerun(project)) == {}

@@ -25,4 +25,4 @@ def test_flipped_bits_are_found_and_mended(tmp_path: Path) -> None:
     tally = flip_bits(whole_project(tmp_path, 4, EXPERTS), bits=16, seed=0, batch=16)
     assert tally.faults == []
     assert tally.counts["damaged artefacts found"] == 16
-    assert tally.counts["healthy files blamed"] == 0
+    assert tally.counts["healthy files reported"] == 0

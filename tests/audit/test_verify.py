@@ -26,7 +26,7 @@ from mmx.steps import scenes, train
 from mmx.steps.embed import embed_step
 
 TRAILER = "t00002"
-RECEIPTS = receipts_name(TRAILER)
+TRAILER_RECEIPTS = receipts_name(TRAILER)
 CLIP_ROWS = scenes.OUTPUT.shard_path(Path(), TRAILER).name
 EXPERT_ROWS = embed_step("lite_scene").output.shard_path(Path(), TRAILER).name
 MODALITIES = {"motion": ("lite_motion",)}
@@ -74,7 +74,7 @@ def test_progress_ends_at_all_bytes(project: Project) -> None:
         f"data/flow/{TRAILER}.flow",
         f"data/clips/{CLIP_ROWS}",
         f"data/embeddings/lite_motion/{EXPERT_ROWS}",
-        f"data/flow/{RECEIPTS}",
+        f"data/flow/{TRAILER_RECEIPTS}",
         "data/features/README.md",
         "data/features/receipts.parquet",
         "data/sources.parquet",
@@ -183,10 +183,10 @@ def test_for_damaged_sources_no_video_is_reported(
 def test_for_changed_facts_in_an_output_directory_the_store_is_not_reported(
     project: Project, replace_file: ReplaceFile
 ) -> None:
-    path = project.layout.flow / RECEIPTS
+    path = project.layout.flow / TRAILER_RECEIPTS
     content = path.read_bytes().replace(b'"pairs":1', b'"pairs":2')
     replace_file(path, content)
-    assert named(project, Kind.CHANGED, f"data/flow/{RECEIPTS}")
+    assert named(project, Kind.CHANGED, f"data/flow/{TRAILER_RECEIPTS}")
 
 
 @pytest.mark.parametrize("quick", [False, True])
@@ -289,7 +289,7 @@ def test_an_item_of_another_input_is_unverifiable(project: Project) -> None:
         "embeddings/lite_scene",
         "flow",
     ]
-    assert names == [f"data/{out}/{RECEIPTS}#{TRAILER}" for out in made_of_video]
+    assert names == [f"data/{out}/{TRAILER_RECEIPTS}#{TRAILER}" for out in made_of_video]
 
 
 def test_a_video_is_checked_though_the_table_that_names_it_is_damaged_too(

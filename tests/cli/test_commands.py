@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from mmx.cli import app
 from mmx.cli.console import cell, print_json
-from mmx.errors import MADE_BY, report_errors
+from mmx.errors import COMMAND_FOR, report_errors
 from mmx.params import ParamsError
 
 TOP = Path(__file__).parents[2]
@@ -154,7 +154,7 @@ def test_any_other_missing_file_keeps_its_trace(monkeypatch, tmp_path, path):
 
 def test_what_makes_a_missing_output_is_a_stage():
     stages = {*yaml.safe_load((TOP / "dvc.yaml").read_text())["stages"], "init"}
-    commands = [command.split() for command in MADE_BY.values()]
+    commands = [command.split() for command in COMMAND_FOR.values()]
     assert {words[-1] for words in commands} - {"repro"} <= stages
 
 

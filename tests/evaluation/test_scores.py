@@ -39,9 +39,9 @@ def test_curves_leave_out_genres_without_positives() -> None:
 
 def test_a_summary_is_mean_and_spread_number_by_number() -> None:
     runs = [{"a": 1.0, "b": [0.0, None]}, {"a": 2.0, "b": [1.0, 3.0]}, {"a": 6.0, "b": [2.0, 5.0]}]
-    mean, spread = scores.summarise(runs)
+    mean, deviation = scores.summarise(runs)
     assert mean == {"a": 3.0, "b": [1.0, None]}
-    assert spread == {"a": pytest.approx(7**0.5, abs=1e-6), "b": [1.0, None]}
+    assert deviation == {"a": pytest.approx(7**0.5, abs=1e-6), "b": [1.0, None]}
 
 
 def test_one_run_has_no_spread() -> None:

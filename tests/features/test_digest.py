@@ -18,10 +18,12 @@ from mmx.features.digest import (
 )
 
 
-def plain(value: object, kind: pa.DataType) -> bytes:
+def value_bytes(value: object, kind: pa.DataType) -> bytes:
     """Step 1 without its first byte."""
     if pa.types.is_nested(kind):
-        return struct.pack("<q", len(value)) + b"".join(plain(v, kind.value_type) for v in value)
+        return struct.pack("<q", len(value)) + b"".join(
+            value_bytes(v, kind.value_type) for v in value
+        )
     if pa.types.is_string(kind):
         return struct.pack("<q", len(value.encode())) + value.encode()
     if pa.types.is_floating(kind):
@@ -34,7 +36,7 @@ def naive_rows(table: pa.Table) -> list[bytes]:
     digests = []
     for row in table.to_pylist():
         values = [
-            b"\0" if row[field.name] is None else b"\1" + plain(row[field.name], field.type)
+            b"\0" if row[field.name] is None else b"\1" + value_bytes(row[field.name], field.type)
             for field in table.schema
         ]
         digests.append(hashlib.sha256(b"".join(values)).digest())
