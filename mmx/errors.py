@@ -1,4 +1,4 @@
-"""Errors that a user can act on end in one sentence and an exit code; others keep their trace."""
+"""Errors that a user can act on end in one sentence and an exit code; bugs keep their traceback."""
 
 import re
 import sys
@@ -23,7 +23,7 @@ COMMAND_FOR = {
     "models/fine": "dvc repro finetune",
     "reports/evaluation": "dvc repro",
 }
-"""What a command may ask for too early, and what makes it."""
+"""The command that makes each output, for errors about outputs that do not exist yet."""
 
 
 @contextmanager
@@ -47,10 +47,10 @@ def end(reason: str, exit_code: int) -> NoReturn:
 
 
 def missing_output(error: Exception) -> str:
-    """Return what makes the output of a step that is not there; nothing for other errors."""
+    """Return which output is missing and what makes it; an empty string for other errors."""
     if not isinstance(error, FileNotFoundError):
         return ""
-    # PyArrow's error has the path in its text alone.
+    # PyArrow's error has the path only in its text.
     asked = re.findall(rf"{re.escape(str(Path.cwd()))}/([^'\"]+)", str(error))
     for path, command in COMMAND_FOR.items():
         if any(Path(name).is_relative_to(path) for name in asked):
@@ -59,16 +59,16 @@ def missing_output(error: Exception) -> str:
 
 
 def machine_trouble(error: Exception) -> str:
-    """Return what is wrong with the machine and that nothing is lost; nothing for other errors."""
-    broken = machine_fault(error)
-    going_on = "what was finished is kept, and the same command goes on from there"
-    return f"{broken}; {going_on}" if broken else ""
+    """Return what is wrong with the machine; an empty string for other errors."""
+    fault = machine_fault(error)
+    resume = "finished items are kept; run the same command again to continue"
+    return f"{fault}; {resume}" if fault else ""
 
 
 def damaged_file(error: Exception) -> str:
-    """Return which output of the project in this folder explains an error; nothing for a bug.
+    """Return which unreadable output of the project explains an error; an empty string for a bug.
 
-    No reader of an output has to expect that somebody damaged or replaced the file.
+    So readers of outputs need not handle files that somebody damaged or replaced.
     """
     # Imported here: PyArrow takes longer to load than a small stage to run.
     from mmx.damage import damaged_output
@@ -78,5 +78,5 @@ def damaged_file(error: Exception) -> str:
         return ""
     return (
         f"{path} is damaged, or is not what its step wrote: "
-        "`mmx repair` takes it out, `dvc repro` makes it again"
+        "`mmx repair` removes it, `dvc repro` makes it again"
     )

@@ -1,8 +1,8 @@
-"""Run the numeric tests with the kernels of several kinds of processor, on this one.
+"""Run the numeric tests with the kernels of several kinds of processor, on this machine.
 
-Libraries choose their kernels by the processor that they find, and round differently with each.
-What makes them take those of another kind is in processors.toml. It is set before Python starts,
-so that the worker processes of the tests have it too. Arguments go to pytest in place of FOLDERS:
+Libraries choose their kernels by processor, and results of different kernels differ by rounding.
+processors.toml has the environment variables that select the kernels of another kind. They are set
+before Python starts, so that worker processes have them too. Arguments replace FOLDERS for pytest:
 
     python scripts/test_processors.py tests/training -k fine
 """
@@ -27,23 +27,23 @@ COMMAND = ("-m", "pytest", "-q", "--numprocesses", "2", "--dist", "loadfile", "-
 
 @dataclass(frozen=True)
 class KindResult:
-    """How the tests went under one kind of processor."""
+    """Result of the tests with the kernels of one kind of processor."""
 
     kind: str
     passed: bool
     summary: str
-    """What to print of it."""
+    """Text to print."""
 
 
 def missing(variables: dict[str, str]) -> list[str]:
-    """Return the instruction sets that a kind would need and this machine lacks."""
+    """Return the instruction sets that a kind needs and this machine lacks."""
     here = binding.get_host_cpu_features()
     needed = variables.get("NUMBA_CPU_FEATURES", "").replace("+", "").split(",")
     return [each for each in needed if each and not here.get(each)]
 
 
 def adapt(variables: dict[str, str]) -> dict[str, str]:
-    """Leave out of what is to be disabled what this machine lacks: the libraries would complain."""
+    """Remove features that this machine lacks from those to disable: the libraries would warn."""
     numpy = importlib.import_module("numpy._core._multiarray_umath")
     here = {
         "NPY_DISABLE_CPU_FEATURES": [
@@ -60,7 +60,7 @@ def adapt(variables: dict[str, str]) -> dict[str, str]:
 
 
 def run_tests(kind: str, variables: dict[str, str], arguments: Sequence[str]) -> KindResult:
-    """Run pytest as one kind of processor, printing what it prints."""
+    """Run pytest with the kernels of one kind of processor and print its output."""
     if lacking := missing(variables):
         return KindResult(kind, True, f"skipped: this processor has no {', '.join(lacking)}")
     print(f"\n{kind}", flush=True)
@@ -82,7 +82,7 @@ def run_tests(kind: str, variables: dict[str, str], arguments: Sequence[str]) ->
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the tests under every kind; return 1 if they failed under any."""
+    """Run the tests for every kind; return 1 if they failed for any."""
     kinds = tomllib.loads(Path(__file__).with_name("processors.toml").read_text())
     results = [run_tests(kind, variables, arguments) for kind, variables in kinds.items()]
     print()

@@ -1,14 +1,14 @@
-"""Compute published rows again from the videos and compare them.
+"""Recompute published rows from the videos and compare them.
 
-Needs the videos, a published store and the code; no item store, no DVC, no trust. The rows are made
-by the same engine in a temporary project, with the parameters that their receipts name.
+Needs only the videos, a published store and the code: neither the item store nor DVC. The rows are
+computed by the same engine in a temporary project, with the parameters in their receipts.
 
 Tolerance. In the environment of the receipts (same code, same versions of the tools) and on the
-same kind of CPU, rows are equal bit for bit, and nothing else is right. Elsewhere sums are taken in
-another order and kernels are others: a float32 network of a hundred layers then differs by about
-1e-5 of its largest value, and a flow value that lay on the border of two of its 256 levels may take
-the other, which moves a histogram by one count in thousands. RELATIVE is ten times the larger of
-both, and far below what another frame or another preprocessing step does (0.1 and more).
+same kind of CPU, rows must be equal bit for bit. In other environments the order of sums and the
+kernels differ: outputs of a float32 network of a hundred layers differ by about 1e-5 of their
+largest value, and a flow value at the border of two of the 256 levels may be rounded to the other,
+which changes a histogram by one count in thousands. RELATIVE is ten times the larger of both, and
+far below the effect of another frame or another preprocessing (0.1 and more).
 """
 
 import random
@@ -40,16 +40,16 @@ from mmx.tools import write_tools
 from mmx.trailers.inspection import inspect_file
 
 RELATIVE = 1e-2
-"""Largest difference, as a share of the row's largest value, that another machine may make."""
+"""Largest accepted difference on another machine, relative to the row's largest value."""
 
 
 class RecomputeError(UserError):
-    """Rows cannot be computed again: the videos or the code to do it are not here."""
+    """Rows cannot be recomputed: there are none, or a step fails."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row that was drawn."""
+    """A sampled row."""
 
     expert: str
     trailer: str
@@ -58,13 +58,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How one row compares."""
+    """The comparison of one row."""
 
     row: Row
     verdict: str
     """`identical`, `close`, `different`, `missing` or `no video`."""
     difference: float | None = None
-    """Largest difference as a share of the row's largest value."""
+    """Largest difference, relative to the row's largest value."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Recomputation:
 
     comparisons: tuple[Comparison, ...]
     environment: tuple[str, ...]
-    """What of code, tools and weights differs here from the receipts; empty where nothing does."""
+    """Differences in code, tools and weights from the receipts; empty if there are none."""
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
@@ -85,18 +85,18 @@ class Recomputation:
 
     @property
     def ok(self) -> bool:
-        """True if every row could be computed and is identical, or close."""
+        """True if every row was recomputed and is identical or close."""
         return all(comparison.verdict in ("identical", "close") for comparison in self.comparisons)
 
 
 def recompute(
     project: Project, count: int, seed: int = 0, *, videos: Path | None = None
 ) -> Recomputation:
-    """Draw `count` rows of the feature store, compute them again, compare.
+    """Draw `count` rows of the feature store, recompute and compare them.
 
-    The draw is spread evenly over the experts. videos: a folder with the videos under any names,
-    told by their sha256; without it, those of the project. Computes whole trailers, since a step
-    does. Raise RecomputeError where the store has no rows.
+    All experts get the same number of rows. videos: a folder with the videos under any names,
+    identified by sha256; by default those of the project. Whole trailers are computed, since a
+    trailer is the smallest item of a step. Raise RecomputeError if the store has no rows.
     """
     store = project.layout.features
     rows = draw(store, count, seed)
@@ -110,7 +110,7 @@ def recompute(
         params = with_parameters(project.params, steps, values)
         drawn = sources_of(group, found, project)
         with temporary_project(replace(project, params=params), drawn) as again:
-            # Not the project's: rows are made with what is installed here, whatever made them once.
+            # Not the project's tools.yaml: rows are recomputed with the versions installed here.
             write_tools(again.layout.tools, all_tools())
             for step in steps:
                 run_items(step, again)
@@ -121,7 +121,7 @@ def recompute(
 
 
 def draw(store: Path, count: int, seed: int) -> list[Row]:
-    """Draw rows of all experts in turn; RecomputeError where there are none."""
+    """Draw rows of all experts in turn; RecomputeError if there are none."""
     chance = random.Random(seed)
     piles = []
     for expert in sorted(list_experts(store)):
@@ -139,7 +139,7 @@ def draw(store: Path, count: int, seed: int) -> list[Row]:
 
 
 def find_videos(project: Project, videos: Path | None, store: Path) -> dict[str, Path]:
-    """Return a path for each trailer whose video is here with the right bytes."""
+    """Return a path for each trailer whose video is present with the expected sha256."""
     table = read_table(store / "trailers", columns=[ITEM, "video_sha256"]).to_pylist()
     wanted: dict[str, list[str]] = defaultdict(list)
     for row in table:
@@ -155,7 +155,7 @@ def find_videos(project: Project, videos: Path | None, store: Path) -> dict[str,
 def group_rows(
     rows: Iterable[Row], params: Params, receipts: Items
 ) -> list[tuple[dict[str, Any], list[Row]]]:
-    """Return rows that can be made in one project, with the parameters of all of them."""
+    """Group rows by equal parameters: (parameters, rows) for each temporary project."""
     groups: list[tuple[dict[str, Any], list[Row]]] = []
     for row in rows:
         own = parameters_of(row, params, receipts)
@@ -170,9 +170,9 @@ def group_rows(
 
 
 def parameters_of(row: Row, params: Params, receipts: Items) -> dict[str, Any]:
-    """Return every parameter that had a part in a row, by leaf key.
+    """Return every parameter that affected a row, by leaf key.
 
-    One that its receipt does not name had its birth value.
+    A parameter that the receipt does not name had its birth value.
     """
     values: dict[str, Any] = {}
     for step in needed_steps([row], params):
@@ -186,7 +186,7 @@ def parameters_of(row: Row, params: Params, receipts: Items) -> dict[str, Any]:
 def with_parameters(
     params: Params, steps: Iterable[TrailerStep], values: Mapping[str, Any]
 ) -> Params:
-    """Return parameters with these values by leaf key, and the experts of these steps alone."""
+    """Return parameters with these values by leaf key, and only the experts of these steps."""
     data = params.model_dump(mode="json", by_alias=True)
     tables = {step.output.table for step in steps} & {*expert_names()}
     data["embed"]["experts"] = {name: {"reads": get_expert(name).reads} for name in sorted(tables)}
@@ -200,9 +200,9 @@ def with_parameters(
 
 
 def sources_of(group: Iterable[Row], found: Mapping[str, Path], project: Project) -> list[Source]:
-    """Return what the steps read of the videos of drawn rows. found: video by trailer.
+    """Return the sources of the videos of sampled rows. found: video by trailer.
 
-    A video that cannot be read has its file's digest for those of its streams: the steps say why.
+    An unreadable video gets the digest of its file in place of its streams; the steps report it.
     """
     sources = []
     for trailer in sorted({row.trailer for row in group}):
@@ -218,13 +218,13 @@ def sources_of(group: Iterable[Row], found: Mapping[str, Path], project: Project
 
 
 def needed_steps(group: Iterable[Row], params: Params) -> list[TrailerStep]:
-    """Return the steps that the drawn rows need, each after what it needs itself."""
+    """Return the steps that the sampled rows need, in the order of dependencies."""
     steps = [known_step(step_name(row.expert), params) for row in group]
     return with_needs(filter(None, steps), params)
 
 
 def environment_differences(step: TrailerStep, again: Project, receipts: Items) -> set[str]:
-    """Return what of a step's code, tools, weights and parameters is other than it was."""
+    """Return the differences of a step's code, tools, weights and parameters from the receipts."""
     made = read_receipts(step.output.path(again.layout.root))
     differences: set[str] = set()
     for trailer, receipt in made.items():
@@ -236,7 +236,7 @@ def environment_differences(step: TrailerStep, again: Project, receipts: Items) 
 
 
 def compare_row(row: Row, store: Path, again: Project) -> Comparison:
-    """Compare a published row with the one that was computed again."""
+    """Compare a published row with the recomputed one."""
     published = vectors(store / row.expert, row)
     computed = vectors(again.layout.embeddings(row.expert), row)
     if computed is None or published is None:
@@ -251,7 +251,7 @@ def compare_row(row: Row, store: Path, again: Project) -> Comparison:
 
 
 def vectors(table: Path, row: Row) -> np.ndarray | None:
-    """Return a row's vector (width) or vectors (time x width), float32; None where it is not."""
+    """Return a row's vector (width) or vectors (time x width), float32; None if it is missing."""
     try:
         found = read_table(table, [row.trailer], [ITEM, "clip", "embedding"])
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""A trace for people, as a tree, and for programs, as PROV-JSON (W3C)."""
+"""Print a trace: as a tree for people, as PROV-JSON (W3C) for programs."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from mmx.audit.trace import Trace, TracedItem, UnknownInput, Video, all_items
 from mmx.engine.receipt import Adoption, Weight, adoption_data
 
 DIGITS = 12
-"""Of a digest, in a terminal: what `mmx trace --fingerprint` understands."""
+"""Digits of a digest to show; enough for `mmx trace --fingerprint`."""
 
 
 def trace_tree(trace: Trace) -> Tree:
-    """Return the trace as a tree: the row on top, the video's bytes at the ends."""
+    """Return the trace as a tree: the row at the root, the video at the leaves."""
     title = trace.trailer if trace.clip is None else f"{trace.trailer}, clip {trace.clip}"
     tree = Tree(Text(title, "bold"))
     clip = trace.rows.get("clips")
@@ -31,16 +31,16 @@ def trace_tree(trace: Trace) -> Tree:
 
 
 def clip_text(row: dict[str, Any]) -> str:
-    """Which frames of the video the clip is."""
+    """The frames of the clip."""
     cut = (
         "the start of the video" if row["cut_score"] is None else f"a cut of {row['cut_score']:.2f}"
     )
     times = f"{row['start_s']:.3f} to {row['stop_s']:.3f} s"
-    return f"frames {row['start']} to {row['stop'] - 1} ({times}), opened by {cut}"
+    return f"frames {row['start']} to {row['stop'] - 1} ({times}), starts at {cut}"
 
 
 def item_branch(made: TracedItem, seen: set[str]) -> Tree:
-    """One item and what it was made of; an item that was shown above is only named."""
+    """An item with its inputs as branches; an item that was shown above is only named."""
     receipt = made.receipt
     tree = Tree(Text.assemble((made.step, "bold cyan"), " ", receipt.fingerprint[:DIGITS]))
     if receipt.fingerprint in seen:
@@ -59,14 +59,14 @@ def input_branch(role: str, origin: TracedItem | Video | UnknownInput, seen: set
     if isinstance(origin, TracedItem):
         return item_branch(origin, seen)
     if isinstance(origin, Video):
-        name = origin.path or "a file that has another place or is not here"
+        name = origin.path or "a file that is elsewhere or missing"
         file = f"sha256 {origin.sha256}" if origin.sha256 else f"streams {origin.digest}"
         return Tree(Text.assemble((role, "bold green"), f" of {name} ", (file, "dim")))
-    return Tree(Text(f"{role} {origin.digest[:DIGITS]}: no receipt of it is known", "red"))
+    return Tree(Text(f"{role} {origin.digest[:DIGITS]}: no receipt of it was found", "red"))
 
 
 def item_facts(made: TracedItem) -> list[tuple[str, str]]:
-    """What is told of an item, line by line."""
+    """The lines about an item: label and text."""
     receipt = made.receipt
     ingredients = receipt.ingredients
     stage = f"{made.step.partition('@')[0]}."
@@ -81,25 +81,25 @@ def item_facts(made: TracedItem) -> list[tuple[str, str]]:
     if receipt.adopted:
         facts.append(("carried over from", adoption_text(receipt.adopted)))
     facts += [("computed", run_text(run)) for run in made.runs]
-    facts.append(("commit", str(made.commit) if made.commit else "none has it yet"))
+    facts.append(("commit", str(made.commit) if made.commit else "not committed yet"))
     for key, (then, now) in made.changed.items():
-        facts.append(("params.yaml", f"has {key} {now} now, this was made with {then}"))
+        facts.append(("params.yaml", f"{key} is {now} now, was {then} for this item"))
     return facts
 
 
 def adoption_text(adoption: Adoption) -> str:
-    """Under which fingerprint a result was made, and on what evidence it counts for this one."""
+    """The fingerprint under which a result was computed, and the sample it was adopted for."""
     made = adoption.fingerprint[:DIGITS]
     if not adoption.sample:
         return made
     return (
-        f"{made}: {len(adoption.sample)} of {adoption.candidates} computed again, all bit-equal "
+        f"{made}: {len(adoption.sample)} of {adoption.candidates} recomputed, all bit-equal "
         f"({', '.join(adoption.sample)}), at commit {adoption.commit[:DIGITS] or 'unknown'}"
     )
 
 
 def weight_text(weight: Weight) -> str:
-    """Where weights come from, and under which licence."""
+    """Source and licence of weights."""
     return f"{weight.name} {weight.sha256[:DIGITS]} from {weight.source} ({weight.licence})"
 
 
@@ -110,7 +110,7 @@ def run_text(run: dict[str, Any]) -> str:
 
 
 def values_text(values: dict[str, Any]) -> str:
-    """Names and values on one line, without those that say nothing."""
+    """Names and values on one line, without empty ones."""
     told = ((name, value) for name, value in sorted(values.items()) if value is not None)
     return ", ".join(
         f"{name} ({values_text(value)})" if isinstance(value, dict) else f"{name} {value}"
@@ -153,12 +153,12 @@ def activity(made: TracedItem) -> str:
 
 
 def result(made: TracedItem) -> str:
-    """Name of what an item gave."""
+    """Name of the result of an item."""
     return f"mmx:result/{made.receipt.output_digest}"
 
 
 def add_item(document: dict[str, Any], made: TracedItem) -> None:
-    """Add an item: its activity, what it used, what it gave, who ran it."""
+    """Add an item: its activity, inputs, result and agent."""
     receipt, name = made.receipt, activity(made)
     ingredients = receipt.ingredients
     about = {
@@ -195,7 +195,7 @@ def add_item(document: dict[str, Any], made: TracedItem) -> None:
 def input_entity(
     document: dict[str, Any], role: str, origin: TracedItem | Video | UnknownInput
 ) -> str:
-    """Return the name of an input, and add it where nothing else does."""
+    """Return the name of an input, and add it unless it is an item."""
     if isinstance(origin, TracedItem):
         return result(origin)
     if isinstance(origin, Video):
@@ -211,6 +211,6 @@ def input_entity(
 
 
 def relate(document: dict[str, Any], kind: str, **ends: str) -> None:
-    """Add a relation once; its name says what it relates."""
+    """Add a relation once; its name is made of its kind and its ends."""
     name = "_:" + "-".join((kind, *ends.values()))
     document[kind][name] = {f"prov:{role}": end for role, end in ends.items()}

@@ -1,6 +1,6 @@
-"""The paper's tables from our own numbers, and how tables are written.
+"""The paper's tables with the numbers of this collection, and how tables are written.
 
-A table is plain: columns and rows, in reading order, as CSV for people and JSON for programs.
+A table has columns and rows in reading order, and is written as CSV and as JSON.
 """
 
 import csv
@@ -20,12 +20,12 @@ OVERALL = {
     "precision_weighted": ("precision", "weighted"),
     "recall_weighted": ("recall", "weighted"),
 }
-"""The last four columns of Table 2, which are Table 5's too."""
+"""The last four columns of Table 2, also those of Table 5."""
 
 
 @dataclass(frozen=True)
 class ResultTable:
-    """A named table."""
+    """A table of results."""
 
     name: str
     """File name without its ending."""
@@ -38,12 +38,12 @@ class ResultTable:
 
 
 def paper() -> Json:
-    """Return what the paper prints in its tables (facts of another data set)."""
+    """Return the tables as printed in the paper (of another data set)."""
     return read_json(Path(__file__).with_name("paper.json"))
 
 
 def escape_formula(cell: Cell) -> Cell:
-    """Keep a spreadsheet from taking text for a formula: an apostrophe goes before it.
+    """Put an apostrophe before text that a spreadsheet would take for a formula.
 
     A carriage return, which some readers take for the end of a row, becomes a space.
     """
@@ -63,7 +63,7 @@ def to_csv(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
 
 
 def write_table(folder: Path, table: ResultTable) -> None:
-    """Write `<name>.csv` and `<name>.json` into a folder that is there."""
+    """Write `<name>.csv` and `<name>.json` into an existing folder."""
     (folder / f"{table.name}.csv").write_text(to_csv(table.columns, table.rows), encoding="utf-8")
     (folder / f"{table.name}.json").write_text(to_json(table.records()), encoding="utf-8")
 
@@ -74,7 +74,7 @@ def read_json(path: Path) -> Any:
 
 
 def to_json(data: Any) -> str:
-    """Return JSON text that depends on the data alone; NaN is refused."""
+    """Return JSON text that depends only on the data; ValueError for NaN."""
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -88,7 +88,7 @@ def dataset_table(frames: int, genres: int, labels: Sequence[int]) -> ResultTabl
 
 
 def genre_table(rows: Mapping[str, Json], deviations: Mapping[str, Json | None]) -> ResultTable:
-    """Table 2: F1 per genre at the threshold, then the four weighted figures, then deviations.
+    """Table 2: F1 per genre at the threshold, the four weighted figures, their standard deviations.
 
     Args:
         rows: records of `scores.score`, by the row's name; all over one vocabulary.
@@ -111,7 +111,7 @@ def genre_table(rows: Mapping[str, Json], deviations: Mapping[str, Json | None])
 def area_table(
     rows: Mapping[str, Json], deviations: Mapping[str, Json | None], genres: int, labels: int | None
 ) -> ResultTable:
-    """Table 3: the three areas under the precision-recall curve, the trapezoids beside, deviations.
+    """Table 3: the three areas under the curve, those by trapezoids, standard deviations.
 
     `rows` and `deviations` as in `genre_table`.
     """
@@ -136,19 +136,19 @@ class TrailerPrediction:
     probabilities: Mapping[str, float]
 
     def predicted(self, threshold: float) -> list[str]:
-        """Return the genres with a probability above `threshold`, the surest first."""
+        """Return the genres with a probability above `threshold`, the most probable first."""
         ranked = sorted(self.probabilities, key=lambda genre: (-self.probabilities[genre], genre))
         return [genre for genre in ranked if self.probabilities[genre] > threshold]
 
     def added(self, threshold: float) -> list[str]:
-        """Return the predicted genres that are no labels, the surest first."""
+        """Return the predicted genres that are not labels, the most probable first."""
         return [genre for genre in self.predicted(threshold) if genre not in self.labels]
 
 
 def added_table(predictions: Sequence[TrailerPrediction], threshold: float) -> ResultTable:
-    """Table 4: trailers that are given genres beyond their labels, the surest first.
+    """Table 4: trailers with predicted genres beyond their labels, the most probable first.
 
-    A genre is given when its probability is above `threshold`.
+    A genre is predicted if its probability is above `threshold`.
     """
     columns = ("trailer_id", "title", "labels", "predicted", "added", "surest_added")
     gained = [(g, added) for g in predictions if (added := g.added(threshold))]
@@ -168,7 +168,7 @@ def added_table(predictions: Sequence[TrailerPrediction], threshold: float) -> R
 
 
 def length_table(rows: Mapping[int, tuple[Json, Json | None]]) -> ResultTable:
-    """Table 5: weighted figures by sequence length; each entry is a record and its deviation."""
+    """Table 5: weighted figures by sequence length; each entry is a record and its deviations."""
     columns = ("length", *OVERALL, *(f"{name}_spread" for name in OVERALL))
     return ResultTable("table5", columns, tuple((n, *_overall(*rows[n])) for n in sorted(rows)))
 
@@ -181,13 +181,13 @@ def similarity_table(sets: Sequence[Json]) -> ResultTable:
 
 
 def _support_row(record: Json, genres: Sequence[str]) -> tuple[Cell, ...]:
-    """The number of positives of each genre, whole also where the record is a mean over seeds."""
+    """The number of positives of each genre, an integer also if the record is a mean over seeds."""
     counts = (round(record["per_genre"][genre]["support"]) for genre in genres)
     return ("Support", *counts, *[None] * (2 * len(OVERALL)))
 
 
 def _overall(record: Json, deviation: Json | None) -> Iterator[Cell]:
-    """The four weighted figures, then their deviations (empty for a single training)."""
+    """The four weighted figures, then their standard deviations (empty for a single training)."""
     for source in (record, deviation):
         for quantity, average in OVERALL.values():
             yield None if source is None else source[quantity][average]

@@ -52,7 +52,7 @@ def card_head(facts: StoreFacts) -> dict[str, object]:
 
 
 def _table(facts: StoreFacts, table: StoreTable) -> dict[str, object]:
-    """What the card says of one table."""
+    """The entry of one table in the card."""
     columns = [
         {"name": field.name, "type": _type_name(str(field.type)), "meaning": MEANINGS[field.name]}
         for field in facts.schema(table)
@@ -62,12 +62,12 @@ def _table(facts: StoreFacts, table: StoreTable) -> dict[str, object]:
 
 
 def _type_name(kind: str) -> str:
-    """Arrow's name of a type without the names of list elements."""
+    """Arrow's name of a type, without the names of list elements."""
     return kind.replace("element: ", "").replace("item: ", "").replace(" not null", "")
 
 
 def _indented(text: str | None) -> str:
-    """The indented lines of a docstring: the tree."""
+    """The indented lines of a docstring: the listing of files."""
     lines = (text or "").splitlines()
     return "\n".join(line[4:] for line in lines if line.startswith("    "))
 
@@ -79,7 +79,7 @@ def _after_colon(text: str | None) -> str:
 
 @cache
 def _template() -> jinja2.Template:
-    """The card's template; a name that it misspells is an error."""
+    """The card's template; an undefined name in it is an error."""
     source = files("mmx.features").joinpath("card.md.jinja").read_text(encoding="utf-8")
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False

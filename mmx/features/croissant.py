@@ -116,7 +116,7 @@ def croissant_metadata(facts: StoreFacts, ctx: mlc.Context) -> mlc.Metadata:
 
 
 def licences(facts: StoreFacts) -> list[str]:
-    """Return the licences of all weights: whoever uses the store is bound by each of them."""
+    """Return the licences of all weights, each of which applies to the store."""
     found = {licence for row in facts.experts for licence in row["weights_licence"]}
     return [*sorted(found), "The rights in the videos are their owners'."]
 
@@ -189,7 +189,7 @@ def data_type(kind: pa.DataType) -> Any:
 
 
 def prov_of_store(facts: StoreFacts) -> dict[str, Any]:
-    """Say in PROV terms what the whole store is and which software made it."""
+    """Describe the store and the software that made it in PROV terms."""
     return {
         "prov:wasGeneratedBy": {
             "@type": "prov:Activity",
@@ -201,7 +201,7 @@ def prov_of_store(facts: StoreFacts) -> dict[str, Any]:
 
 
 def prov_of_table(facts: StoreFacts, name: str) -> dict[str, Any]:
-    """Say in PROV terms what a table derives from: clips, and the weights of an expert."""
+    """Describe in PROV terms what a table derives from: clips, and the weights of an expert."""
     row = next((row for row in facts.experts if row["expert"] == name), None)
     if name == "clips":
         return {"prov:wasDerivedFrom": [{"@id": "trailers"}]}

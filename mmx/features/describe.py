@@ -1,4 +1,4 @@
-"""Writing what describes a store: shards.txt, digest.txt, manifest, card and Croissant file."""
+"""Write the files that describe a store: shards.txt, digest.txt, manifest, card, Croissant."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,10 +10,10 @@ from mmx.features.schema import CARD_FILE, CROISSANT_FILE, DIGEST_FILE, MANIFEST
 
 
 def known_shards(root: Path, store: str) -> dict[str, ShardDigest]:
-    """Return digests of rows by the sha256 of their Parquet file: what was digested once.
+    """Return digests of rows by the sha256 of their Parquet file, to avoid computing them again.
 
-    Of the last version of the output directory `store` of the repository in `root`, as DVC's cache
-    has it; empty where it has not.
+    They are those of the last version of the output directory `store` of the repository in `root`,
+    from DVC's cache; empty if it is not there.
     """
     files = cached_files(root, store)
     if not all(name in files and is_intact(files[name]) for name in (MANIFEST_FILE, SHARDS_FILE)):
@@ -24,7 +24,7 @@ def known_shards(root: Path, store: str) -> dict[str, ShardDigest]:
 
 
 def describe(store: Path, known: Mapping[str, ShardDigest] | None = None) -> str:
-    """Write everything that describes the tables of a store; return the root digest.
+    """Write the files that describe a store; return the root digest.
 
     known: digests of rows that need not be computed, by the sha256 of their Parquet file.
     """

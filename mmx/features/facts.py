@@ -1,4 +1,4 @@
-"""What there is to say about a store, derived from its tables: digests, manifest, schemas."""
+"""Facts about a store, derived from its tables: digests, manifest, schemas."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from mmx.features.schema import (
 
 @dataclass(frozen=True)
 class StoreFacts:
-    """The facts about a store that its card and its Croissant file tell."""
+    """The facts that the card and the Croissant file of a store contain."""
 
     store: Path
     known: Mapping[str, ShardDigest] | None = None
@@ -45,7 +45,7 @@ class StoreFacts:
 
     @cached_property
     def tables(self) -> list[StoreTable]:
-        """Every table that has a file, sorted by name; labels only in a publication."""
+        """Every table that has a file, sorted by name; labels only in a published store."""
         fixed = [CLIPS_TABLE, TRAILERS_TABLE, EXPERTS_TABLE, RECEIPTS_TABLE]
         fixed += [LABELS_TABLE, SPLITS_TABLE]
         everything = fixed + [expert_table(row["expert"]) for row in self.experts]
@@ -103,6 +103,6 @@ def manifest_text(digests: dict[str, str]) -> str:
 
 
 def read_manifest(text: str) -> dict[str, str]:
-    """Return sha256 by path, as `manifest_text` wrote it down."""
+    """Return sha256 by path from the text of `manifest_text`."""
     lines = (line.partition("  ") for line in text.splitlines())
     return {name: digest for digest, _, name in lines}

@@ -1,4 +1,4 @@
-"""A publication: the store and the labels in one folder, described together."""
+"""A published store: the store and the labels in one folder, described together."""
 
 from pathlib import Path
 
@@ -11,14 +11,14 @@ from mmx.features.validate import validate
 
 
 class PublishError(UserError):
-    """The folder is not empty, or what would be published is not sound."""
+    """The folder is not empty, or the store is not valid."""
 
 
 def publish(out: Path, *, store: Path, trailers: Path, splits: Path) -> str:
     """Build a publication in the new or empty folder `out` and return its root digest.
 
-    It holds every table of `store`, trailers.parquet and splits.parquet, and digests, card and
-    Croissant file that cover them all. Raise PublishError for a store that is not sound.
+    It has every table of `store`, trailers.parquet and splits.parquet, with digests, card and
+    Croissant file for all of them. Raise PublishError for a store that is not valid.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise PublishError(f"{out} is not empty: name a new folder")
@@ -33,8 +33,8 @@ def publish(out: Path, *, store: Path, trailers: Path, splits: Path) -> str:
 
 
 def refuse_findings(store: Path) -> None:
-    """Raise PublishError with the first finding of an unsound store."""
+    """Raise PublishError with the first finding of an invalid store."""
     findings = validate(store)
     if findings:
         more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
-        raise PublishError(f"the feature store is not sound: {findings[0]}{more}")
+        raise PublishError(f"the feature store is not valid: {findings[0]}{more}")

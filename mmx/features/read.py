@@ -130,7 +130,7 @@ def read_embeddings(
 
 
 def _no_embeddings(width: int, sequence: bool) -> Embeddings:
-    """What is read of an expert that could embed nothing."""
+    """The embeddings of an expert without any rows."""
     return Embeddings(
         trailer_id=np.empty(0, np.str_),
         clip=np.empty(0, np.int32),
@@ -141,7 +141,7 @@ def _no_embeddings(width: int, sequence: bool) -> Embeddings:
 
 
 def _strings(column: pa.ChunkedArray) -> np.ndarray:
-    """A column of strings as numpy's own strings."""
+    """A column of strings as a numpy array of strings."""
     return np.array(column.to_pylist(), dtype=np.str_)
 
 
@@ -198,7 +198,7 @@ def _keys(trailer_id: np.ndarray, clip: np.ndarray, names: np.ndarray) -> np.nda
 def _align(
     name: str, modality: str, found: Embeddings, names: np.ndarray, keys: np.ndarray
 ) -> ExpertView:
-    """Spread an expert's rows over all clips."""
+    """Align an expert's rows with all clips."""
     rows = np.searchsorted(keys, _keys(found.trailer_id, found.clip, names))
     present = np.zeros(len(keys), bool)
     present[rows] = True

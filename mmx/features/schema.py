@@ -132,5 +132,5 @@ SPLITS_TABLE = StoreTable("splits", SPLITS_FILE)
 
 
 def expert_table(expert: str) -> StoreTable:
-    """The table of embeddings of `expert`."""
+    """Return the table of embeddings of `expert`."""
     return StoreTable(expert, f"{expert}/e*.parquet")

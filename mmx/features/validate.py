@@ -1,7 +1,7 @@
-"""Is this a sound store? A list of findings; none means that it is.
+"""Check a store for consistency; the result is a list of findings, empty for a valid store.
 
-Needs the store alone. Whether its rows are what the videos give is another question, and
-`mmx audit --recompute` answers it.
+Needs only the store. Whether its rows agree with the videos is checked by
+`mmx audit --recompute`.
 """
 
 import itertools
@@ -60,7 +60,7 @@ EMBEDDING_COLUMNS = ("trailer_id", "clip", "embedding", "samples", "padded", "fi
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is not as it should be."""
+    """One inconsistency."""
 
     file: str
     """Path below the store."""
@@ -69,19 +69,19 @@ class Finding:
     found: str
 
     def __str__(self) -> str:
-        """One line for people."""
+        """Return one line of text."""
         return f"{self.file}: {self.what}: expected {self.expected}, found {self.found}"
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A store whose files are known to be there and readable."""
+    """A store whose files exist and are readable."""
 
     store: Path
 
     @cached_property
     def facts(self) -> StoreFacts:
-        """What its card should say."""
+        """What its card should contain."""
         return StoreFacts(self.store)
 
     @property
@@ -118,7 +118,7 @@ class Opened:
         return self.facts.name(path)
 
     def text(self, name: str) -> str:
-        """A text file; bytes that are no UTF-8 show as replacement characters."""
+        """A text file; bytes that are not UTF-8 become replacement characters."""
         return (self.store / name).read_text(encoding="utf-8", errors="replace")
 
     def _paths(self, name: str) -> list[Path]:
@@ -127,9 +127,9 @@ class Opened:
 
 
 def validate(store: Path) -> list[Finding]:
-    """Return what is wrong with a store or a publication; an empty list where nothing is.
+    """Return all inconsistencies of a store, published or not; an empty list if there are none.
 
-    Four depths, each only where the one before found nothing: every store's files are there; the
+    Four groups of checks, each only if the one before found nothing: required files exist; the
     Parquet files are those of the manifest, byte for byte; every table has its columns; rows,
     references, digests and descriptions agree.
     """
@@ -142,7 +142,7 @@ def validate(store: Path) -> list[Finding]:
 
 
 def required_files(opened: Opened) -> Iterator[Finding]:
-    """Find files that every store has, and that this one lacks."""
+    """Find required files that are missing."""
     for name in REQUIRED:
         if not (opened.store / name).is_file():
             yield Finding(name, "file", "present", "missing")
@@ -151,7 +151,7 @@ def required_files(opened: Opened) -> Iterator[Finding]:
 
 
 def listed_files(opened: Opened) -> Iterator[Finding]:
-    """Find Parquet files whose bytes are not those of the manifest, that it lacks, or that lack."""
+    """Find Parquet files that differ from the manifest, are not listed in it, or are missing."""
     listed = read_manifest(opened.text(MANIFEST_FILE))
     present = {opened.name(path): path for path in sorted(opened.store.rglob("*.parquet"))}
     for name in sorted(listed.keys() - present.keys()):
@@ -165,7 +165,7 @@ def listed_files(opened: Opened) -> Iterator[Finding]:
 
 
 def readable_files(opened: Opened) -> Iterator[Finding]:
-    """Find files that are what the manifest says, and are not Parquet."""
+    """Find files that agree with the manifest but are not Parquet."""
     for path in sorted(opened.store.rglob("*.parquet")):
         try:
             pq.read_metadata(path)
@@ -183,7 +183,7 @@ def known_files(opened: Opened) -> Iterator[Finding]:
 
 
 def expert_tables(opened: Opened) -> Iterator[Finding]:
-    """Find experts whose table is not there, or does not have the rows it is said to have."""
+    """Find experts whose table is missing, or has another number of rows than experts.parquet."""
     for row in opened.facts.experts:
         paths = sorted((opened.store / row["expert"]).glob("e*.parquet"))
         rows = sum(pq.read_metadata(path).num_rows for path in paths)
@@ -223,7 +223,7 @@ def _embedding_schema(name: str, row: dict[str, object], found: pa.Schema) -> It
 
 
 def order(opened: Opened) -> Iterator[Finding]:
-    """Find rows that are in the wrong shard, out of order or there twice."""
+    """Find rows that are in the wrong shard, out of order or duplicated."""
     for table in opened.sharded:
         for path in table.paths(opened.store):
             rows = pq.read_table(path, columns=_keys(path))
@@ -243,7 +243,7 @@ def _keys(path: Path) -> list[str]:
 
 
 def references(opened: Opened) -> Iterator[Finding]:
-    """Find rows whose fingerprint, trailer or clip leads nowhere."""
+    """Find rows whose fingerprint, trailer or clip does not exist."""
     for table in opened.sharded:
         step = {"clips": "scenes", "trailers": "scenes"}.get(table.name, f"embed@{table.name}")
         for path in table.paths(opened.store):
@@ -266,7 +266,7 @@ def _fingerprints(opened: Opened, name: str, step: str, rows: pa.Table) -> Itera
 
 
 def counts(opened: Opened) -> Iterator[Finding]:
-    """Find trailers with another number of clips than they are said to have."""
+    """Find trailers with another number of clips than their row in the table of trailers."""
     found = Counter(trailer for trailer, _ in opened.clips)
     known = set()
     for row in opened.trailers():
@@ -293,12 +293,12 @@ def values(opened: Opened) -> Iterator[Finding]:
 
 
 def valid_receipts(opened: Opened) -> Iterator[Finding]:
-    """Find receipts whose fingerprint or output digest is not that of their content."""
+    """Find receipts whose fingerprint or output digest does not match their content."""
     for row in opened.receipts:
         try:
             digest = receipt_of(row).output_digest
         except (ReceiptError, ValueError) as error:
-            yield Finding(RECEIPTS_FILE, f"receipt {row['fingerprint']}", "sound", str(error))
+            yield Finding(RECEIPTS_FILE, f"receipt {row['fingerprint']}", "valid", str(error))
             continue
         if digest != row["output_digest"]:
             what = f"output digest of {row['fingerprint']}"
@@ -306,7 +306,7 @@ def valid_receipts(opened: Opened) -> Iterator[Finding]:
 
 
 def descriptions(opened: Opened) -> Iterator[Finding]:
-    """Find digests and descriptions that are not those of the tables."""
+    """Find digests and descriptions that do not match the tables."""
     facts = opened.facts
     yield from _same_lines(opened, SHARDS_FILE, shards_text(facts.shards))
     yield from _same_lines(opened, DIGEST_FILE, digest_text(facts.digests.values()))
@@ -320,7 +320,7 @@ def descriptions(opened: Opened) -> Iterator[Finding]:
 
 
 def described_files(opened: Opened) -> str:
-    """Names of what croissant.json describes, joined; what it is instead if it is no Croissant."""
+    """Names of what croissant.json describes, joined; a text if it is not a Croissant file."""
     try:
         listed = json.loads(opened.text(CROISSANT_FILE))["distribution"]
         return ", ".join(sorted(entry["@id"] for entry in listed))
@@ -339,7 +339,7 @@ def _same_lines(opened: Opened, name: str, expected: str) -> Iterator[Finding]:
 
 
 def labels(opened: Opened) -> Iterator[Finding]:
-    """Find trailers of a publication without labels, and a split of unknown trailers."""
+    """Find trailers of a published store without labels, and splits of unknown trailers."""
     paths = [opened.store / LABELS_FILE, opened.store / SPLITS_FILE]
     if not any(path.exists() for path in paths):
         return

@@ -1,4 +1,4 @@
-"""The network: clips to sequences to a trailer, with its heads (sections 3 and 7)."""
+"""The network: from clips to sequences to a trailer, with its heads (sections 3 and 7)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ from mmx.model.sequences import Spans, clip_index, cut_spans, slot_index
 
 @dataclass(frozen=True)
 class Encoded:
-    """What the network makes of a batch before any head."""
+    """The output of the network before any head."""
 
     clips: Tensor
     """[clips, config.clip], rows of length 1."""
     sequences: Tensor
     """[sequences, config.sequence]."""
     trailer: Tensor
-    """[trailers, config.bottleneck], none negative."""
+    """[trailers, config.bottleneck], not negative."""
     spans: Spans
-    """Which clips each sequence has."""
+    """The clips of each sequence."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class TrailerEncoder(nn.Module):
     def forward(self, sequences: Tensor, spans: Spans) -> Tensor:
         """[sequences, width] to [trailers, bottleneck]."""
         joined = self._join(sequences, spans)
-        # Slots that no trailer of the batch fills hold zeros: their columns change nothing.
+        # Slots that no trailer of the batch fills are zero: their columns have no effect.
         hidden = linear(joined, self.first.weight[:, : joined.shape[1]], self.first.bias)
         return self.second(hidden.relu()).relu()
 
@@ -135,7 +135,7 @@ class TrailerEncoder(nn.Module):
 
 
 class SequenceHead(nn.Module):
-    """Genres per sequence: k adjusted so that it ends in logits (section 3.2)."""
+    """Genres per sequence: k with an output layer for logits (section 3.2)."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -156,7 +156,7 @@ class SequenceHead(nn.Module):
 
 
 class Network(nn.Module):
-    """The whole model. Gradients reach everything but what feeds a `probe` sequence head."""
+    """The whole model. A `probe` sequence head sends no gradients to the rest."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -174,14 +174,14 @@ class Network(nn.Module):
         self.sequence_head = None if config.sequence_head == "none" else SequenceHead(config)
 
     def standardise(self, statistics: dict[str, tuple[Tensor, Tensor]]) -> None:
-        """Set what inputs are standardised by: (mean, scale), each [width], by modality."""
+        """Set the (mean, scale) that inputs are standardised with, each [width], by modality."""
         for name, (mean, scale) in statistics.items():
             self.inputs[name].get_buffer("mean").copy_(mean)
             self.inputs[name].get_buffer("scale").copy_(scale)
 
     @property
     def scales(self) -> dict[str, Tensor]:
-        """What inputs are divided by, [width] by modality."""
+        """The scale that inputs are divided by, [width] by modality."""
         return {name: module.get_buffer("scale") for name, module in self.inputs.items()}
 
     def encode(self, batch: Batch) -> Encoded:
@@ -208,7 +208,7 @@ class Network(nn.Module):
 
     @property
     def _embedder(self) -> Callable[[Tensor, Spans], Tensor]:
-        """What makes trailers of sequences."""
+        """The function from sequences to trailers."""
         if self.k is not None:
             return self.k
         assert self.sequence_head is not None
@@ -216,7 +216,7 @@ class Network(nn.Module):
 
     @property
     def _classifier(self) -> Callable[[Tensor], Tensor]:
-        """What makes logits of trailers."""
+        """The function from trailers to logits."""
         if self.l is not None:
             return self.l
         assert self.sequence_head is not None

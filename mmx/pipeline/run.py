@@ -1,4 +1,4 @@
-"""Run a step over a project: gather its items, complete them, lay out the result."""
+"""Run a step on a project: collect its items, compute the missing ones, write the output."""
 
 import shutil
 from collections.abc import Callable
@@ -18,11 +18,11 @@ from mmx.tools import check_tools
 
 
 def run_step(name: str, project: Project) -> Outcome | None:
-    """Bring a step's outputs up to date; return what became of its items, if it has any.
+    """Bring a step's outputs up to date; return the outcome of its items, if it has any.
 
     Raise StepFailedError after saving all that could be computed, StaleCodeError before computing
-    where results are stale only because of code, StoreBusyError when another run is under way,
-    ToolsError when tools.yaml is out of date.
+    if results are stale only because of code, StoreBusyError while another run is in progress,
+    ToolsError if tools.yaml is out of date.
     """
     step = find_step(name, project.params)
     if isinstance(step, ItemStep):
@@ -46,7 +46,7 @@ def run_items(step: ItemStep, project: Project) -> Outcome:
 
 @gc_disabled()
 def run_trailers(step: TrailerStep, project: Project) -> Outcome:
-    """Make the items of all accepted trailers and lay out the result."""
+    """Complete the items of all accepted trailers and write the output directory."""
     upstream, cached = Upstream(project), cached_output(step, project)
     outcome = complete(
         step.recipe,
@@ -63,11 +63,11 @@ def run_trailers(step: TrailerStep, project: Project) -> Outcome:
 
 
 def run_collection(step: CollectionStep, project: Project) -> Outcome:
-    """Make the one item of a step that sees all trailers, and lay out its files.
+    """Complete the one item of a step that reads all trailers, and write its files.
 
-    Raise CollectionError for a collection that cannot be learnt from.
+    Raise CollectionError for a collection that cannot be trained on.
     """
-    # Before the digests are taken: what is changed in between is found out.
+    # Listed before the digests are taken, so that a change in between is detected.
     reads = tuple(step.reads(project))
     ingredients = ingredients_of(step, project)(step.inputs(project))
     cached = cached_output(step, project)
@@ -87,12 +87,12 @@ def run_collection(step: CollectionStep, project: Project) -> Outcome:
 
 
 def cached_output(step: ItemStep, project: Project) -> CachedOutput:
-    """Return the view of what DVC has of the step's last output."""
+    """Return the step's last output as DVC's cache has it."""
     return CachedOutput(project.layout.root, step.output)
 
 
 def lay_out(step: ItemStep, project: Project, outcome: Outcome, cached: CachedOutput) -> None:
-    """Build the output directory beside its place, then put it there."""
+    """Build the output directory in a temporary folder, then move it into place."""
     out = step.output.path(project.layout.root)
     out.parent.mkdir(parents=True, exist_ok=True)
     with project.store.workspace() as folder:
@@ -105,7 +105,7 @@ def lay_out(step: ItemStep, project: Project, outcome: Outcome, cached: CachedOu
 
 
 def trailer_tasks(step: TrailerStep, upstream: Upstream) -> list[Task]:
-    """Return a task, without arguments yet, for each accepted trailer whose inputs are there."""
+    """Return a task, without arguments yet, for each accepted trailer whose inputs exist."""
     ingredients = ingredients_of(step, upstream.project)
     tasks = []
     for trailer in upstream.sources:
@@ -116,7 +116,7 @@ def trailer_tasks(step: TrailerStep, upstream: Upstream) -> list[Task]:
 
 
 def preparation(step: TrailerStep, upstream: Upstream) -> Callable[[Task], Task]:
-    """Return what gives a task of `trailer_tasks` its arguments."""
+    """Return a function that adds the arguments to a task of `trailer_tasks`."""
     return lambda task: replace(
         task,
         arguments=step.arguments(upstream, task.item),

@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Archive:
-    """All that is known of the trailers."""
+    """All data about the trailers."""
 
     trailers: Mapping[str, Row]
     """The accepted rows of the manifest by id: title, year, genres."""
@@ -56,7 +56,7 @@ def _read_clips(layout: Layout) -> dict[str, list[Clip]]:
 
 
 def key_figures(archive: Archive, genres: Sequence[str]) -> dict[str, int | float]:
-    """Return the collection in numbers; hours and frames are those of the accepted videos."""
+    """Return counts for the collection; hours and frames are of the accepted videos."""
     facts = archive.facts.values()
     labels = [len(row["genres"]) for row in archive.trailers.values()]
     return {
@@ -72,7 +72,7 @@ def key_figures(archive: Archive, genres: Sequence[str]) -> dict[str, int | floa
 
 
 def statistics(archive: Archive, genres: Sequence[str]) -> list[tuple[str, Markup]]:
-    """Return figure 4: each a caption and a chart."""
+    """Return the charts of figure 4, each with a caption."""
     rows = archive.trailers.values()
     per_genre = Counter(genre for row in rows for genre in row["genres"])
     ranked = sorted(genres, key=lambda genre: (-per_genre[genre], genre))
@@ -124,7 +124,7 @@ def listing(archive: Archive) -> list[Row]:
 
 
 def _histogram(values: Sequence[float | None], title: str, whole: bool = False) -> Markup:
-    """Count values in at most 14 equal bins with round borders; unknown ones are left out."""
+    """Count values in at most 14 equal bins with round borders; unknown values are left out."""
     known = np.array([value for value in values if value is not None], dtype=float)
     if not len(known):
         return Markup()
@@ -139,7 +139,7 @@ def _histogram(values: Sequence[float | None], title: str, whole: bool = False) 
 
 
 def _log_histogram(seconds: Sequence[float]) -> Markup:
-    """Count lengths in bins that double."""
+    """Count lengths in bins of doubling width."""
     if not seconds:
         return Markup()
     edges = [0.0, *(2.0**power for power in range(-2, 7)), np.inf]

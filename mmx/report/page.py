@@ -1,4 +1,4 @@
-"""The report, `reports/index.html`: one page that needs nothing else. Equal inputs, equal bytes."""
+"""The report, `reports/index.html`: one self-contained page. Equal inputs give equal bytes."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from mmx.report.template import fill
 from mmx.training.data import SPLITS
 
 LISTED = 500
-"""Accepted trailers that the report lists; the explorer has all that take part."""
+"""Accepted trailers that the report lists; the explorer has all that have a split."""
 
 Context = dict[str, Any]
 
@@ -45,7 +45,7 @@ def render(layout: Layout, params: Params, *, faults: Sequence[Fault] = ()) -> P
     """Write the report of a project whose stages have run; return its path.
 
     Its tables and figures go to `reports/evidence/` as files. Ablations that have been run are
-    part of all.
+    included.
     """
     sources = read_sources(layout, params)
     made, pictures = make_tables(sources), exhibits.take_pictures(sources)
@@ -59,7 +59,7 @@ def render(layout: Layout, params: Params, *, faults: Sequence[Fault] = ()) -> P
 
 
 def render_explorer(title: str, data: Mapping[str, Any]) -> str:
-    """Return a page with the explorer alone, of data made by `explorer.payload`."""
+    """Return a page with only the explorer, for data from `explorer.payload`."""
     return fill("explorer.html.jinja", {"title": title, "data": data})
 
 
@@ -90,7 +90,7 @@ def _heat(strip: Strip) -> Markup:
 
 
 def _about_collection(sources: Sources) -> Context:
-    """Key figures, statistics, every trailer, and what makes the numbers traceable."""
+    """Key figures, statistics, the list of trailers, and digests."""
     archive, genres = sources.archive, sources.description.genres
     splits = list(archive.splits.values())
     return {

@@ -1,4 +1,4 @@
-"""The paper's tables of this project, complete: written beside the page, and shown on it."""
+"""The paper's tables for this collection: written as files, and shown on the page."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ from mmx.report.sources import Sources
 
 
 def make_tables(sources: Sources) -> dict[str, ResultTable]:
-    """Return tables 1 to 5 and section 4.4's similarities by name, ablations included."""
+    """Return tables 1 to 5 and section 4.4's similarities by name, including ablations."""
     measured = sources.evidence
     trailers = sources.archive.trailers.values()
     labels = [len(row["genres"]) for row in trailers]
@@ -34,7 +34,7 @@ def write_tables(folder: Path, made: Mapping[str, ResultTable]) -> None:
 
 
 def _predictions(sources: Sources) -> list[TrailerPrediction]:
-    """What the model says of the trailers of the test split."""
+    """The model's predictions for the trailers of the test split."""
     genres = sources.description.genres
     rows = zip(
         sources.films,

@@ -1,4 +1,4 @@
-"""Networks from parameters, and models as folders: made, saved, loaded."""
+"""Build networks from parameters; save and load models as folders."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ WEIGHTS, DESCRIPTION, HISTORY = "model.safetensors", "model.json", "history.json
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """What model.json says: all that is needed to rebuild the network and to feed it."""
+    """The content of model.json: all that is needed to rebuild the network and its input."""
 
     config: NetworkConfig
     experts: dict[str, list[str]]
@@ -36,7 +36,7 @@ class ModelDescription:
 
 
 def configure(params: ModelParams, modalities: Sequence[Modality], classes: int) -> NetworkConfig:
-    """Return the network that `params` describe, for these inputs and so many genres."""
+    """Return the configuration by `params` for these inputs and this number of genres."""
     return NetworkConfig(
         modalities=tuple(modalities),
         classes=classes,
@@ -59,7 +59,7 @@ def configure(params: ModelParams, modalities: Sequence[Modality], classes: int)
 
 
 def new_network(config: NetworkConfig, seed: int) -> Network:
-    """Build a network with initial weights that depend on `seed` alone."""
+    """Build a network with initial weights that depend only on `seed`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Network(config)
@@ -91,5 +91,5 @@ def load_network(folder: Path) -> Network:
 
 
 def _write_json(path: Path, data: object) -> None:
-    """Write JSON that a person can read."""
+    """Write indented JSON."""
     path.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", encoding="utf-8")
