@@ -1,6 +1,6 @@
 """Dual TV-L1: ours against OpenCV's, on the same pairs of frames in the same run.
 
-    python benchmarks/flow.py --videos DIR [--pairs 40] [--short-sides 128 224 256] [--json FILE]
+    python -m benchmarks.flow --videos DIR [--pairs 40] [--short-sides 128 224 256] [--json FILE]
                               [--device cuda]
 
 The pairs are consecutive frames inside clips, spread over all clips of all videos of the folder.
@@ -10,8 +10,8 @@ clock; the clock's stands beside it. Then a share of the pairs is computed with 
 by as many processes, OpenCV's by as many threads, by the clock.
 
 Where the mean end-point difference of a pair is above 0.05 pixels, two more figures say what it
-means: the TV-L1 energy of both solutions, and how far OpenCV is from itself when the last bit of
-half of the pixels changes. The breakdown calls the solver's kernels one by one. Storage is measured
+means: the TV-L1 energy of both solutions, and how much OpenCV's own result changes when the
+last bit of half of the pixels does. The breakdown calls the solver's kernels one by one. Storage is measured
 on the flow of the largest short side. Where there is a GPU, or another device is named, the PyTorch
 solver computes all pairs too.
 """
@@ -21,37 +21,41 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
-from flow_batch import measure_batches
-from flow_pairs import BOUND, Difference, Footage, compare, find_footage, nudge, thin
-from flow_parts import (
+
+from benchmarks.flow_batch import BatchFigures, measure_batches
+from benchmarks.flow_pairs import BOUND, Difference, Footage, compare, find_footage, nudge, thin
+from benchmarks.flow_parts import (
     Parts,
     divider_nanoseconds_per_pixel,
     nanoseconds_per_pixel,
     take_apart,
 )
-from flow_storage import Way, measure_ways
-
+from benchmarks.flow_storage import Way, measure_ways
 from mmx.device import find_device
 from mmx.flow.quantise import quantise
 from mmx.flow.tvl1 import TVL1
 
 FRAMES = 37_866_450
-"""Of the whole collection (section 4.1); as many pairs, near enough."""
+"""Of the whole collection (section 4.1), approximately the number of pairs."""
 DAY = 86400.0
 CLEAR = 0.05
-"""Pixels of mean difference above which more is asked."""
+"""Mean difference in pixels above which more figures are printed."""
 ROUNDS = 16
 """Times that every process computes the pairs in one measurement."""
 REPEATS = 5
 """Measurements of one process and of all, in turns; the medians count."""
+
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,8 @@ class Figures:
 
     def total(self, way: str, kind: str = "processor") -> float:
         """Return the seconds that all pairs took."""
-        return sum(getattr(getattr(pair, way), kind) for pair in self.pairs)
+        seconds: float = sum(getattr(getattr(pair, way), kind) for pair in self.pairs)
+        return seconds
 
     def core_days(self, way: str) -> float:
         """Return what the whole collection takes."""
@@ -132,7 +137,7 @@ class Figures:
         means = np.array([pair.difference.mean for pair in self.pairs])
         tails = np.array([pair.difference.p99 for pair in self.pairs])
         levels = np.mean([pair.difference.levels for pair in self.pairs])
-        far = [pair for pair in self.pairs if pair.opencv_itself]
+        far = [(pair, pair.opencv_itself) for pair in self.pairs if pair.opencv_itself]
         return [
             f"end-point difference, mean of a pair: median pair {np.median(means):.4f} px, 95 % of "
             f"pairs {np.percentile(means, 95):.4f}, all {means.mean():.4f}; 99th percentile of its "
@@ -142,8 +147,8 @@ class Figures:
             *(
                 f"  {pair.name}: ours by OpenCV's {pair.difference.mean:.3f} px, energy "
                 f"{pair.difference.energy:.4f}; OpenCV's by its own after a change of last bits "
-                f"{pair.opencv_itself.mean:.3f} px, energy {pair.opencv_itself.energy:.4f}"
-                for pair in far
+                f"{itself.mean:.3f} px, energy {itself.energy:.4f}"
+                for pair, itself in far
             ),
             f"8-bit values more than one level apart: {levels:.3%}",
         ]
@@ -194,7 +199,11 @@ def main() -> None:
     )
     print("\n".join(map(storage_line, ways)))
     if options.json:
-        lists = {"short_sides": figures, "batches": batches, "storage": ways}
+        lists: dict[str, Sequence[Figures | BatchFigures | Way]] = {
+            "short_sides": figures,
+            "batches": batches,
+            "storage": ways,
+        }
         data = {name: [asdict(each) for each in listed] for name, listed in lists.items()}
         options.json.write_text(json.dumps({**data, "iteration_ns": iteration}, indent=1))
 
@@ -220,7 +229,7 @@ def measure_pair(name: str, prev: np.ndarray, next_: np.ndarray) -> Measured:
     solver = TVL1(*prev.shape)
     solver.flow(prev[:, ::-1], prev[:, ::-1])
     ours, spent = timed(lambda: solver.flow(prev, next_))
-    reference = cv2.optflow.DualTVL1OpticalFlow_create()
+    reference = opencv_solver()
     theirs, spent_theirs = timed(lambda: reference.calc(prev, next_, None))
     difference = compare(prev, next_, ours, theirs)
     if difference.mean <= CLEAR:
@@ -229,7 +238,7 @@ def measure_pair(name: str, prev: np.ndarray, next_: np.ndarray) -> Measured:
     return Measured(name, spent, spent_theirs, difference, compare(prev, next_, again, theirs))
 
 
-def timed(function: Callable[[], np.ndarray]) -> tuple[np.ndarray, Spent]:
+def timed(function: Callable[[], Result]) -> tuple[Result, Spent]:
     """Return a result and what it took."""
     clock, processor = time.perf_counter(), time.thread_time()
     result = function()
@@ -257,12 +266,17 @@ def measure_cores(pairs: list[tuple[np.ndarray, np.ndarray]]) -> AllCores:
     seconds = {}
     for threads in (1, cores):
         cv2.setNumThreads(threads)
-        reference = cv2.optflow.DualTVL1OpticalFlow_create()
+        reference = opencv_solver()
         _, spent = timed(lambda: [reference.calc(*pair, None) for pair in pairs])  # noqa: B023
         seconds[threads] = spent.clock
     cv2.setNumThreads(1)
     one_process, processes = np.median(clocks, axis=0).tolist()
     return AllCores(cores, len(pairs), one_process, processes, seconds[1], seconds[cores])
+
+
+def opencv_solver() -> Any:
+    """Return OpenCV's solver, which its types leave out."""
+    return cv2.optflow.DualTVL1OpticalFlow_create()  # type: ignore[attr-defined]
 
 
 def flow_of(pairs: list[tuple[np.ndarray, np.ndarray]]) -> None:

@@ -53,7 +53,7 @@ def measure_batches(pairs: list[FramePair], device: str) -> BatchFigures:
     return BatchFigures(name, len(pairs), equal, farthest, 1000 * seconds / len(pairs))
 
 
-def shape(pair: FramePair) -> tuple[int, ...]:
+def shape(pair: FramePair) -> tuple[int, int]:
     """Return the size of a pair's frames."""
     return pair[0].shape
 

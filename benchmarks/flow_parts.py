@@ -1,7 +1,7 @@
 """Where the compiled solver's time goes: its kernels, called one by one, with a clock between."""
 
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,15 +10,16 @@ import numpy as np
 from numba import njit
 
 from mmx.flow import scale
+from mmx.flow.parameters import TVL1Params
 from mmx.flow.relaxation import relax
-from mmx.flow.scale import begin_warp, make_case, smooth
-from mmx.flow.simd import LANES, load, quotient, square_root, store
+from mmx.flow.scale import Memory, Settings, begin_warp, make_case, smooth
+from mmx.flow.simd import LANES, Address, load, quotient, square_root, store
 from mmx.flow.stopping import Stop
-from mmx.flow.tiles import aligned_zeros
+from mmx.flow.tiles import Grid, aligned_zeros
 from mmx.flow.tvl1 import TVL1
 
 FOREVER = Stop(np.float32(-1.0), -1.0, -1.0)
-"""No sum of squares is that small."""
+"""Thresholds below any sum of squares: iterations never stop early."""
 
 
 @dataclass(frozen=True)
@@ -36,23 +37,30 @@ class Parts:
 
 
 @njit
-def _begin(memory, grid, settings):
+def _begin(memory: Memory, grid: Grid, settings: Settings) -> None:
     begin_warp(memory, grid, settings)
 
 
 @njit
-def _smooth(memory, grid, size):
+def _smooth(memory: Memory, grid: Grid, size: int) -> None:
     smooth(memory, grid, size)
 
 
 @njit
-def _relax(memory, grid, settings, stop, errors, rows):
+def _relax(
+    memory: Memory,
+    grid: Grid,
+    settings: Settings,
+    stop: Stop,
+    errors: np.ndarray,
+    rows: np.ndarray,
+) -> tuple[int, bool]:
     case = make_case(memory, grid, settings)
     return relax(case, len(errors), stop, errors, rows)
 
 
 @njit
-def _divide(values, tiles, times):
+def _divide(values: Address, tiles: int, times: int) -> None:
     """The divisions and roots of `times` iterations over some tiles, and nothing else."""
     for _ in range(times):
         for tile in range(tiles):
@@ -69,15 +77,15 @@ class _Clock:
     """Runs a scale as the compiled solver does, and adds up what each kernel takes."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
 
-    def timed(self, name: str, kernel: Callable, *arguments: Any) -> Any:
+    def timed(self, name: str, kernel: Callable[..., Any], *arguments: Any) -> Any:
         start = time.thread_time()
         result = kernel(*arguments)
         self.seconds[name] += time.thread_time() - start
         return result
 
-    def solve(self, memory: Any, grid: Any, settings: Any) -> None:
+    def solve(self, memory: Memory, grid: Grid, settings: Settings) -> None:
         errors, rows = np.empty(settings.inner), np.empty(settings.inner, np.int64)
         for _ in range(settings.warps):
             self.timed("warp", _begin, memory, grid, settings)
@@ -116,10 +124,10 @@ def take_apart(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Parts:
 
 
 def nanoseconds_per_pixel(rows: int, width: int, at_once: int) -> float:
-    """Return what an iteration costs per pixel when so many follow each other; the best of some."""
-    solver = scale.Scale(rows, width, scale.TVL1Params())
+    """Return what an iteration costs per pixel when so many follow each other; the best of several."""
+    solver = scale.Scale(rows, width, TVL1Params())
     noise = np.random.default_rng(0).uniform(0, 255, (2, rows, width)).astype(np.float32)
-    solver.solve(*noise, None)
+    solver.solve(noise[0], noise[1], None)
     errors, places, best = np.empty(at_once), np.empty(at_once, np.int64), np.inf
     for _ in range(40):
         start = time.thread_time()

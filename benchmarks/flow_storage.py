@@ -8,6 +8,7 @@ from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import av
 import cv2
@@ -55,7 +56,7 @@ def codec(name: str, pixels: str, **options: str) -> tuple[Encode, Decode]:
 
     def encode(images: Images) -> list[bytes]:
         height, width = padded(images[0]).shape
-        encoder = av.VideoCodecContext.create(name, "w")
+        encoder = cast(av.VideoCodecContext, av.VideoCodecContext.create(name, "w"))
         encoder.width, encoder.height, encoder.pix_fmt = width, height, pixels
         encoder.time_base, encoder.thread_count, encoder.options = Fraction(1, 25), 1, dict(options)
         encoder.open()
@@ -69,7 +70,8 @@ def codec(name: str, pixels: str, **options: str) -> tuple[Encode, Decode]:
         return packets
 
     def decode(packets: list[bytes], size: tuple[int, int]) -> Images:
-        decoder = av.VideoCodecContext.create("h264" if even else name, "r")
+        created = av.VideoCodecContext.create("h264" if even else name, "r")
+        decoder = cast(av.VideoCodecContext, created)
         decoder.width, decoder.height = size[1] + size[1] % 2 * even, 2 * size[0]
         decoder.pix_fmt, decoder.thread_count = pixels, 1
         decoder.extradata = headers.pop(0) or None
@@ -80,7 +82,9 @@ def codec(name: str, pixels: str, **options: str) -> tuple[Encode, Decode]:
     return encode, decode
 
 
-def each(one: Callable[[np.ndarray], bytes], back: Callable) -> tuple[Encode, Decode]:
+def each(
+    one: Callable[[np.ndarray], bytes], back: Callable[[bytes, tuple[int, int]], np.ndarray]
+) -> tuple[Encode, Decode]:
     """Every image by itself; `back` takes its bytes and (H, W)."""
     return (
         lambda images: [one(image) for image in images],
@@ -96,7 +100,12 @@ def png(level: int) -> tuple[Encode, Decode]:
             1
         ].tobytes()
 
-    return each(one, lambda data, _: unstacked(cv2.imdecode(np.frombuffer(data, np.uint8), 0)))
+    def back(data: bytes, _: tuple[int, int]) -> np.ndarray:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), 0)
+        assert picture is not None
+        return unstacked(picture)
+
+    return each(one, back)
 
 
 def jpeg_pair(quality: int) -> tuple[Encode, Decode]:
@@ -125,7 +134,8 @@ def differences(level: int) -> tuple[Encode, Decode]:
         picture = stacked(image)
         rest = np.diff(np.diff(picture, axis=0, prepend=0).astype(np.uint8), axis=1, prepend=0)
         data = rest.astype(np.uint8).tobytes()
-        return pa.Codec("zstd", level).compress(data, asbytes=True)
+        compressed: bytes = pa.Codec("zstd", level).compress(data, asbytes=True)
+        return compressed
 
     def back(data: bytes, size: tuple[int, int]) -> np.ndarray:
         count = 2 * size[0] * size[1]

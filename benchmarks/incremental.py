@@ -1,9 +1,9 @@
-"""What does one changed trailer cost among thousands? Ours, and the obvious alternative beside it.
+"""The cost of one changed trailer among thousands, for mmx and for a common alternative.
 
     python -m benchmarks.incremental --trailers 8803
 
 Simulated trailers (benchmarks/simulated.py): real file counts and tables, small contents, the real
-engine and the real DVC, up to the feature store. The alternative is what most people would write:
+engine and the real DVC, up to the feature store. The alternative is a common design:
 one stage per step with `persist: true` directories, and scripts that skip files which exist. It is
 measured as it is; where its result is out of date, the table says so.
 """
@@ -52,7 +52,7 @@ class Measured:
     peak_mib: float
     """Resident memory of its largest process."""
     items: int | None
-    """Items computed; None where the design does not know."""
+    """Items computed; None if the design does not record it."""
     note: str = ""
 
 
@@ -242,7 +242,12 @@ def make_one(step: str, video: Path, data: Path, target: Path, params: Any) -> N
             clips = read_clips(data / "clips" / f"{video.stem}.arrow")
             if step == "flow":
                 simulated_items.flow_item(
-                    video=video, clips=clips, params=params.flow, limits=None, out=out
+                    video=video,
+                    shown=(0, 0),
+                    clips=clips,
+                    params=params.flow,
+                    limits=None,
+                    out=out,
                 )
             else:
                 embed_one(step, video, clips, params, out)

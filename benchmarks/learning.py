@@ -10,7 +10,7 @@ trailers together; a model per fold is trained on the others, as params.yaml say
 so many epochs of coarse training instead).
 
 `genres`: out-of-fold predictions of every trailer, scored at once: the full model, each modality
-alone, naive concatenation, no knowledge. `noise`: gating against naive concatenation when one
+alone, naive concatenation, the random baseline. `noise`: gating against naive concatenation when one
 modality, another with each seed, is noise of the same mean and deviation; `gain` is paired.
 `styles`: the coarse space, and the spaces that fine-tuning makes of it by each set of options: how
 often the nearest trailers of a held-out one, among all, share its primary genre or its hidden
@@ -35,6 +35,7 @@ from iterstrat.ml_stratifiers import MultilabelStratifiedKFold
 
 from mmx.evaluation import clusters, retrieval, scores
 from mmx.evaluation.ablations import VARIANTS, vary
+from mmx.evaluation.retrieval import Neighbours
 from mmx.layout import Layout
 from mmx.params import FinetuneParams, ModelParams, Params, TrainParams, load_params
 from mmx.training.coarse import train
@@ -45,7 +46,7 @@ from mmx.training.load import configure
 
 Json = dict[str, Any]
 WATCHED = 2
-"""Trailers per fold that training only watches; nothing depends on them."""
+"""Validation trailers per fold; they have no effect on the result."""
 MODELS = ("full", "appearance", "scene", "motion", "audio", "naive")
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -62,12 +63,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "constant_epochs": 5,
     },
 }
-"""Fine-tuning: the published way, and what is changed of it."""
+"""Options of fine-tuning: as published, and changes to it."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What is learnt from, and how."""
+    """The collection, and how to train on it."""
 
     collection: Collection
     genres: list[str]
@@ -109,7 +110,8 @@ def cut(setup: Setup, seed: int) -> np.ndarray:
     fold = np.empty(len(films), int)
     for number, (_, held_out) in enumerate(cutter.split(labels, labels)):
         fold[held_out] = number
-    return fold[owner]
+    by_trailer: np.ndarray = fold[owner]
+    return by_trailer
 
 
 def hold_out(collection: Collection, fold: np.ndarray, number: int) -> Collection:
@@ -122,7 +124,7 @@ def hold_out(collection: Collection, fold: np.ndarray, number: int) -> Collectio
 def learn(
     collection: Collection, model: ModelParams, params: TrainParams, seed: int
 ) -> tuple[Any, Embedded]:
-    """Train on one fold's training trailers; return the network and its answer for all."""
+    """Train on one fold's training trailers; return the network and its output for all."""
     chosen = collection.select(list(model.modalities))
     config = configure(model, chosen.modalities, chosen.labels.shape[1])
     network = train(chosen, config, seeded(params, seed), device="cpu").network
@@ -219,6 +221,13 @@ def change(params: FinetuneParams, changes: Mapping[str, Any]) -> FinetuneParams
     return FinetuneParams.model_validate({**params.model_dump(), **changes})
 
 
+def chance(found: Neighbours, groups: Sequence[str]) -> float:
+    """Return how often a neighbour would be of its query's group by chance."""
+    agreement = retrieval.group_agreement(found, groups)
+    assert agreement is not None, "there are no neighbours"
+    return agreement.chance
+
+
 def measure_space(setup: Setup, held: Collection, vectors: np.ndarray) -> Json:
     """Return agreement of held-out trailers' nearest, among all, and silhouettes over all."""
     found = retrieval.neighbours(vectors, setup.params.evaluate.neighbours)
@@ -227,7 +236,7 @@ def measure_space(setup: Setup, held: Collection, vectors: np.ndarray) -> Json:
     return {
         name: {
             "agreement": float((own[found.index[members]] == own[members, None]).mean()),
-            "chance": retrieval.group_agreement(found, group).chance,
+            "chance": chance(found, group),
             "silhouette": clusters.silhouette(vectors, group),
         }
         for name, group in groups.items()

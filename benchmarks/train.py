@@ -3,7 +3,7 @@
     python benchmarks/train.py [--steps 3] [--batch 32] [--threads 2] [--json FILE]
 
 Both take the same weights through the same steps of coarse training, at the paper's sizes, on
-random embeddings of 7,555 trailers whose numbers of clips are spread as in trailers of 2 to 3
+random embeddings of 7,555 trailers whose numbers of clips are distributed as in trailers of 2 to 3
 minutes (median shot 2.2 s). `padded` fills 40 x 9 clip slots per trailer, pools every clip's sound
 over the longest one's length, and runs g on every concatenated pair of modalities. Each runs in a
 process of its own, in turns, so that memory is apart and load is shared. An epoch is extrapolated
@@ -20,6 +20,7 @@ import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,8 +29,10 @@ from torch.nn.functional import normalize
 
 from mmx.model.batch import Batch
 from mmx.model.config import NetworkConfig
+from mmx.model.gating import PaperGate
 from mmx.model.losses import weighted_bce
-from mmx.model.network import Network
+from mmx.model.netvlad import NetVLAD
+from mmx.model.network import ModalityInput, Network
 from mmx.training.data import Collection, Column
 
 TRAILERS = 7555
@@ -77,7 +80,7 @@ def random_collection(trailers: list[np.ndarray], seed: int) -> Collection:
 
 
 class Padded(nn.Module):
-    """The same function of the same weights, written as one would at first."""
+    """The same function of the same weights, in the straightforward padded form."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -92,11 +95,13 @@ class Padded(nn.Module):
         for modality in config.modalities:
             vectors, there = self._dense(batch, modality.name, valid)
             part = self.network.inputs[modality.name]
-            if modality.sequence:
-                vectors = self._pool(part.pool, (vectors - part.mean) / part.scale, there)
+            assert isinstance(part, ModalityInput)
+            mean, scale = part.get_buffer("mean"), part.get_buffer("scale")
+            if part.pool is not None:
+                vectors = self._pool(part.pool, (vectors - mean) / scale, there)
                 there = there.any(-1)
             else:
-                vectors, there = (vectors[:, :, 0] - part.mean) / part.scale, there[..., 0]
+                vectors, there = (vectors[:, :, 0] - mean) / scale, there[..., 0]
             experts.append(part.project(vectors) * there[..., None])
             present.append(there)
         clips = self._fuse(experts, torch.stack(present, -1)) * valid[..., None]
@@ -104,11 +109,13 @@ class Padded(nn.Module):
         sequences = self.network.j(grouped)
         begun = torch.arange(config.slots) * config.sequence_length < batch.lengths[:, None]
         joined = (sequences * begun[..., None]).flatten(1)
-        k = self.network.k
-        return self.network.l(k.second(k.first(joined).relu()).relu())
+        k, classify = self.network.k, self.network.l
+        assert k is not None and classify is not None
+        logits: Tensor = classify(k.second(k.first(joined).relu()).relu())
+        return logits
 
     def _dense(self, batch: Batch, name: str, valid: Tensor) -> tuple[Tensor, Tensor]:
-        """Spread one modality: [trailers, places, longest, width], and which of it is there."""
+        """Pad one modality: [trailers, places, longest, width], and which of it is there."""
         feature = batch.features[name]
         longest = int(feature.counts.max())
         counts = torch.zeros(batch.clips, dtype=torch.int64)
@@ -122,8 +129,9 @@ class Padded(nn.Module):
         there[valid] = inside
         return dense, there
 
-    def _pool(self, pool: nn.Module, vectors: Tensor, there: Tensor) -> Tensor:
+    def _pool(self, pool: NetVLAD, vectors: Tensor, there: Tensor) -> Tensor:
         """NetVLAD over the third axis, padding masked: [trailers, places, width x clusters]."""
+        assert pool.bias is not None
         share = (vectors @ pool.clusters + pool.bias).softmax(-1)[..., : pool.centres.shape[1]]
         share = share * there[..., None]
         sums = vectors.mT @ share - share.sum(-2, keepdim=True) * pool.centres
@@ -132,7 +140,9 @@ class Padded(nn.Module):
     def _fuse(self, experts: list[Tensor], present: Tensor) -> Tensor:
         """Equations 1 and 2 pair by pair, GEMs, projection: [trailers, places, clip]."""
         fusion = self.network.fusion
+        assert fusion.gating is not None
         pairs, gate = fusion.gating.pairs, fusion.gating.gates[0]
+        assert isinstance(gate, PaperGate)
         first = torch.cat([pairs.own.weight, pairs.partner.weight], dim=1)
         embedded = []
         for e, expert in enumerate(experts):
@@ -151,7 +161,8 @@ class Padded(nn.Module):
 
 def embed_flat(module: nn.Module, values: Tensor) -> Tensor:
     """Apply a module for [clips, dim] to [trailers, places, dim]."""
-    return module(values.flatten(0, 1)).unflatten(0, values.shape[:2])
+    embedded: Tensor = module(values.flatten(0, 1)).unflatten(0, values.shape[:2])
+    return embedded
 
 
 @dataclass(frozen=True)
@@ -203,7 +214,8 @@ def peak_bytes() -> int:
 def compare(task: Task) -> dict[str, dict[str, list[float]]]:
     """Let both take the same steps in turns; the first step of each only warms up."""
     context = multiprocessing.get_context("spawn")
-    pipes, found = {}, {}
+    pipes: dict[str, Connection] = {}
+    found: dict[str, dict[str, list[float]]] = {}
     for name in ("mmx", "padded"):
         pipes[name], theirs = context.Pipe()
         context.Process(target=work, args=(name, task, theirs), daemon=True).start()
@@ -216,11 +228,11 @@ def compare(task: Task) -> dict[str, dict[str, list[float]]]:
     return found
 
 
-def summarise(found: dict[str, dict[str, list[float]]], task: Task) -> dict[str, object]:
+def summarise(found: dict[str, dict[str, list[float]]], task: Task) -> dict[str, Any]:
     """Medians of the steps after the first, the epoch they make, ratios of paired steps."""
     steps = -(-TRAILERS // task.batch)
     ours, theirs = found["mmx"], found["padded"]
-    summary: dict[str, object] = {
+    summary: dict[str, Any] = {
         name: {
             "step_s": statistics.median(one["wall_s"][1:]),
             "step_core_s": statistics.median(one["cpu_s"][1:]),

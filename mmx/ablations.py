@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 
 from mmx.outputs import Files, content_files, read_receipts
-from mmx.pipeline.run import run_items
 from mmx.pipeline.step import CollectionStep
 from mmx.project import Project
 from mmx.steps.ablate import ablate_step
@@ -25,7 +24,7 @@ def ablate(project: Project, variants: Sequence[str] = ()) -> list[str]:
     for name in names:
         step = ablate_step(name)
         store_existing_results(step, project)
-        run_items(step, project)
+        step.run(project)
     # DVC itself runs the stage, so that dvc.lock matches and `dvc repro` has nothing to do.
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", "--force", "evaluate"]
     subprocess.run(command, cwd=project.layout.root, check=True)

@@ -20,8 +20,9 @@ import pyarrow as pa
 
 from mmx.engine.atomic import link_or_copy, write_atomic
 from mmx.engine.canonical import bytes_digest, canonical, file_digest
+from mmx.engine.errors import ReceiptError
 from mmx.engine.parquet import UNREADABLE, read_parquet, write_parquet
-from mmx.engine.receipt import OutputFile, Receipt, ReceiptError
+from mmx.engine.receipt import OutputFile, Receipt
 from mmx.engine.rows import encode_rows, read_rows
 from mmx.engine.shards import by_shard, shard_of
 from mmx.engine.store import Store

@@ -14,7 +14,6 @@ from mmx.evaluation.scores import sigmoid
 from mmx.experts.registry import get_expert
 from mmx.features import ExpertSource, build_store, load
 from mmx.pipeline.registry import with_needs
-from mmx.pipeline.run import run_items
 from mmx.project import Project
 from mmx.steps.embed import embed_step
 from mmx.temporary import Source, temporary_project
@@ -123,7 +122,7 @@ def embed(aside: Project, description: ModelDescription, names: dict[str, str]) 
     """Run every step that the model's experts need, and build a feature store of the result."""
     experts = used_experts(description)
     for step in with_needs(map(embed_step, experts), aside.params):
-        outcome = run_items(step, aside)
+        outcome = step.run(aside)
         for name, fault in outcome.faults.items():
             raise PredictError(f"{names[name]}: {fault.reason}")
     layout = aside.layout

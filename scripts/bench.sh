@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 sample=build/bench/sample
 [ -d "$sample" ] || mmx sample "$sample" --n 12
-python benchmarks/flow.py --videos "${FLOW_VIDEOS:-$sample/videos}"
+python -m benchmarks.flow --videos "${FLOW_VIDEOS:-$sample/videos}"
 python benchmarks/embed.py
 python benchmarks/train.py
 python -m benchmarks.incremental

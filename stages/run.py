@@ -7,7 +7,7 @@ def main(name: str) -> None:
     """Bring a step's outputs up to date, or exit with the reason and its exit code."""
     # Imported here: worker processes import this module, and need none of this.
     from mmx.errors import report_errors
-    from mmx.pipeline.run import run_step
+    from mmx.pipeline.registry import run_step
     from mmx.project import open_project
     from mmx.steps.embed import require_weights_present
 

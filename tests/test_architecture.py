@@ -32,15 +32,15 @@ def documented() -> dict[str, set[str]]:
     return {name: set(re.findall(r"`(\w+)`", imported)) for name, imported in rows}
 
 
-def test_the_page_names_every_package_and_what_it_imports():
+def test_the_page_names_every_package_and_what_it_imports() -> None:
     assert documented() == present()
 
 
-def test_engine_and_model_import_nothing_else_of_mmx():
+def test_engine_and_model_import_nothing_else_of_mmx() -> None:
     assert present()["engine"] == set() and present()["model"] == set()
 
 
-def test_every_file_that_the_page_names_is_there():
+def test_every_file_that_the_page_names_is_there() -> None:
     named = re.findall(r"`((?:\w+/)*\w+\.(?:py|md))`", PAGE.read_text())
     assert len(named) > 20
     missing = [

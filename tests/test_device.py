@@ -1,6 +1,7 @@
 """Where arithmetic is done, and what each step is told of it."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -8,30 +9,35 @@ import mmx.device
 import mmx.pipeline.run
 from mmx.device import can_load, find_device
 from mmx.pipeline.run import workers_of
+from mmx.pipeline.step import TrailerStep
 from mmx.steps import flow, scenes
 from mmx.steps.embed import embed_step
 
 
 @pytest.mark.parametrize(("gpus", "auto"), [(0, "cpu"), (2, "cuda")])
-def test_auto_takes_a_gpu_where_there_is_one(monkeypatch, gpus, auto):
+def test_auto_takes_a_gpu_where_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, auto: str
+) -> None:
     monkeypatch.setattr(mmx.device, "count_gpus", lambda: gpus)
     assert find_device("auto") == auto
     assert find_device("cuda:1") == "cuda:1"
     assert find_device("cpu") == "cpu"
 
 
-def test_libraries_that_are_not_there():
+def test_libraries_that_are_not_there() -> None:
     assert can_load("libc.so.6")
     assert not can_load("libnothing-of-the-kind.so.1")
 
 
-def project(device):
+def project(device: str) -> Any:
     run = SimpleNamespace(device=device)
     return SimpleNamespace(workers=4, params=SimpleNamespace(run=run))
 
 
 @pytest.mark.parametrize("step", [flow.STEP, embed_step("lite_scene")])
-def test_workers_of_heavy_steps_share_the_gpus(monkeypatch, step):
+def test_workers_of_heavy_steps_share_the_gpus(
+    monkeypatch: pytest.MonkeyPatch, step: TrailerStep
+) -> None:
     monkeypatch.setattr(mmx.pipeline.run, "count_gpus", lambda: 2)
     dealt = workers_of(step, project("cuda"))
     assert (dealt.device, dealt.gpus, dealt.setup) == ("cuda", 2, mmx.device.take_gpu)
@@ -39,5 +45,5 @@ def test_workers_of_heavy_steps_share_the_gpus(monkeypatch, step):
     assert (pinned.device, pinned.gpus, pinned.setup) == ("cuda:1", 0, None)
 
 
-def test_steps_that_only_decode_stay_on_the_cpu():
+def test_steps_that_only_decode_stay_on_the_cpu() -> None:
     assert workers_of(scenes.STEP, project("cuda")).device == "cpu"

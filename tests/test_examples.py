@@ -17,6 +17,6 @@ WITH_EXAMPLES = [
 
 
 @pytest.mark.parametrize("name", WITH_EXAMPLES)
-def test_examples_in_docstrings(name):
+def test_examples_in_docstrings(name: str) -> None:
     failed, tried = doctest.testmod(import_module(name))
     assert tried and not failed

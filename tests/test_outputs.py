@@ -1,15 +1,18 @@
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from mmx.engine.errors import ReceiptError
 from mmx.engine.parquet import UNREADABLE, write_parquet
-from mmx.engine.receipt import Receipt, ReceiptError
+from mmx.engine.receipt import Receipt
 from mmx.engine.rows import encode_rows, read_rows
-from mmx.engine.run import Recipe, Workers, complete
+from mmx.engine.run import Recipe, Task, Workers, complete
 from mmx.engine.shards import by_shard, shard_of
 from mmx.engine.store import Store
 from mmx.outputs import (
@@ -40,7 +43,7 @@ def tree(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_shards_are_the_first_six_bits():
+def test_shards_are_the_first_six_bits() -> None:
     for name in ("alien", "the-hobbit", "ünïcode"):
         bits = bin(int(hashlib.sha256(name.encode()).hexdigest(), 16))[2:].zfill(256)[:6]
         assert int(shard_of(name), 16) == int(bits, 2)
@@ -50,12 +53,12 @@ def test_shards_are_the_first_six_bits():
 
 
 def test_a_table_has_every_row_once_sorted_with_its_fingerprint(
-    store: Store, make_task, tmp_path: Path
-):
+    store: Store, make_task: Callable[..., Task], tmp_path: Path
+) -> None:
     tasks = [make_task(number) for number in range(9)]
     outcome = complete(Recipe("work:rows"), tasks, store, workers=HERE)
     TABLE.write(tmp_path / "out", outcome.receipts, store)
-    seen = {}
+    seen: dict[str, list[Any]] = {}
     for path in (tmp_path / "out").glob("c*.parquet"):
         table = pq.read_table(path)
         assert table.column_names == [
@@ -74,7 +77,9 @@ def test_a_table_has_every_row_once_sorted_with_its_fingerprint(
     assert seen == {f"item{number}": list(range(number)) for number in range(1, 9)}
 
 
-def test_rows_come_back_out_of_a_shard_bit_for_bit(store: Store, make_task, tmp_path: Path):
+def test_rows_come_back_out_of_a_shard_bit_for_bit(
+    store: Store, make_task: Callable[..., Task], tmp_path: Path
+) -> None:
     outcome = complete(Recipe("work:rows"), [make_task(n) for n in range(5)], store, workers=HERE)
     TABLE.write(TABLE.path(tmp_path), outcome.receipts, store)
     for item, receipt in outcome.receipts.items():
@@ -85,8 +90,8 @@ def test_rows_come_back_out_of_a_shard_bit_for_bit(store: Store, make_task, tmp_
 
 
 def test_equal_items_give_equal_directories_whatever_their_order(
-    store: Store, make_task, tmp_path: Path
-):
+    store: Store, make_task: Callable[..., Task], tmp_path: Path
+) -> None:
     outcome = complete(Recipe("work:rows"), [make_task(n) for n in range(6)], store, workers=HERE)
     backwards = dict(reversed(outcome.receipts.items()))
     for name, receipts in (("a", outcome.receipts), ("b", backwards)):
@@ -94,7 +99,9 @@ def test_equal_items_give_equal_directories_whatever_their_order(
     assert tree(tmp_path / "a") == tree(tmp_path / "b")
 
 
-def test_files_are_links_and_faults_have_none(store: Store, make_task, tmp_path: Path):
+def test_files_are_links_and_faults_have_none(
+    store: Store, make_task: Callable[..., Task], tmp_path: Path
+) -> None:
     recipe = Recipe("work:double", faults=("work:BadInputError",))
     outcome = complete(recipe, [make_task(-1), make_task(2)], store, workers=HERE)
     FilesOutput("out", suffix=".txt").write(tmp_path, outcome.receipts, store)
@@ -104,7 +111,9 @@ def test_files_are_links_and_faults_have_none(store: Store, make_task, tmp_path:
     assert read_receipts(tmp_path) == outcome.receipts
 
 
-def test_receipts_that_were_edited_are_refused(store: Store, make_task, tmp_path: Path):
+def test_receipts_that_were_edited_are_refused(
+    store: Store, make_task: Callable[..., Task], tmp_path: Path
+) -> None:
     outcome = complete(Recipe("work:double"), [make_task(2)], store, workers=HERE)
     write_receipts(tmp_path, outcome.receipts)
     (path,) = receipt_files(tmp_path)
@@ -113,7 +122,7 @@ def test_receipts_that_were_edited_are_refused(store: Store, make_task, tmp_path
         read_receipts(tmp_path)
 
 
-def test_whatever_a_damaged_table_raises_is_known(tmp_path: Path):
+def test_whatever_a_damaged_table_raises_is_known(tmp_path: Path) -> None:
     path, kinds = tmp_path / "table.parquet", set()
     write_parquet(pa.table({"trailer_id": ["a"], "clip": [1]}), path)
     content = path.read_bytes()
@@ -128,7 +137,9 @@ def test_whatever_a_damaged_table_raises_is_known(tmp_path: Path):
     assert {OSError, UnicodeDecodeError, pa.ArrowInvalid} <= kinds
 
 
-def test_where_everything_lies(store: Store, make_task, tmp_path: Path):
+def test_where_everything_lies(
+    store: Store, make_task: Callable[..., Task], tmp_path: Path
+) -> None:
     rows, files = made_rows(store, make_task), made_files(store, make_task)
     TABLE.write(tmp_path / "rows", rows, store)
     FilesOutput("", suffix=".txt").write(tmp_path / "files", files, store)
@@ -144,22 +155,22 @@ def test_where_everything_lies(store: Store, make_task, tmp_path: Path):
     assert set(tree(tmp_path / "tree")) == {output.name, receipts_name("all")}
 
 
-def made_rows(store: Store, make_task) -> dict[str, Receipt]:
+def made_rows(store: Store, make_task: Callable[..., Task]) -> dict[str, Receipt]:
     tasks = [make_task(number) for number in range(9)]
-    return complete(Recipe("work:rows"), tasks, store, spread=HERE).receipts
+    return complete(Recipe("work:rows"), tasks, store, workers=HERE).receipts
 
 
-def made_files(store: Store, make_task) -> dict[str, Receipt]:
+def made_files(store: Store, make_task: Callable[..., Task]) -> dict[str, Receipt]:
     recipe = Recipe("work:double", faults=("work:BadInputError",))
-    return complete(recipe, [make_task(-1), make_task(2)], store, spread=HERE).receipts
+    return complete(recipe, [make_task(-1), make_task(2)], store, workers=HERE).receipts
 
 
 @pytest.mark.parametrize(
     "output", [TABLE, FilesOutput("out", suffix=".txt")], ids=["table", "files"]
 )
 def test_every_file_is_accounted_for_by_receipts_that_are_named(
-    output: Output, store: Store, make_task, tmp_path: Path
-):
+    output: Output, store: Store, make_task: Callable[..., Task], tmp_path: Path
+) -> None:
     receipts = (made_rows if output.table else made_files)(store, make_task)
     out = output.path(tmp_path)
     output.write(out, receipts, store)
@@ -169,7 +180,9 @@ def test_every_file_is_accounted_for_by_receipts_that_are_named(
         assert name in output.names(made)
 
 
-def test_rows_that_are_damaged_and_rows_that_are_strays(store: Store, make_task, tmp_path: Path):
+def test_rows_that_are_damaged_and_rows_that_are_strays(
+    store: Store, make_task: Callable[..., Task], tmp_path: Path
+) -> None:
     receipts = made_rows(store, make_task)
     TABLE.write(TABLE.path(tmp_path), receipts, store)
     path = TABLE.shard_path(tmp_path, "item2")
@@ -186,10 +199,12 @@ def test_rows_that_are_damaged_and_rows_that_are_strays(store: Store, make_task,
     assert damaged_rows(path, own) == list(own) and stray_rows(path, own) == []
 
 
-def test_a_damaged_line_costs_no_other_receipt(store: Store, make_task, tmp_path: Path):
+def test_a_damaged_line_costs_no_other_receipt(
+    store: Store, make_task: Callable[..., Task], tmp_path: Path
+) -> None:
     crowded = next(items for items in by_shard(f"item{n}" for n in range(99)).values() if items[1:])
     tasks = [make_task(int(item.removeprefix("item"))) for item in crowded]
-    receipts = complete(Recipe("work:double"), tasks, store, spread=HERE).receipts
+    receipts = complete(Recipe("work:double"), tasks, store, workers=HERE).receipts
     write_receipts(tmp_path, receipts)
     (path,) = receipt_files(tmp_path)
     first, *others = path.read_bytes().splitlines(keepends=True)

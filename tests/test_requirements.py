@@ -35,7 +35,7 @@ EXTRAS = {extra: names(each) for extra, each in PROJECT["optional-dependencies"]
 def imported(*folders: str) -> set[str]:
     """Return the distributions that the modules in these folders import, anywhere in them."""
     modules = {name for folder in folders for name in modules_in(TOP / folder)}
-    found = set()
+    found: set[str] = set()
     for module in modules - own_modules() - set(sys.stdlib_module_names):
         (provider,) = set(PROVIDERS[module])
         found.add(canonicalize_name(provider))
@@ -68,17 +68,17 @@ def lock(name: str) -> dict[str, list[str]]:
     return lines
 
 
-def test_the_runtime_requirements_are_what_the_product_imports():
+def test_the_runtime_requirements_are_what_the_product_imports() -> None:
     assert imported("mmx", "stages") == RUNTIME - DATA
     assert all(find_spec(name.replace("-", "_")) for name in DATA)
 
 
-def test_the_test_requirements_are_what_tests_and_benchmarks_import_beyond():
+def test_the_test_requirements_are_what_tests_and_benchmarks_import_beyond() -> None:
     assert imported("tests", "benchmarks") - RUNTIME == EXTRAS["test"] - PROGRAMS
     assert not EXTRAS["test"] & RUNTIME
 
 
-def test_no_import_is_a_module_of_ours_and_of_a_distribution():
+def test_no_import_is_a_module_of_ours_and_of_a_distribution() -> None:
     """A file of ours with the name of a package would hide that the package is imported."""
     assert own_modules() & set(PROVIDERS) <= {"mmx", "tests"}
 
@@ -87,7 +87,7 @@ def test_no_import_is_a_module_of_ours_and_of_a_distribution():
     ("file", "wanted"),
     [("requirements.lock", RUNTIME), ("requirements-dev.lock", RUNTIME.union(*EXTRAS.values()))],
 )
-def test_a_lock_has_every_requirement_in_an_exact_version(file, wanted):
+def test_a_lock_has_every_requirement_in_an_exact_version(file: str, wanted: set[str]) -> None:
     lines = lock(file)
     assert wanted <= set(lines)
     assert all(
@@ -95,13 +95,13 @@ def test_a_lock_has_every_requirement_in_an_exact_version(file, wanted):
     )
 
 
-def test_the_locks_agree():
+def test_the_locks_agree() -> None:
     runtime, everything = lock("requirements.lock"), lock("requirements-dev.lock")
     assert runtime == {name: everything[name] for name in runtime}
     assert not (EXTRAS["lint"] | EXTRAS["docs"]) & set(runtime)
 
 
-def test_the_locked_versions_are_those_that_have_a_part_in_results():
+def test_the_locked_versions_are_those_that_have_a_part_in_results() -> None:
     """A lock with another version than tools.yaml names would make every stage refuse."""
     lines = lock("requirements.lock")
     tools = dict(
@@ -112,7 +112,7 @@ def test_the_locked_versions_are_those_that_have_a_part_in_results():
     assert set(tools) - set(locked) == {"ffmpeg", "python"}
 
 
-def test_the_installed_versions_of_the_requirements_are_the_locked_ones():
+def test_the_installed_versions_of_the_requirements_are_the_locked_ones() -> None:
     lines = lock("requirements.lock")
     locked = {name: Requirement(lines[name][0]).specifier for name in RUNTIME}
     assert not {name for name, wanted in locked.items() if version(name) not in wanted}

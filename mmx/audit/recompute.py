@@ -31,7 +31,6 @@ from mmx.features.schema import RECEIPTS_FILE, expert_table
 from mmx.outputs import ITEM, read_receipts
 from mmx.params import Params
 from mmx.pipeline.registry import all_tools, known_step, with_needs
-from mmx.pipeline.run import run_items
 from mmx.pipeline.step import TrailerStep
 from mmx.project import Project
 from mmx.steps.embed import step_name
@@ -113,7 +112,7 @@ def recompute(
             # Not the project's tools.yaml: rows are recomputed with the versions installed here.
             write_tools(again.layout.tools, all_tools())
             for step in steps:
-                run_items(step, again)
+                step.run(again)
                 environment |= environment_differences(step, again, receipts)
             comparisons += [compare_row(row, store, again) for row in group]
     ordered = sorted(comparisons, key=lambda comparison: astuple(comparison.row))

@@ -15,8 +15,9 @@ from mmx.audit.artefacts import Tree
 from mmx.audit.verify import Finding, Kind, Tell, verify
 from mmx.dvc_state.forget import clear_rwlock, forget_runs, objects_at, stages_with
 from mmx.dvc_state.lock import forget_outs, read_lock
+from mmx.engine.errors import ReceiptError
 from mmx.engine.parquet import UNREADABLE
-from mmx.engine.receipt import Receipt, ReceiptError
+from mmx.engine.receipt import Receipt
 from mmx.engine.store import Store
 from mmx.features.receipts import receipt_of
 from mmx.features.schema import RECEIPTS_FILE

@@ -163,7 +163,9 @@ class Records:
         """Return digests and path of each video; without sources.parquet no path is known."""
         if self.layout.sources.exists():
             columns = ["sha256", "video", "video_digest", "sound_digest"]
-            return pq.read_table(self.layout.sources, columns=columns).to_pylist()
+            table = pq.read_table(self.layout.sources, columns=columns)
+            rows: list[dict[str, str]] = table.to_pylist()
+            return rows
         published = self.layout.features / "trailers"
         if not published.is_dir():
             return []

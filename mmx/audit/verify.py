@@ -15,8 +15,9 @@ from pathlib import Path
 
 from mmx.audit.artefacts import Expected, Tree, all_expected, file_digests
 from mmx.engine.canonical import canonical
+from mmx.engine.errors import ReceiptError
 from mmx.engine.parquet import UNREADABLE, count_rows
-from mmx.engine.receipt import Receipt, ReceiptError
+from mmx.engine.receipt import Receipt
 from mmx.experts.base import Packaged, Weights
 from mmx.experts.registry import get_expert
 from mmx.experts.weights import Place, list_weights, weights_folder

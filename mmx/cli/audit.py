@@ -1,13 +1,14 @@
 """Trace, verify, repair, audit, compare and publish what the pipeline made."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from mmx.audit.verify import DEPTHS
+from mmx.audit.verify import DEPTHS, Finding
 from mmx.cli.console import print_json, print_table
 from mmx.cli.options import Json
 from mmx.project import open_project
@@ -142,7 +143,7 @@ def publish(
     print(f"{folder}: root digest {root}")
 
 
-def print_findings(findings: tuple) -> None:
+def print_findings(findings: Iterable[Finding]) -> None:
     """Print a line for each finding, with other names of the same bytes and how to restore it."""
     for finding in findings:
         also = f" (also {', '.join(finding.links)})" if finding.links else ""
@@ -150,7 +151,7 @@ def print_findings(findings: tuple) -> None:
         print(f"{finding.kind}: {finding.name}{also}: {finding.what}{how}")
 
 
-def findings_data(findings: tuple) -> list[dict]:
+def findings_data(findings: Iterable[Finding]) -> list[dict[str, Any]]:
     """Return findings as JSON data, without absolute paths."""
     names = ("kind", "name", "what", "links", "source", "restore")
     return [{name: getattr(finding, name) for name in names} for finding in findings]

@@ -62,8 +62,8 @@ def init(
     for row in report.rejected:
         print(f"row {row.row}, {row.title!r}, rejected: {row.reason}")
     print(f"{len(report.accepted)} rows accepted, {len(report.rejected)} rejected")
-    if report.ignored:
-        print(f"columns that mmx does not know: {', '.join(report.ignored)}")
+    if report.added:
+        print(f"columns of your own, carried along as text: {', '.join(report.added)}")
 
 
 @app.command(epilog="Example: mmx accept alien")

@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TransferSpeedColumn,
+)
 
 from mmx.cli.console import print_json
 from mmx.cli.options import Json
@@ -58,7 +65,7 @@ def fetch(
         for checkpoint in checkpoints(project, experts):
             task = progress.add_task(checkpoint.file, total=None)
 
-            def tell(done: int, total: int | None, task=task) -> None:
+            def tell(done: int, total: int | None, task: TaskID = task) -> None:
                 progress.update(task, completed=done, total=total)
 
             try:

@@ -36,7 +36,8 @@ class Parts:
     @property
     def done(self) -> int:
         """How many parts are finished by now."""
-        return self._counter.value
+        done: int = self._counter.value
+        return done
 
     def setup(self, call: Callable[[int], None] | None) -> Callable[[int], None]:
         """Return what a fresh worker does before its first job, so that it counts here."""

@@ -75,7 +75,8 @@ def project(vectors: Floats, *, seed: int, perplexity: float) -> NDArray[np.floa
             learning_rate="auto",
             random_state=seed,
         )
-        return layout.fit_transform(reduced).astype(np.float64)
+        places: NDArray[np.float64] = layout.fit_transform(reduced).astype(np.float64)
+        return places
 
 
 def cohesion(before: Floats, after: Floats, sets: Sequence[tuple[str, ...]]) -> Cohesion:
@@ -110,4 +111,5 @@ def _over_pairs(sets: Sequence[SetSimilarity], space: str) -> float | None:
     pairs = [entry.trailers * (entry.trailers - 1) for entry in sets]
     if not pairs:
         return None
-    return sum(getattr(s, space) * n for s, n in zip(sets, pairs, strict=True)) / sum(pairs)
+    total: float = sum(getattr(s, space) * n for s, n in zip(sets, pairs, strict=True))
+    return total / sum(pairs)

@@ -83,13 +83,14 @@ def measure_space(
     found = retrieval.neighbours(vectors, k)
     agreement = {"any_label": retrieval.label_agreement(found, labels)}
     agreement |= {name: retrieval.group_agreement(found, rows) for name, rows in groups.items()}
-    return scores.rounded(
+    measures: Json = scores.rounded(
         {
             "trailers": len(vectors),
             "silhouette": {n: clusters.silhouette(vectors, rows) for n, rows in groups.items()},
             "agreement": {name: entry and asdict(entry) for name, entry in agreement.items()},
         }
     )
+    return measures
 
 
 def _both(subject: Subject, embedded: Embedded) -> Json:

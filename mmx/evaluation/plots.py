@@ -13,7 +13,8 @@ CURVES = "precision_recall.csv"
 
 def read_history(model: Path) -> list[Json]:
     """Return one record per epoch of a model's training."""
-    return read_json(model / HISTORY)["epochs"]
+    epochs: list[Json] = read_json(model / HISTORY)["epochs"]
+    return epochs
 
 
 def write_history(path: Path, epochs: Sequence[Json]) -> None:

@@ -78,7 +78,8 @@ def _record(labels: Labels, genres: Sequence[str], quantities: Sequence[Averages
         genre: {"support": positives} | {q: v.per_genre[g] for q, v in named.items()}
         for g, (genre, positives) in enumerate(zip(genres, metrics.support(labels), strict=True))
     }
-    return rounded(record)
+    averaged: Json = rounded(record)
+    return averaged
 
 
 def _combine(runs: Sequence[Any], reduce: Callable[[list[float]], float | None]) -> Any:

@@ -39,7 +39,8 @@ class ResultTable:
 
 def paper() -> Json:
     """Return the tables as printed in the paper (of another data set)."""
-    return read_json(Path(__file__).with_name("paper.json"))
+    tables: Json = read_json(Path(__file__).with_name("paper.json"))
+    return tables
 
 
 def escape_formula(cell: Cell) -> Cell:

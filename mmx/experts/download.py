@@ -95,7 +95,8 @@ def _continue(url: str, path: Path, progress: Progress) -> str:
             raise http.client.HTTPException("the server sent another part than it was asked for")
         _keep_tag(response, tag_path)
         _receive(response, path, done, progress)
-        return response.geturl()
+        address: str = response.geturl()
+        return address
 
 
 def _keep_tag(response: http.client.HTTPResponse, tag_path: Path) -> None:

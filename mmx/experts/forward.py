@@ -76,7 +76,8 @@ class Embedder:
     def run(self, batch: Tensor) -> Tensor:
         """Return the network's float32 vectors (B, width) of a batch, on the CPU."""
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
-            return self.network(batch).float().cpu()
+            vectors: Tensor = self.network(batch).float().cpu()
+            return vectors
 
 
 def frames_per_sample(expert: Expert) -> int:

@@ -56,7 +56,7 @@ def get_expert(name: str) -> Expert:
     """Return a registered expert; raise ExpertError for an unknown name."""
     if name not in MODULES:
         raise ExpertError(f"there is no expert {name!r}; known are {', '.join(MODULES)}")
-    expert = import_module(MODULES[name]).EXPERT
+    expert: Expert = import_module(MODULES[name]).EXPERT
     if expert.name != name:
         raise ExpertError(f"{MODULES[name]} declares {expert.name!r}, not {name!r}")
     return expert

@@ -39,7 +39,7 @@ def _network() -> "nn.Module":
     from torch.nn import Identity
     from torchvision.models.video import s3d
 
-    network = s3d(weights=None)
+    network: nn.Module = s3d(weights=None)
     network.classifier = Identity()
     return network
 

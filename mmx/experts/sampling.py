@@ -57,7 +57,8 @@ class Stacks:
         starts = np.arange(0, max(n - self.length, 0) + 1, self.step)
         if self.tail == "align" and starts[-1] + self.length < n:
             starts = np.append(starts, n - self.length)
-        return np.minimum(starts[:, None] + np.arange(self.length), n - 1)
+        within: Indices = np.minimum(starts[:, None] + np.arange(self.length), n - 1)
+        return within
 
     def padding(self, n: int) -> int:
         """Repeated input frames: what a clip of `n` frames lacks of one stack."""

@@ -8,7 +8,7 @@ import yaml
 
 import mmx.features.digest
 import mmx.features.schema
-from mmx.features.columns import MEANINGS
+from mmx.features.columns import meaning_of
 from mmx.features.facts import StoreFacts
 from mmx.features.schema import StoreTable
 
@@ -54,7 +54,11 @@ def card_head(facts: StoreFacts) -> dict[str, object]:
 def _table(facts: StoreFacts, table: StoreTable) -> dict[str, object]:
     """The entry of one table in the card."""
     columns = [
-        {"name": field.name, "type": _type_name(str(field.type)), "meaning": MEANINGS[field.name]}
+        {
+            "name": field.name,
+            "type": _type_name(str(field.type)),
+            "meaning": meaning_of(table.name, field.name),
+        }
         for field in facts.schema(table)
     ]
     digest = facts.digests[table.name]

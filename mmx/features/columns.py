@@ -1,6 +1,10 @@
-"""What each column of the store means, its unit included."""
+"""The meaning and unit of each column of the store and of a published store."""
 
-MEANINGS = {
+from mmx.features.schema import LABELS_TABLE
+from mmx.trailers.columns import ADDED
+from mmx.trailers.manifest import PARQUET_COLUMNS
+
+_MEANINGS = {
     "trailer_id": "Identifier of the trailer, the same in every table.",
     "video_sha256": "sha256 of the video file that every row of this trailer derives from.",
     "video_digest": "Digest of the packets and times of the pictures, whatever the container.",
@@ -43,15 +47,13 @@ MEANINGS = {
     "facts": "JSON: counts and flags that the step found.",
     "fault": "JSON: kind and reason where the input could not be processed, else null.",
     "adopted": "JSON: the evidence, where rows that other code or tools made were carried over.",
-    "title": "Title of the film.",
-    "year": "Year of release.",
-    "genres": "Genre labels, in the order of the manifest.",
-    "group_id": "Trailers of one film share it, and a split.",
-    "video": "Path of the video below data/.",
-    "status": "accepted or rejected.",
-    "reason": "Why the trailer was rejected.",
+    "group_id": PARQUET_COLUMNS["group_id"].meaning,
     "split": "train, validation or test.",
-    "imdb_id": "Identifier in IMDb.",
-    "url": "Address of the trailer.",
-    "license": "Licence of the video.",
 }
+
+
+def meaning_of(table: str, column: str) -> str:
+    """Return the meaning of a column of a table; labels may have columns that a team has added."""
+    if table == LABELS_TABLE.name:
+        return PARQUET_COLUMNS.get(column, ADDED).meaning
+    return _MEANINGS[column]

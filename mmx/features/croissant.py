@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from mmx.engine.canonical import bytes_digest
 from mmx.features.card import TITLE
-from mmx.features.columns import MEANINGS
+from mmx.features.columns import meaning_of
 from mmx.features.facts import StoreFacts, manifest_text
-from mmx.features.schema import MANIFEST_FILE, StoreTable
+from mmx.features.schema import LABELS_TABLE, MANIFEST_FILE, StoreTable
 
 PROV = "http://www.w3.org/ns/prov#"
 PARQUET = "application/x-parquet"
@@ -163,12 +163,12 @@ def field(table: StoreTable, record: str, column: pa.Field, ctx: mlc.Context) ->
         shape.append(element.list_size if pa.types.is_fixed_size_list(element) else -1)
         element = element.value_type
     origin = {"file_set": table.name} if table.letter else {"file_object": table.name}
-    equivalent = PROV_COLUMNS.get(column.name)
+    equivalent = None if table == LABELS_TABLE else PROV_COLUMNS.get(column.name)
     return mlc.Field(
         ctx=ctx,
         id=f"{record}/{column.name}",
         name=column.name,
-        description=MEANINGS[column.name],
+        description=meaning_of(table.name, column.name),
         data_types=[data_type(element)],
         is_array=True if shape else None,
         array_shape=",".join(map(str, shape)) if shape else None,

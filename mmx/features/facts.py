@@ -41,7 +41,8 @@ class StoreFacts:
     @cached_property
     def experts(self) -> list[dict[str, Any]]:
         """Rows of experts.parquet, by name."""
-        return pq.read_table(self.store / EXPERTS_FILE).to_pylist()
+        rows: list[dict[str, Any]] = pq.read_table(self.store / EXPERTS_FILE).to_pylist()
+        return rows
 
     @cached_property
     def tables(self) -> list[StoreTable]:

@@ -101,7 +101,8 @@ def _sorted(table: pa.Table) -> pa.Table:
 
 def expert_rows(store: Path) -> list[dict[str, Any]]:
     """Return the rows of experts.parquet, by name."""
-    return pq.read_table(store / EXPERTS_FILE).to_pylist()
+    rows: list[dict[str, Any]] = pq.read_table(store / EXPERTS_FILE).to_pylist()
+    return rows
 
 
 def list_experts(store: Path) -> dict[str, str]:

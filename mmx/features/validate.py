@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mmx.engine.canonical import file_digest
+from mmx.engine.errors import ReceiptError
 from mmx.engine.parquet import UNREADABLE
-from mmx.engine.receipt import ReceiptError
 from mmx.engine.shards import shard_of
 from mmx.features.digest import digest_text, shards_text
 from mmx.features.facts import StoreFacts, read_manifest
@@ -97,7 +97,8 @@ class Opened:
     @cached_property
     def receipts(self) -> list[dict[str, object]]:
         """Rows of receipts.parquet."""
-        return pq.read_table(self.store / RECEIPTS_FILE).to_pylist()
+        rows: list[dict[str, object]] = pq.read_table(self.store / RECEIPTS_FILE).to_pylist()
+        return rows
 
     @cached_property
     def made(self) -> dict[tuple[str, str], str]:

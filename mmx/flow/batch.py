@@ -60,7 +60,8 @@ def tvl1_batch(
     with torch.inference_mode():
         frames = (grey_levels(prev.to(device)), grey_levels(next_.to(device)))
         flow = coarse_to_fine(*frames, params, backend)
-        return flow[:, :2].movedim(1, -1).contiguous()
+        steps: Tensor = flow[:, :2].movedim(1, -1).contiguous()
+        return steps
 
 
 def grey_levels(frames: Tensor) -> Tensor:

@@ -10,7 +10,8 @@ def quantise(flow: np.ndarray, bound: float) -> np.ndarray:
     (127.5) is level 128.
     """
     scaled = (np.clip(flow, -bound, bound) + np.float32(bound)) * np.float32(255 / (2 * bound))
-    return np.rint(scaled).astype(np.uint8)
+    levels: np.ndarray = np.rint(scaled).astype(np.uint8)
+    return levels
 
 
 def dequantise(image: np.ndarray, bound: float) -> np.ndarray:

@@ -229,7 +229,8 @@ def _row(case: Case, row: int) -> np.float32:
         carry = _step(case, last * FLOW_TILE, carry, load(case.masks, INSIDE))
     _, error, u, new = carry
     _dual_tile(case, case.shade, last * FLOW_TILE, u, u, new, load(case.masks, INNER))
-    return total(error)
+    changes: np.float32 = total(error)
+    return changes
 
 
 @njit
@@ -240,7 +241,8 @@ def _first_row(case: Case) -> np.float32:
     for tile in range(case.tiles):
         inside = load(case.masks, INSIDE if tile == case.tiles - 1 else ONES)
         _, left, error = _flow_tile(case, case.shade, tile * FLOW_TILE, left, error, inside, False)
-    return total(error)
+    changes: np.float32 = total(error)
+    return changes
 
 
 @njit

@@ -44,13 +44,15 @@ Vector = Any
 """A Float32x16, which type checkers cannot know."""
 Vectors = tuple[Any, ...]
 Function = Callable[..., Any]
+Typed = tuple[Any, Function]
+"""A signature, and what generates the code of a call."""
 _compiled: Callable[[Function], Function] = intrinsic
 
 
 @register_model(Float32x16)
 class _Float32x16Model(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: types.Type) -> None:
-        super().__init__(dmm, fe_type, _VECTOR)
+        super().__init__(dmm, fe_type, _VECTOR)  # type: ignore[no-untyped-call]
 
 
 def _pointer(builder: Any, base: Any, at: Any, kind: Any) -> Any:
@@ -69,7 +71,7 @@ def _reader(kind: Any, result: types.Type, order: tuple[int, ...] = ()) -> Funct
     """
 
     @_compiled
-    def read(typingctx: Any, base: types.Integer, at: types.Integer) -> tuple:
+    def read(typingctx: Any, base: types.Integer, at: types.Integer) -> Typed:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             value = builder.load(_pointer(builder, args[0], args[1], kind), align=4)
             return builder.shuffle_vector(value, value, _order(*order)) if order else value
@@ -83,7 +85,7 @@ def _writer(kind: Any, argument: types.Type) -> Function:
     """Make a compiled function of (address, at, value) that stores a value as LLVM's `kind`."""
 
     @_compiled
-    def write(typingctx: Any, base: types.Integer, at: types.Integer, value: Any) -> tuple:
+    def write(typingctx: Any, base: types.Integer, at: types.Integer, value: Any) -> Typed:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             value = builder.fptosi(args[2], kind) if kind == _INTEGERS else args[2]
             builder.store(value, _pointer(builder, args[0], args[1], kind), align=4)
@@ -100,13 +102,13 @@ def _function(build: Function, *, arity: int) -> Function:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return build(builder, *args)
 
-    def one(typingctx: Any, a: Float32x16) -> tuple:
+    def one(typingctx: Any, a: Float32x16) -> Typed:
         return VECTOR(VECTOR), codegen
 
-    def two(typingctx: Any, a: Float32x16, b: Float32x16) -> tuple:
+    def two(typingctx: Any, a: Float32x16, b: Float32x16) -> Typed:
         return VECTOR(VECTOR, VECTOR), codegen
 
-    def three(typingctx: Any, a: Float32x16, b: Float32x16, c: Float32x16) -> tuple:
+    def three(typingctx: Any, a: Float32x16, b: Float32x16, c: Float32x16) -> Typed:
         return VECTOR(VECTOR, VECTOR, VECTOR), codegen
 
     return _compiled((one, two, three)[arity - 1])
@@ -259,7 +261,7 @@ _halves = _shuffle([*range(8), *range(16, 24)])
 
 
 @_compiled
-def splat(typingctx: Any, value: types.Float) -> tuple:
+def splat(typingctx: Any, value: types.Float) -> Typed:
     """Return a vector whose lanes all are `value`."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -273,7 +275,7 @@ def splat(typingctx: Any, value: types.Float) -> tuple:
 @_compiled
 def select_greater(
     typingctx: Any, a: Float32x16, b: Float32x16, x: Float32x16, y: Float32x16
-) -> tuple:
+) -> Typed:
     """Return x in the lanes where a > b, y in the others."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -284,7 +286,7 @@ def select_greater(
 
 
 @_compiled
-def differ(typingctx: Any, a: Float32x16, b: Float32x16) -> tuple:
+def differ(typingctx: Any, a: Float32x16, b: Float32x16) -> Typed:
     """Return whether any lane of a is not that of b."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -295,7 +297,7 @@ def differ(typingctx: Any, a: Float32x16, b: Float32x16) -> tuple:
 
 
 @_compiled
-def total(typingctx: Any, a: Float32x16) -> tuple:
+def total(typingctx: Any, a: Float32x16) -> Typed:
     """Return the sum of the lanes as float32, always added in the same order."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:

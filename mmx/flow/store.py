@@ -92,7 +92,7 @@ class FlowWriter(AbstractContextManager["FlowWriter"]):
 
     def __init__(self, path: Path, header: FlowHeader) -> None:
         self._encoder = _encoder(header)
-        self._rows: list[tuple] = []
+        self._rows: list[tuple[object, ...]] = []
         extradata = bytes(self._encoder.extradata or b"").hex()
         about = asdict(header) | {"codec": _CODEC, "extradata": extradata}
         text = json.dumps(about, sort_keys=True).encode()

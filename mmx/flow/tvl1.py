@@ -43,7 +43,8 @@ class TVL1:
                 f" and {next_.dtype} {next_.shape}"
             )
         flow = coarse_to_fine(grey_levels(prev), grey_levels(next_), self._params, self._backend)
-        return cv2.merge([flow[0], flow[1]])
+        steps: np.ndarray = cv2.merge([flow[0], flow[1]])
+        return steps
 
     def _solve(self, prev: np.ndarray, next_: np.ndarray, flow: np.ndarray | None) -> np.ndarray:
         return self._scales[prev.shape].solve(prev, next_, flow)

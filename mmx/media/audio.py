@@ -68,7 +68,9 @@ def _command(video: Path, found: Probe, rate: int) -> list[str]:
         "aresample", osr=rate, ochl="mono", osf="s16", **{"async": 1, "first_pts": 0}
     )
     output = ffmpeg.output(sound, "pipe:1", format="s16le", acodec="pcm_s16le")
-    return output.global_args("-nostdin", "-copyts", "-v", "quiet").compile(get_ffmpeg_exe())
+    output = output.global_args("-nostdin", "-copyts", "-v", "quiet")
+    command: list[str] = output.compile(get_ffmpeg_exe())
+    return command
 
 
 def _write_wav(command: list[str], path: Path, rate: int) -> int:

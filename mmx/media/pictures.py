@@ -11,10 +11,11 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import cast
+from typing import Any, cast
 
 from av import Packet, VideoFrame
 from av.filter import Graph
+from av.stream import Stream
 
 from mmx.media.faults import MediaFault
 from mmx.media.source import Source, blame, check_size, too_long
@@ -38,7 +39,7 @@ class Picture:
     frame: VideoFrame
 
 
-def read_packets(source: Source) -> Iterator[Packet]:
+def read_packets(source: Source) -> Iterator["Packet[Stream]"]:
     """Yield the packets of the video and audio streams, then the empty ones that flush.
 
     Raise MediaFault at a damaged packet, or at an end before the one that the header promises. A
@@ -62,7 +63,7 @@ def read_packets(source: Source) -> Iterator[Packet]:
     _check_end(source, end)
 
 
-def _next_packet(packets: Iterator[Packet]) -> Packet | None:
+def _next_packet(packets: Iterator["Packet[Stream]"]) -> "Packet[Stream] | None":
     # After the last packet PyAV may ask to flush a stream that appeared on the way, and that its
     # list of streams lacks.
     try:
@@ -71,7 +72,7 @@ def _next_packet(packets: Iterator[Packet]) -> Packet | None:
         return None
 
 
-def packet_end(packet: Packet) -> Fraction:
+def packet_end(packet: "Packet[Stream]") -> Fraction:
     """Return when the packet's content ends, in seconds on the container's clock; 0 if unknown."""
     return ((packet.pts or 0) + (packet.duration or 0)) * (packet.time_base or Fraction(0))
 
@@ -116,7 +117,7 @@ def undecodable() -> MediaFault:
     return MediaFault("damaged", "a picture of the video cannot be decoded")
 
 
-def decode_packet(source: Source, packet: Packet) -> list[VideoFrame]:
+def decode_packet(source: Source, packet: "Packet[Any]") -> list[VideoFrame]:
     """Return the pictures that a packet of the video stream completes; MediaFault for a bad one."""
     with blame(source.path, undecodable()):
         frames = packet.decode()

@@ -58,7 +58,8 @@ class PaperGate(nn.Module):
 
     def forward(self, expert: Tensor, total: Tensor, partners: Tensor) -> Tensor:
         """Gate one modality: expert and total [clips, dim]; `partners` is not used."""
-        return expert * self.h(total).sigmoid()
+        gated: Tensor = expert * self.h(total).sigmoid()
+        return gated
 
 
 class OriginalGate(nn.Module):

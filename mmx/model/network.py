@@ -66,7 +66,7 @@ class ModalityInput(nn.Module):
             values = self.pool(values, feature.counts)
         elif self.pool is not None:
             values = values.new_zeros(0, self.project.in_features)
-        projected = self.project(values)
+        projected: Tensor = self.project(values)
         if self.normalise:
             projected = normalize(projected)
         if len(feature.clips) == clips:
@@ -124,7 +124,8 @@ class TrailerEncoder(nn.Module):
         joined = self._join(sequences, spans)
         # Slots that no trailer of the batch fills are zero: their columns have no effect.
         hidden = linear(joined, self.first.weight[:, : joined.shape[1]], self.first.bias)
-        return self.second(hidden.relu()).relu()
+        trailer: Tensor = self.second(hidden.relu()).relu()
+        return trailer
 
     def _join(self, sequences: Tensor, spans: Spans) -> Tensor:
         """[trailers, filled slots * width], or [trailers, width] summed."""
@@ -144,7 +145,8 @@ class SequenceHead(nn.Module):
 
     def forward(self, sequences: Tensor) -> Tensor:
         """[sequences, sequence] to logits [sequences, classes]."""
-        return self.out(self.hidden(sequences))
+        logits: Tensor = self.out(self.hidden(sequences))
+        return logits
 
     def mean(self, sequences: Tensor, spans: Spans) -> Tensor:
         """Mean hidden vector of each trailer, [trailers, bottleneck].
@@ -204,7 +206,8 @@ class Network(nn.Module):
 
     def project(self, trailer: Tensor) -> Tensor:
         """The contrastive projection n(m(x)): [trailers, bottleneck] to [trailers, projection]."""
-        return self.n(self.m(trailer))
+        projection: Tensor = self.n(self.m(trailer))
+        return projection
 
     @property
     def _embedder(self) -> Callable[[Tensor, Spans], Tensor]:
@@ -227,7 +230,8 @@ class Network(nn.Module):
         if self.sequence_head is None:
             return None
         probe = self.config.sequence_head == "probe"
-        return self.sequence_head(sequences.detach() if probe else sequences)
+        logits: Tensor = self.sequence_head(sequences.detach() if probe else sequences)
+        return logits
 
     def _clips(self, batch: Batch) -> Tensor:
         """Vectors of all clips, [clips, clip]."""
@@ -237,7 +241,8 @@ class Network(nn.Module):
         present = torch.stack(
             [_presence(batch.features[name].clips, total) for name in names], dim=1
         )
-        return self.fusion(experts, present)
+        fused: Tensor = self.fusion(experts, present)
+        return fused
 
 
 def _presence(clips: Tensor, total: int) -> Tensor:

@@ -8,8 +8,10 @@ from types import ModuleType
 from typing import TypeVar
 
 import mmx.steps
+from mmx.engine.run import Outcome
 from mmx.params import Params, Section
 from mmx.pipeline.step import ItemStep, Step, TrailerStep, UnknownStepError
+from mmx.project import Project
 
 AnyStep = TypeVar("AnyStep", bound=Step)
 
@@ -98,6 +100,11 @@ def with_needs(steps: Iterable[Step], params: Params) -> list[TrailerStep]:
     for step in steps:
         visit(step)
     return list(ordered.values())
+
+
+def run_step(name: str, project: Project) -> Outcome | None:
+    """Run a step by name, as `Step.run` does."""
+    return find_step(name, project.params).run(project)
 
 
 def find_item_step(name: str, params: Params) -> ItemStep:

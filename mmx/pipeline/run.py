@@ -10,38 +10,9 @@ from mmx.engine.receipt import gc_disabled
 from mmx.engine.run import Outcome, Task, Workers, check, complete
 from mmx.pipeline.gate import refuse_costly_recomputation
 from mmx.pipeline.ingredients import ingredients_of
-from mmx.pipeline.registry import find_step
-from mmx.pipeline.step import ALL, CollectionStep, ItemStep, PlainStep, TrailerStep
+from mmx.pipeline.step import ALL, CollectionStep, ItemStep, TrailerStep
 from mmx.pipeline.upstream import Upstream
 from mmx.project import Project
-from mmx.tools import check_tools
-
-
-def run_step(name: str, project: Project) -> Outcome | None:
-    """Bring a step's outputs up to date; return the outcome of its items, if it has any.
-
-    Raise StepFailedError after saving all that could be computed, StaleCodeError before computing
-    if results are stale only because of code, StoreBusyError while another run is in progress,
-    ToolsError if tools.yaml is out of date.
-    """
-    step = find_step(name, project.params)
-    if isinstance(step, ItemStep):
-        return run_items(step, project)
-    assert isinstance(step, PlainStep)
-    check_tools(project.layout.tools, step.tools)
-    with project.store.locked(name):
-        step.function(project)
-    return None
-
-
-def run_items(step: ItemStep, project: Project) -> Outcome:
-    """Bring the output directory of a step up to date, as `run_step` does."""
-    check_tools(project.layout.tools, step.tools)
-    with project.store.locked(step.name):
-        if isinstance(step, TrailerStep):
-            return run_trailers(step, project)
-        assert isinstance(step, CollectionStep)
-        return run_collection(step, project)
 
 
 @gc_disabled()

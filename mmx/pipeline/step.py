@@ -1,17 +1,19 @@
 """The declaration of a step, read by stages, fingerprints, status, plan and trace."""
 
-from abc import ABC
-from collections.abc import Callable, Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mmx.engine.files import InputFile
 from mmx.engine.receipt import Receipt, Weight
-from mmx.engine.run import Recipe
+from mmx.engine.run import Outcome, Recipe
 from mmx.errors import UserError
 from mmx.outputs import Output
 from mmx.params import Params, Section
 from mmx.project import Project
+from mmx.tools import check_tools
 
 if TYPE_CHECKING:
     from mmx.pipeline.upstream import Upstream
@@ -40,6 +42,15 @@ class Step(ABC):
     """The class of the step's own section of params.yaml, if mmx/params.py does not have it; the
     section has the name of the step."""
 
+    @abstractmethod
+    def run(self, project: Project) -> Outcome | None:
+        """Bring the step's outputs up to date; return what became of its items, if it has any.
+
+        Raise StepFailedError after saving all that could be computed, StaleCodeError before
+        computing where results are stale only because of code, StoreBusyError when another run is
+        under way, ToolsError when tools.yaml is out of date.
+        """
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlainStep(Step):
@@ -47,6 +58,11 @@ class PlainStep(Step):
 
     function: Callable[[Project], None]
     """Writes the step's outputs."""
+
+    def run(self, project: Project) -> None:
+        """Write the step's outputs."""
+        with started(self, project):
+            self.function(project)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +89,10 @@ class ItemStep(Step):
         """Modules from which the code that determines the result is reached."""
         return (self.recipe.function.partition(":")[0], *self.modules)
 
+    @abstractmethod
+    def run(self, project: Project) -> Outcome:
+        """Bring the output directory up to date, and return the outcome of the items."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrailerStep(ItemStep):
@@ -90,6 +110,14 @@ class TrailerStep(ItemStep):
     """Trailers per call of the recipe's function."""
     uses_gpu: bool = False
 
+    def run(self, project: Project) -> Outcome:
+        """Complete the items of all accepted trailers."""
+        # Imported here: to know a step takes less than to run it.
+        from mmx.pipeline.run import run_trailers
+
+        with started(self, project):
+            return run_trailers(self, project)
+
 
 @dataclass(frozen=True, kw_only=True)
 class CollectionStep(ItemStep):
@@ -103,6 +131,21 @@ class CollectionStep(ItemStep):
     """The files that the function reads."""
     after: Callable[[Project, Receipt], None] = lambda project, receipt: None
     """Called once the output directory is written."""
+
+    def run(self, project: Project) -> Outcome:
+        """Complete the one item of all trailers."""
+        from mmx.pipeline.run import run_collection
+
+        with started(self, project):
+            return run_collection(self, project)
+
+
+@contextmanager
+def started(step: Step, project: Project) -> Iterator[None]:
+    """Hold the item store for a run of a step with the versions that tools.yaml names."""
+    check_tools(project.layout.tools, step.tools)
+    with project.store.locked(step.name):
+        yield
 
 
 class UnknownStepError(UserError):

@@ -20,7 +20,8 @@ def profile_values(name: str) -> dict[str, Any]:
     if name not in PROFILES:
         raise ParamsError(f"there is no profile {name!r}; there are {' and '.join(PROFILES)}")
     text = files(__name__).joinpath(f"{name}.yaml").read_text(encoding="utf-8")
-    return YAML(typ="safe").load(text)
+    values: dict[str, Any] = YAML(typ="safe").load(text)
+    return values
 
 
 def switch_profile(path: Path, name: str, *, force: bool = False) -> list[str]:

@@ -50,7 +50,8 @@ class Evidence:
     @property
     def test(self) -> Json:
         """The records of the test split."""
-        return self.metrics["splits"]["test"]
+        records: Json = self.metrics["splits"]["test"]
+        return records
 
     @property
     def rows(self) -> dict[str, Json]:

@@ -104,7 +104,9 @@ def _on_grid(xy: NDArray[np.floating]) -> NDArray[np.int64]:
     """Centre a map and scale both axes equally to integers within 0..GRID."""
     low, high = xy.min(axis=0), xy.max(axis=0)
     extent = max(float((high - low).max()), 1e-12)
-    return np.rint(((xy - (low + high) / 2) / extent + 0.5) * GRID).astype(np.int64)
+    places = np.rint(((xy - (low + high) / 2) / extent + 0.5) * GRID)
+    points: NDArray[np.int64] = places.astype(np.int64)
+    return points
 
 
 def _extra(extras: Extras) -> dict[str, Any]:
@@ -128,4 +130,5 @@ def _sequence(borders: Sequence[float], probabilities: NDArray[np.floating]) -> 
 
 def _percent(probabilities: NDArray[np.floating]) -> list[list[int]]:
     """Integer percents."""
-    return np.rint(100 * np.asarray(probabilities)).astype(int).tolist()
+    percents: list[list[int]] = np.rint(100 * np.asarray(probabilities)).astype(int).tolist()
+    return percents

@@ -34,7 +34,8 @@ class Sources:
     @cached_property
     def ids(self) -> list[str]:
         """Ids of the films."""
-        return self.table["trailer_id"].to_pylist()
+        ids: list[str] = self.table["trailer_id"].to_pylist()
+        return ids
 
     @cached_property
     def films(self) -> list[Film]:
@@ -60,7 +61,8 @@ class Sources:
     @property
     def similarity(self) -> list[Json]:
         """Section 4.4's sets of genres, largest first."""
-        return tables.read_json(self.layout.evaluation / SIMILARITY)
+        sets: list[Json] = tables.read_json(self.layout.evaluation / SIMILARITY)
+        return sets
 
 
 def read_sources(layout: Layout, params: Params) -> Sources:

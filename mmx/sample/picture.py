@@ -46,7 +46,8 @@ def colours(hue: float, saturation: float, value: np.ndarray) -> np.ndarray:
     """Return uint8 N x 3 RGB of one hue (degrees) and saturation at N values in 0 to 1."""
     tone = np.empty((1, len(value), 3), np.float32)
     tone[..., 0], tone[..., 1], tone[..., 2] = hue % 360, saturation, np.clip(value, 0, 1)
-    return np.rint(cv2.cvtColor(tone, cv2.COLOR_HSV2RGB)[0] * 255).astype(np.uint8)
+    rgb: np.ndarray = np.rint(cv2.cvtColor(tone, cv2.COLOR_HSV2RGB)[0] * 255).astype(np.uint8)
+    return rgb
 
 
 class Scene:
@@ -150,7 +151,8 @@ def _lens(style: Style, width: int, height: int) -> np.ndarray:
     corner = (x / width - 0.5) ** 2 + (y / height - 0.5) ** 2
     light = 1 - 2 * style.vignette * corner
     light[1::3] *= 1 - style.lines
-    return np.rint(light[..., None] * np.array(style.tint) * 255).astype(np.uint8)
+    lens: np.ndarray = np.rint(light[..., None] * np.array(style.tint) * 255).astype(np.uint8)
+    return lens
 
 
 def _exposure(shot: Shot, k: int) -> float:

@@ -95,7 +95,8 @@ def _style(index: int, seed: int) -> str:
     """Every style once in each run of trailers as long as the list of styles."""
     block, place = divmod(index, len(STYLES))
     order = np.random.default_rng((seed, 2, block)).permutation(len(STYLES))
-    return list(STYLES)[order[place]]
+    style: str = list(STYLES)[order[place]]
+    return style
 
 
 def _genre_sets(seed: int) -> Iterator[tuple[str, ...]]:

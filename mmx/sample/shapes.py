@@ -7,7 +7,9 @@ import numpy as np
 def _turned(radii: tuple[float, ...], count: int) -> np.ndarray:
     """Corners at `count` equal angles whose radii repeat: float64 count x 2."""
     angles = np.arange(count) * (2 * np.pi / count)
-    return np.column_stack((np.sin(angles), -np.cos(angles))) * np.resize(radii, count)[:, None]
+    on_circle = np.column_stack((np.sin(angles), -np.cos(angles)))
+    corners: np.ndarray = on_circle * np.resize(radii, count)[:, None]
+    return corners
 
 
 SHAPES: dict[str, np.ndarray] = {

@@ -33,7 +33,8 @@ def _notes(sound: Sound, index: np.ndarray, detune: float) -> np.ndarray:
     tone = sum(
         level * np.sin((phase * (n + 1)).astype(np.float32)) for n, level in enumerate(loudness)
     )
-    return tone / np.sqrt((loudness**2).sum())
+    levelled: np.ndarray = tone / np.sqrt((loudness**2).sum())
+    return levelled
 
 
 def _band_noise(samples: int, band: tuple[float, float], rng: np.random.Generator) -> np.ndarray:

@@ -13,13 +13,16 @@ def texture(name: str, height: int, width: int, rng: Random) -> Grey:
     """Return a surface, uint8 height x width, that spans most of 0 to 255."""
     surface = TEXTURES[name](height, width, rng)
     low, high = surface.min(), surface.max()
-    return np.rint((surface - low) * (255 / (high - low))).astype(np.uint8)
+    grey: Grey = np.rint((surface - low) * (255 / (high - low))).astype(np.uint8)
+    return grey
 
 
 def layout(name: str, height: int, width: int) -> Grey:
     """Return the share of a stage's second zone at each pixel: float32 height x width, 0 to 1."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    return np.clip(LAYOUTS[name](x / (width - 1), y / (height - 1)), 0.0, 1.0).astype(np.float32)
+    second = np.clip(LAYOUTS[name](x / (width - 1), y / (height - 1)), 0.0, 1.0)
+    share: Grey = second.astype(np.float32)
+    return share
 
 
 def _noise(height: int, width: int, rows: int, columns: int, rng: Random) -> Grey:
@@ -28,7 +31,8 @@ def _noise(height: int, width: int, rows: int, columns: int, rng: Random) -> Gre
 
 
 def _clouds(height: int, width: int, rng: Random) -> Grey:
-    return np.sum([_noise(height, width, n, 2 * n, rng) / n for n in (4, 8, 16)], axis=0)
+    clouds: Grey = np.sum([_noise(height, width, n, 2 * n, rng) / n for n in (4, 8, 16)], axis=0)
+    return clouds
 
 
 def _streaks(height: int, width: int, rng: Random) -> Grey:
@@ -58,7 +62,9 @@ def _dots(height: int, width: int, rng: Random) -> Grey:
     step = height / 7
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     phase = rng.uniform(0, step, 2)
-    return np.cos((x + phase[0]) * 2 * np.pi / step) * np.cos((y + phase[1]) * 2 * np.pi / step)
+    across, down = (x + phase[0]) * 2 * np.pi / step, (y + phase[1]) * 2 * np.pi / step
+    dots: Grey = np.cos(across) * np.cos(down)
+    return dots
 
 
 def _specks(height: int, width: int, rng: Random) -> Grey:
@@ -71,7 +77,8 @@ def _specks(height: int, width: int, rng: Random) -> Grey:
 def _weave(height: int, width: int, rng: Random) -> Grey:
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     pitch = 2 * np.pi * rng.uniform(9, 12) / height
-    return np.sin((x + y) * pitch) + 0.5 * np.sin((x - y) * pitch)
+    threads: Grey = np.sin((x + y) * pitch) + 0.5 * np.sin((x - y) * pitch)
+    return threads
 
 
 TEXTURES: dict[str, Callable[[int, int, Random], Grey]] = {

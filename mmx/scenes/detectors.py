@@ -32,7 +32,7 @@ class _Scored(ContentDetector):
 
     def process_frame(self, frame_num: FrameNumber, frame_img: np.ndarray) -> list[FrameNumber]:
         """Take the next frame (BGR) and return the cuts that it decides."""
-        cuts = super().process_frame(frame_num, frame_img)
+        cuts: list[FrameNumber] = super().process_frame(frame_num, frame_img)
         self.scores.append(self._frame_score)
         return cuts
 

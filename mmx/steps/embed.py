@@ -9,9 +9,10 @@ from mmx.device import find_device
 from mmx.engine.files import InputFile
 from mmx.engine.receipt import Weight
 from mmx.engine.run import Recipe
+from mmx.experts.base import Weights
 from mmx.experts.reading import READERS
 from mmx.experts.registry import MODULES, expert_names, get_expert
-from mmx.experts.weights import Place, Status, Weights, require, require_present, weights_folder
+from mmx.experts.weights import Place, Status, require, require_present, weights_folder
 from mmx.outputs import TableOutput
 from mmx.params import EmbedParams, Params
 from mmx.pipeline.step import PICTURE_TOOLS, VIDEO, TrailerStep

@@ -1,6 +1,5 @@
 """Take trailers into the collection: `init` writes the manifest, `accept` pins a video anew."""
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -12,11 +11,13 @@ from mmx.engine.canonical import file_digest
 from mmx.engine.progress import ItemProgress
 from mmx.layout import Layout
 from mmx.params import CollectionParams
+from mmx.trailers.columns import composed
 from mmx.trailers.csvfile import Record, Table, TableError, read_csv
 from mmx.trailers.ids import derive_ids, is_trailer_id
 from mmx.trailers.manifest import (
-    OPTIONAL,
+    COLUMNS,
     REQUIRED,
+    added_columns,
     genre_faults,
     parse_row,
     read_manifest,
@@ -26,7 +27,7 @@ from mmx.trailers.manifest import (
 from mmx.trailers.paths import PathFault, link, locate, path_fault, video_file
 
 LABELS = ("title", "year", "genres", "video")
-"""Columns that a table of labels must have; trailer_id and the manifest's optional ones may be."""
+"""Columns that a table of labels must have; it may have the manifest's others, and more."""
 READERS = 4
 """Threads that hash: hashing lets go of the interpreter's lock."""
 
@@ -51,8 +52,8 @@ class InitReport:
     """What became of every row, in the table's order."""
 
     rows: tuple[RowReport, ...]
-    ignored: tuple[str, ...] = ()
-    """Columns that mmx does not know."""
+    added: tuple[str, ...] = ()
+    """Columns that mmx does not know and carries along as text."""
 
     @property
     def accepted(self) -> tuple[RowReport, ...]:
@@ -95,25 +96,29 @@ def init(
     Videos are named relative to the folder `videos`, which is only read; links keep those paths.
     A row whose path cannot be trusted, or that is there twice, stays out of the manifest; one with
     another fault is in it, unpinned where its video is missing, so that the report can name it.
-    Rows that the manifest has already, found by their video, keep id, pin and text; with `force`
-    the manifest is written anew. With `params`, genres are checked too.
+    Rows that the manifest has already, found by their video, keep id, pin and text, and get cells
+    of columns that it lacks; with `force` the manifest is written anew. With `params`, genres are
+    checked too.
 
     Raises:
         PathFault: `videos` is not a folder.
-        TableError: the table of labels or the manifest cannot be read.
+        TableError: the table of labels or the manifest cannot be read, or has a column that cannot
+            be kept.
     """
     if not videos.is_dir():
         raise PathFault(f"{videos} is not a folder: name the one that your videos are in")
     table = read_csv(labels, LABELS)
+    added = added_columns(labels.name, table.columns)
     known = Table(REQUIRED, ()) if force else _known(layout.manifest)
+    columns = tuple(dict.fromkeys((*known.columns, *added)))
+    added_columns(layout.manifest.name, columns)
     refused, entries = _sort_out(table, known)
     if force:
         _drop_links(layout.videos, entries)
     entries = _enrol_all(layout, videos, entries)
-    _save(layout.manifest, known, entries)
+    _save(layout.manifest, replace(known, columns=columns), entries)
     reports = [*refused, *(_report(entry, params) for entry in entries)]
-    ignored = [name for name in table.columns if name not in (*REQUIRED, *OPTIONAL)]
-    return InitReport(tuple(sorted(reports, key=lambda report: report.row)), tuple(ignored))
+    return InitReport(tuple(sorted(reports, key=lambda report: report.row)), added)
 
 
 def _known(manifest: Path) -> Table:
@@ -125,12 +130,12 @@ def _known(manifest: Path) -> Table:
 
 def _sort_out(table: Table, known: Table) -> tuple[list[RowReport], list[_Entry]]:
     """Return the rows that stay out, with reasons, and the others with their ids."""
-    earlier = {_nfc(record.values["video"]): record for record in known.records}
+    earlier = {composed(record.values["video"]): record for record in known.records}
     taken = {record.values["trailer_id"] for record in known.records}
     refused: list[RowReport] = []
     entries: dict[str, _Entry] = {}
     for record in table.records:
-        video = _nfc(record.values["video"])
+        video = composed(record.values["video"])
         fault = record.fault or path_fault(video) or _double(entries.get(video))
         given = "" if fault or video in earlier else record.values.get("trailer_id", "")
         fault = fault or _id_fault(given, taken)
@@ -140,10 +145,6 @@ def _sort_out(table: Table, known: Table) -> tuple[list[RowReport], list[_Entry]
         taken |= {given} - {""}
         entries[video] = _entry(record, video, earlier.get(video))
     return refused, _named(entries, taken)
-
-
-def _nfc(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
 
 
 def _double(entry: _Entry | None) -> str:
@@ -163,10 +164,10 @@ def _refusal(record: Record, fault: str) -> RowReport:
 
 
 def _entry(record: Record, video: str, earlier: Record | None) -> _Entry:
+    cells = {**dict.fromkeys(COLUMNS, ""), **record.values, "video": video, "sha256": ""}
     if earlier:
-        return _Entry(replace(earlier, row=record.row), "kept")
-    own = {name: record.values.get(name, "") for name in (*REQUIRED, *OPTIONAL)}
-    return _Entry(replace(record, values={**own, "video": video, "sha256": ""}))
+        return _Entry(Record(record.row, {**cells, **earlier.values}, earlier.fault), "kept")
+    return _Entry(replace(record, values=cells))
 
 
 def _named(entries: dict[str, _Entry], taken: set[str]) -> list[_Entry]:

@@ -12,26 +12,10 @@ from mmx.layout import Layout
 from mmx.media.faults import Limits
 from mmx.params import CollectionParams
 from mmx.project import Project
+from mmx.trailers.columns import ADDED
 from mmx.trailers.inspection import Inspection, inspect_files
-from mmx.trailers.manifest import ManifestRow, genre_faults, read_manifest
+from mmx.trailers.manifest import PARQUET_COLUMNS, ManifestRow, genre_faults, read_manifest
 from mmx.trailers.paths import PathFault, video_file
-
-TRAILERS_SCHEMA = pa.schema(
-    [
-        pa.field("trailer_id", pa.string(), nullable=False),
-        pa.field("title", pa.string(), nullable=False),
-        pa.field("year", pa.int32()),
-        pa.field("genres", pa.list_(pa.string()), nullable=False),
-        pa.field("group_id", pa.string(), nullable=False),
-        pa.field("video", pa.string(), nullable=False),
-        pa.field("status", pa.string(), nullable=False),
-        pa.field("reason", pa.string(), nullable=False),
-        pa.field("imdb_id", pa.string(), nullable=False),
-        pa.field("url", pa.string(), nullable=False),
-        pa.field("license", pa.string(), nullable=False),
-    ]
-)
-"""Every row of the manifest; `reason` is empty where `status` is accepted."""
 
 SOURCES_SCHEMA = pa.schema(
     [
@@ -74,7 +58,7 @@ class Ingested:
     """The two tables, each sorted by trailer_id."""
 
     trailers: pa.Table
-    """TRAILERS_SCHEMA."""
+    """`trailers_schema`: every row of the manifest; `reason` is empty where it is accepted."""
     sources: pa.Table
     """SOURCES_SCHEMA."""
 
@@ -148,14 +132,24 @@ def _names(trailer_ids: Sequence[str]) -> str:
     return ", ".join(trailer_ids[:3]) + more
 
 
-def _trailers(rows: Iterable[ManifestRow], reasons: Mapping[int, str]) -> pa.Table:
+def trailers_schema(added: Iterable[str] = ()) -> pa.Schema:
+    """Return the columns of trailers.parquet: mmx's own, then those that a team has added."""
+    columns = {**PARQUET_COLUMNS, **dict.fromkeys(added, ADDED)}
+    return pa.schema(
+        pa.field(name, column.type, nullable=column.nullable) for name, column in columns.items()
+    )
+
+
+def _trailers(rows: Sequence[ManifestRow], reasons: Mapping[int, str]) -> pa.Table:
     def columns(row: ManifestRow) -> dict[str, object]:
         reason = reasons[row.row]
         status = "rejected" if reason else "accepted"
-        return {**vars(row), "video": f"videos/{row.video}", "status": status, "reason": reason}
+        own = {**vars(row), "video": f"videos/{row.video}", "status": status, "reason": reason}
+        return {**own, **row.added}
 
     ordered = sorted(rows, key=lambda row: (row.trailer_id, row.row))
-    return pa.Table.from_pylist([columns(row) for row in ordered], TRAILERS_SCHEMA)
+    schema = trailers_schema(dict.fromkeys(name for row in rows for name in row.added))
+    return pa.Table.from_pylist([columns(row) for row in ordered], schema)
 
 
 def source_row(trailer_id: str, video: str, found: Inspection) -> dict[str, Any]:

@@ -1,47 +1,144 @@
 """The manifest, data/trailers.csv: what people say about each trailer, checked row by row."""
 
 import re
-import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Annotated, get_type_hints
+
+import pyarrow as pa
 
 from mmx.params import CollectionParams
+from mmx.trailers.columns import ADDED, Column, check_added, composed, one_line
 from mmx.trailers.csvfile import Record, Table, TableError, read_csv, write_csv
 from mmx.trailers.ids import is_trailer_id
 from mmx.trailers.paths import path_fault
 
-REQUIRED = ("trailer_id", "title", "year", "genres", "video", "sha256")
-OPTIONAL = ("imdb_id", "url", "group_id", "license")
 YEARS = range(1880, 2101)
+
+
+def split_genres(text: str) -> tuple[str, ...]:
+    """Return the genres of a cell, which stand between |."""
+    return tuple(part.strip() for part in text.split("|") if part.strip())
+
+
+def _year(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"[0-9]{4}", text) and int(text) in YEARS else None
+
+
+def _id_fault(text: str) -> str:
+    words = f"trailer_id {text!r} is not made of a-z, 0-9, _ and - (at most 64)"
+    return "" if is_trailer_id(text) else words
+
+
+def _title_fault(text: str) -> str:
+    return "" if one_line(text) else "title is empty"
+
+
+def _year_fault(text: str) -> str:
+    words = f"year {text!r} is not one between {YEARS[0]} and {YEARS[-1]}"
+    return words if _year(text) is None else ""
+
+
+def _genres_fault(text: str) -> str:
+    genres = split_genres(text)
+    if not genres:
+        return "there is no genre"
+    doubled = len(set(genres)) < len(genres)
+    return f"genres {'|'.join(genres)!r} name one more than once" if doubled else ""
+
+
+def _sha256_fault(text: str) -> str:
+    sound = re.fullmatch(r"([0-9a-f]{64})?", text.lower())
+    return "" if sound else "sha256 is not 64 hexadecimal digits"
+
+
+def _imdb_fault(text: str) -> str:
+    sound = re.fullmatch(r"(tt[0-9]{7,12})?", text)
+    return "" if sound else f"imdb_id {text!r} is not a valid IMDb id"
+
+
+def _url_fault(text: str) -> str:
+    return "" if re.fullmatch(r"(https?://\S+)?", text) else f"url {text!r} is not http or https"
 
 
 @dataclass(frozen=True)
 class ManifestRow:
-    """One trailer as the manifest has it."""
+    """One trailer as the manifest has it.
+
+    A column of mmx's own is declared here and nowhere else: a field that is annotated with a
+    Column. The manifest must have those without a default, in this order before the others.
+    """
 
     row: int
     """Number in a spreadsheet: the header is row 1."""
-    trailer_id: str
-    title: str
+    trailer_id: Annotated[
+        str, Column("Identifier of the trailer, the same in every table.", check=_id_fault)
+    ]
+    title: Annotated[str, Column("Title of the film.", read=one_line, check=_title_fault)]
     """In composed form (NFC), on one line."""
-    year: int | None
+    year: Annotated[
+        int | None,
+        Column("Year of release.", pa.int32(), nullable=True, read=_year, check=_year_fault),
+    ]
     """None where the cell is no year."""
-    genres: tuple[str, ...]
+    genres: Annotated[
+        tuple[str, ...],
+        Column(
+            "Genre labels, in the order of the manifest.",
+            pa.list_(pa.string()),
+            read=split_genres,
+            check=_genres_fault,
+        ),
+    ]
     """In the manifest's order; the first is the primary one."""
-    video: str
+    video: Annotated[
+        str,
+        Column(
+            "Path of the video below data/.", read=composed, check=lambda t: path_fault(composed(t))
+        ),
+    ]
     """Path below data/videos."""
-    sha256: str
+    sha256: Annotated[
+        str, Column("sha256 of the video.", type=None, read=str.lower, check=_sha256_fault)
+    ]
     """Pinned digest of the video; empty where none is."""
-    group_id: str
+    imdb_id: Annotated[str, Column("Identifier in IMDb.", check=_imdb_fault)] = ""
+    url: Annotated[str, Column("Address of the trailer.", check=_url_fault)] = ""
+    group_id: Annotated[str, Column("Trailers of one film share it, and a split.")] = ""
     """The film: trailers that share it stay in one split. The trailer's id where none is given."""
-    imdb_id: str = ""
-    url: str = ""
-    license: str = ""
+    license: Annotated[str, Column("Licence of the video.")] = ""
+    added: Mapping[str, str] = field(default_factory=dict)
+    """Text by column that mmx does not know, as ADDED reads it."""
     faults: tuple[str, ...] = ()
     """What is wrong with the row, in words; vocabulary and video apart."""
+
+
+_NOTES = {
+    name: getattr(hint, "__metadata__", ())
+    for name, hint in get_type_hints(ManifestRow, include_extras=True).items()
+}
+COLUMNS: Mapping[str, Column] = {name: notes[0] for name, notes in _NOTES.items() if notes}
+"""mmx's own columns by name, as ManifestRow declares them."""
+_OWN = [each for each in fields(ManifestRow) if each.name in COLUMNS]
+REQUIRED = tuple(each.name for each in _OWN if each.default is MISSING)
+OPTIONAL = tuple(each.name for each in _OWN if each.default is not MISSING)
+
+VERDICT = {
+    "status": Column("accepted or rejected."),
+    "reason": Column("Why the trailer was rejected."),
+}
+"""What ingest adds in trailers.parquet."""
+_FIRST = ("trailer_id", "title", "year", "genres", "group_id", "video", *VERDICT)
+"""These stand first in trailers.parquet; the others follow as they are declared."""
+PARQUET_COLUMNS: Mapping[str, Column] = {
+    name: column
+    for name in dict.fromkeys((*_FIRST, *COLUMNS))
+    if (column := {**COLUMNS, **VERDICT}[name]).type
+}
+"""mmx's own columns of trailers.parquet, in order."""
 
 
 def read_manifest(path: Path) -> list[ManifestRow]:
@@ -55,16 +152,34 @@ def read_manifest(path: Path) -> list[ManifestRow]:
 
 
 def read_records(path: Path) -> Table:
-    """Read the manifest as text; raise TableError if it is no table or lacks columns."""
+    """Read the manifest as text.
+
+    Raise TableError if it is no table, lacks columns, or has one that cannot be kept.
+    """
     if not path.exists():
         raise TableError(f"{path.name} is not there yet: `mmx init` makes it")
-    return read_csv(path, REQUIRED, defused=True)
+    table = read_csv(path, REQUIRED, defused=True)
+    added_columns(path.name, table.columns)
+    return table
+
+
+def added_columns(file: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the columns of a table that mmx does not know and keeps as text, in their order.
+
+    Raise TableError, which calls the table `file`, for one that cannot be kept.
+    """
+    added = tuple(name for name in names if name not in COLUMNS)
+    filled = [name for name in added if name in VERDICT]
+    if filled:
+        raise TableError(f"{file} has a column {filled[0]!r}, which mmx fills in: rename it")
+    check_added(file, added)
+    return added
 
 
 def write_records(path: Path, columns: Sequence[str], records: Iterable[dict[str, str]]) -> None:
     """Write the manifest in one go: its own columns, then the others of `columns`."""
-    own = [*REQUIRED, *OPTIONAL]
-    write_csv(path, [*own, *(column for column in columns if column not in own)], records)
+    added = [column for column in columns if column not in COLUMNS]
+    write_csv(path, [*REQUIRED, *OPTIONAL, *added], records)
 
 
 def refuse_doubles(name: str, rows: Iterable[ManifestRow]) -> None:
@@ -83,54 +198,17 @@ def refuse_doubles(name: str, rows: Iterable[ManifestRow]) -> None:
 
 def parse_row(record: Record) -> ManifestRow:
     """Return what a record says, with everything that is wrong with it in `faults`."""
-    values = record.values
-    genres = split_genres(values["genres"])
-    year = values["year"]
-    row = ManifestRow(
+    cells = {name: record.values.get(name, "") for name in COLUMNS}
+    cells["group_id"] = cells["group_id"] or cells["trailer_id"]
+    faults = [record.fault, *(column.check(cells[name]) for name, column in COLUMNS.items())]
+    return ManifestRow(
         row=record.row,
-        trailer_id=values["trailer_id"],
-        title=one_line(values["title"]),
-        year=int(year) if re.fullmatch(r"[0-9]{4}", year) and int(year) in YEARS else None,
-        genres=genres,
-        video=unicodedata.normalize("NFC", values["video"]),
-        sha256=values["sha256"].lower(),
-        group_id=values.get("group_id") or values["trailer_id"],
-        imdb_id=values.get("imdb_id", ""),
-        url=values.get("url", ""),
-        license=values.get("license", ""),
+        **{name: column.read(cells[name]) for name, column in COLUMNS.items()},
+        added={
+            name: ADDED.read(cell) for name, cell in record.values.items() if name not in COLUMNS
+        },
+        faults=tuple(filter(None, faults)),
     )
-    return ManifestRow(**{**vars(row), "faults": tuple(_faults(record, row))})
-
-
-def split_genres(text: str) -> tuple[str, ...]:
-    """Return the genres of a cell, which stand between |."""
-    return tuple(part.strip() for part in text.split("|") if part.strip())
-
-
-def one_line(text: str) -> str:
-    """Return composed text (NFC) whose runs of white space and control characters are one space."""
-    composed = unicodedata.normalize("NFC", text)
-    spaced = (" " if unicodedata.category(letter) == "Cc" else letter for letter in composed)
-    return " ".join("".join(spaced).split())
-
-
-def _faults(record: Record, row: ManifestRow) -> list[str]:
-    year = f"year {record.values['year']!r} is not one between {YEARS[0]} and {YEARS[-1]}"
-    doubled = len(set(row.genres)) < len(row.genres)
-    identifier = f"trailer_id {row.trailer_id!r} is not made of a-z, 0-9, _ and - (at most 64)"
-    findings = [
-        (bool(record.fault), record.fault),
-        (not is_trailer_id(row.trailer_id), identifier),
-        (not row.title, "title is empty"),
-        (row.year is None, year),
-        (not row.genres, "there is no genre"),
-        (doubled, f"genres {'|'.join(row.genres)!r} name one more than once"),
-        (bool(path_fault(row.video)), path_fault(row.video)),
-        (not re.fullmatch(r"([0-9a-f]{64})?", row.sha256), "sha256 is not 64 hexadecimal digits"),
-        (not re.fullmatch(r"(tt[0-9]{7,12})?", row.imdb_id), f"imdb_id {row.imdb_id!r} is none"),
-        (not re.fullmatch(r"(https?://\S+)?", row.url), f"url {row.url!r} is not http or https"),
-    ]
-    return [words for wrong, words in findings if wrong]
 
 
 def genre_faults(genres: Sequence[str], params: CollectionParams) -> list[str]:

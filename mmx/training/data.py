@@ -176,7 +176,9 @@ def encode_labels(
     return labels, np.array([number[names[0]] if names else -1 for names in given])
 
 
-def standards(collection: Collection, members: np.ndarray) -> dict[str, tuple]:
+def standards(
+    collection: Collection, members: np.ndarray
+) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
     """Mean and scale of each modality over some trailers, to standardise the network's inputs.
 
     The scale is the standard deviation, or 1 for a constant feature and for a modality that these

@@ -19,7 +19,8 @@ def thin(clips: np.ndarray, dropout: float, generator: torch.Generator) -> np.nd
         return clips
     kept = torch.rand(len(clips), generator=generator) >= dropout
     kept[torch.randint(len(clips), (), generator=generator)] = True
-    return clips[kept.numpy()]
+    thinned: np.ndarray = clips[kept.numpy()]
+    return thinned
 
 
 def halves(clips: np.ndarray) -> Pair:

@@ -10,6 +10,7 @@ import pytest
 from mmx.audit.recompute import RELATIVE, RecomputeError, Row, draw, recompute
 from mmx.engine.parquet import write_parquet
 from mmx.features.describe import describe
+from mmx.outputs import TableOutput
 from mmx.project import Project
 from mmx.steps.embed import embed_step
 
@@ -17,8 +18,10 @@ EXPERTS = ["lite_appearance", "lite_audio", "lite_motion", "lite_scene"]
 
 
 def alter(project: Project, row: Row, change: Callable[[list[float]], list[float]]) -> None:
-    """Change one published vector, and describe the store anew as a forger would."""
-    name = embed_step(row.expert).output.shard_path(project.layout.root, row.trailer).name
+    """Change one published vector, and update the descriptions of the store to match."""
+    output = embed_step(row.expert).output
+    assert isinstance(output, TableOutput)
+    name = output.shard_path(project.layout.root, row.trailer).name
     path = project.layout.features / row.expert / name
     table = pq.read_table(path)
     rows = table.to_pylist()
@@ -76,14 +79,14 @@ def test_videos_and_published_store_are_enough(project: Project, tmp_path: Path)
     assert found.counts == {expert: {"identical": 1} for expert in EXPERTS}
 
 
-def test_the_parameters_of_the_receipts_count_and_not_those_of_today(project: Project) -> None:
+def test_the_parameters_of_the_receipts_are_used(project: Project) -> None:
     params = project.params
     flow = params.flow.model_copy(update={"bound": 5.0})
     other = replace(project, params=params.model_copy(update={"flow": flow}))
     assert recompute(other, 3, seed=1).ok
 
 
-def test_a_forged_row_is_found(project: Project) -> None:
+def test_a_manipulated_row_is_found(project: Project) -> None:
     (row,) = draw(project.layout.features, 1, seed=1)
     alter(project, row, lambda vector: [value + 0.5 for value in vector])
     found = recompute(project, 1, seed=1)
@@ -99,7 +102,7 @@ def test_a_row_within_the_tolerance_is_close(project: Project) -> None:
     assert comparison.difference == pytest.approx(RELATIVE / 2, rel=0.05)
 
 
-def test_a_video_that_is_not_here_is_no_agreement(project: Project) -> None:
+def test_a_missing_video_is_not_ok(project: Project) -> None:
     (row,) = draw(project.layout.features, 1, seed=1)
     (project.layout.videos / f"{row.trailer}.mp4").write_bytes(b"another film")
     found = recompute(project, 1, seed=1)

@@ -8,8 +8,8 @@ import yaml
 from benchmarks import simulated
 from mmx.audit.repair import Repair, repair
 from mmx.audit.verify import Kind, verify
-from mmx.engine.store import StoreBusyError
-from mmx.outputs import read_receipts, receipts_name
+from mmx.engine.errors import StoreBusyError
+from mmx.outputs import TableOutput, read_receipts, receipts_name
 from mmx.project import Project
 from mmx.steps import scenes
 from mmx.steps.embed import embed_step
@@ -17,7 +17,9 @@ from mmx.steps.embed import embed_step
 TRAILER = "t00002"
 TRAILER_RECEIPTS = receipts_name(TRAILER)
 CLIP_ROWS = scenes.OUTPUT.shard_path(Path(), TRAILER).name
-EXPERT_ROWS = embed_step("lite_scene").output.shard_path(Path(), TRAILER).name
+EXPERT = embed_step("lite_scene").output
+assert isinstance(EXPERT, TableOutput)
+EXPERT_ROWS = EXPERT.shard_path(Path(), TRAILER).name
 Flip = Callable[[Path], None]
 Rerun = Callable[[Project], dict[str, int]]
 Outputs = Callable[[Path], dict[str, bytes]]
@@ -70,14 +72,14 @@ def test_exactly_what_was_damaged_is_made_again(
     assert outputs(project.layout.root) == expected
 
 
-def test_every_link_goes(project: Project, flip: Flip) -> None:
+def test_every_link_is_removed(project: Project, flip: Flip) -> None:
     flip(project.layout.flow / f"{TRAILER}.flow")
     (finding,) = verify(project).findings
     repair(project)
     assert not any(path.exists() for path in finding.paths)
 
 
-def test_the_receipt_of_a_lost_object_goes_too(project: Project, flip: Flip) -> None:
+def test_the_receipt_of_a_lost_object_is_removed(project: Project, flip: Flip) -> None:
     receipt = read_receipts(project.layout.flow)[TRAILER]
     flip(project.layout.flow / f"{TRAILER}.flow")
     path = project.store.object(receipt.outputs[0].sha256)
@@ -87,7 +89,7 @@ def test_the_receipt_of_a_lost_object_goes_too(project: Project, flip: Flip) -> 
     assert project.store.find("flow", receipt.fingerprint) is None
 
 
-def test_without_a_store_the_neighbours_are_secured(
+def test_without_a_store_the_other_items_are_stored(
     project: Project, flip: Flip, rerun: Rerun, outputs: Outputs
 ) -> None:
     expected = outputs(project.layout.root)
@@ -119,7 +121,7 @@ def test_rows_of_a_damaged_shard_are_made_again_where_no_store_has_them(
     assert outputs(project.layout.root) == expected
 
 
-def test_a_damaged_object_is_forgotten_until_it_is_needed(
+def test_a_damaged_object_is_removed_and_made_again_when_needed(
     project: Project, flip: Flip, rerun: Rerun, outputs: Outputs
 ) -> None:
     receipt = read_receipts(project.layout.clips)[TRAILER]
@@ -133,7 +135,7 @@ def test_a_damaged_object_is_forgotten_until_it_is_needed(
     assert outputs(project.layout.root) == expected
 
 
-def test_a_damaged_receipt_of_the_store_costs_nothing(
+def test_after_a_damaged_receipt_of_the_store_nothing_is_computed(
     project: Project, flip: Flip, rerun: Rerun, outputs: Outputs
 ) -> None:
     expected = outputs(project.layout.root)
@@ -160,7 +162,7 @@ def test_with_two_damaged_receipts_the_feature_store_has_a_third(
     assert outputs(project.layout.root) == expected
 
 
-def test_a_missing_object_takes_its_receipt_along(project: Project) -> None:
+def test_the_receipt_of_a_missing_object_is_removed(project: Project) -> None:
     receipt = read_receipts(project.layout.clips)[TRAILER]
     project.store.object(receipt.outputs[0].sha256).unlink()
     assert not verify(project).ok
@@ -188,7 +190,7 @@ def test_a_source_is_named_with_where_to_get_it_and_left(
     assert path.read_bytes() == content
 
 
-def test_a_stranger_is_left_to_a_person(project: Project) -> None:
+def test_a_file_without_a_receipt_is_not_removed(project: Project) -> None:
     path = project.layout.flow / "stranger.flow"
     path.write_bytes(b"?")
     repaired = repair(project)
@@ -213,7 +215,7 @@ def test_a_broken_list_of_locks_is_cleared(project: Project) -> None:
     assert path.exists()
 
 
-def test_lock_and_run_cache_forget_the_stage_and_no_other(project: Project, flip: Flip) -> None:
+def test_only_the_stage_is_removed_from_lock_and_run_cache(project: Project, flip: Flip) -> None:
     root = project.layout.root
     simulated.dvc(root, "repro", "--force", "scenes", "flow")
     runs = set((root / ".dvc/cache/runs").glob("*/*/*"))
@@ -229,7 +231,7 @@ def test_lock_and_run_cache_forget_the_stage_and_no_other(project: Project, flip
     assert not next(iter(gone)).parent.exists()
 
 
-def test_dvc_repro_mends_it_and_the_lock_is_as_before(
+def test_dvc_repro_restores_it_and_the_lock_is_as_before(
     project: Project, flip: Flip, outputs: Outputs
 ) -> None:
     root = project.layout.root

@@ -1,6 +1,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -45,7 +46,7 @@ def test_the_chain_leads_to_the_bytes_of_the_video(project: Project) -> None:
     ]
 
 
-def test_the_row_itself_is_told(project: Project) -> None:
+def test_the_row_itself_is_shown(project: Project) -> None:
     rows = trace(project, TRAILER, clip=3, expert="lite_motion").rows
     expected = [
         row
@@ -58,7 +59,7 @@ def test_the_row_itself_is_told(project: Project) -> None:
     assert "embedding" not in rows["lite_motion"]
 
 
-def test_journal_and_commit_say_when_and_where(project: Project) -> None:
+def test_journal_and_commit_give_time_and_place(project: Project) -> None:
     (chain,) = trace(project, TRAILER, expert="lite_scene").chains
     assert chain.commit is not None
     assert chain.commit.subject == "first run"
@@ -116,7 +117,7 @@ def test_on_another_machine_the_published_store_is_enough(project: Project) -> N
     assert told.chains[0].runs == ()
 
 
-def test_an_input_that_nobody_knows_is_said_to_be_unknown(project: Project) -> None:
+def test_an_input_without_a_receipt_is_shown_as_unknown(project: Project) -> None:
     for folder in (project.layout.flow, project.layout.features):
         shutil.rmtree(folder)
     shutil.rmtree(project.layout.root / ".dvc")
@@ -135,12 +136,12 @@ def test_an_input_that_nobody_knows_is_said_to_be_unknown(project: Project) -> N
         ({"trailer": TRAILER, "fingerprint": "beef"}, "now or in any commit"),
     ],
 )
-def test_what_is_not_there(project: Project, arguments: dict, sentence: str) -> None:
+def test_what_is_not_there(project: Project, arguments: dict[str, Any], sentence: str) -> None:
     with pytest.raises(TraceError, match=sentence):
         trace(project, **arguments)
 
 
-def test_the_tree_can_be_read_at_a_glance(project: Project) -> None:
+def test_the_tree_has_one_line_per_item(project: Project) -> None:
     shown = text(project, clip=3, expert="lite_motion")
     lines = [line.strip("│├└─ ") for line in shown.splitlines()]
     assert lines[0] == f"{TRAILER}, clip 3"

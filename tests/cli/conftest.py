@@ -1,4 +1,4 @@
-"""A simulated project that has been run, for commands to be used wrongly in."""
+"""A simulated project that has been run, for tests of wrong use."""
 
 import shutil
 from pathlib import Path
@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 from projects import recipes, whole
 
+from mmx.engine.parquet import write_parquet
 from mmx.layout import Layout
-from mmx.outputs import write_parquet
 from mmx.trailers.manifest import OPTIONAL, REQUIRED, write_records
 
 __all__ = ["recipes", "whole"]

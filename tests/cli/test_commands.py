@@ -5,6 +5,7 @@ import json
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -20,8 +21,8 @@ from mmx.params import ParamsError
 TOP = Path(__file__).parents[2]
 INTRODUCTION = """\
 Generated from the help texts of the commands, which `mmx --help` and `mmx COMMAND --help` print.
-`python -m mmx` is the same as `mmx`, and `mmx --version` prints the version. Run commands in the top
-folder of a project; they use the code of that project. `--json` prints JSON instead of a table.
+`python -m mmx` is the same as `mmx`; `mmx --version` prints the version. Commands are run in the
+top folder of a project and use its code. With `--json` they print JSON instead of a table.
 """
 EXIT_CODES = """\
 ## The cost gate
@@ -49,9 +50,9 @@ A traceback is a bug of mmx: please report it.
 GROUP = typer.main.get_command(app)
 
 
-def commands(group=GROUP, prefix: str = "") -> dict:
+def commands(group: Any = GROUP, prefix: str = "") -> dict[str, Any]:
     """Return every command by its full name."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, command in group.commands.items():
         inner = getattr(command, "commands", None)
         found |= commands(command, f"{name} ") if inner else {f"{prefix}{name}": command}
@@ -75,31 +76,33 @@ def reference() -> str:
 
 
 @pytest.mark.parametrize("name", commands())
-def test_a_command_has_help_and_an_example_that_names_it(name):
+def test_a_command_has_help_and_an_example_that_names_it(name: str) -> None:
     command = commands()[name]
     assert command.help and command.epilog.startswith(f"Example: mmx {name}")
     done = CliRunner().invoke(app, [*name.split(), "--help"])
     assert done.exit_code == 0 and "Example" in done.output
 
 
-def test_the_version_is_that_of_the_project():
+def test_the_version_is_that_of_the_project() -> None:
     project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
     assert CliRunner().invoke(app, ["--version"]).output == f"mmx {project['version']}\n"
 
 
-def test_the_reference_is_what_the_commands_say():
+def test_the_reference_is_what_the_commands_say() -> None:
     path = TOP / "docs" / "commands.md"
     assert path.read_text() == reference(), "run: python tests/cli/test_commands.py"
 
 
-def test_the_readme_names_commands_that_exist():
+def test_the_readme_names_commands_that_exist() -> None:
     text = (TOP / "README.md").read_text()
     named = {match.split()[0] for match in re.findall(r"`mmx ([a-z][a-z ]*)", text)}
     known = {name.split()[0] for name in commands()}
     assert named <= known and len(named) > 10
 
 
-def test_outside_a_project_the_way_out_is_named(tmp_path, monkeypatch, capsys):
+def test_outside_a_project_the_way_out_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended, report_errors():
         CliRunner().invoke(app, ["status"], catch_exceptions=False)
@@ -107,7 +110,7 @@ def test_outside_a_project_the_way_out_is_named(tmp_path, monkeypatch, capsys):
     assert "run mmx in a project's top folder" in capsys.readouterr().err
 
 
-def test_a_fault_of_the_machine_is_one_sentence(capsys):
+def test_a_fault_of_the_machine_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended, report_errors():
         raise OSError(errno.EROFS, "Read-only file system", "data/clips")
     assert ended.value.code == 1
@@ -116,13 +119,13 @@ def test_a_fault_of_the_machine_is_one_sentence(capsys):
     assert told.count("\n") == 1
 
 
-def test_a_bug_keeps_its_trace(monkeypatch, tmp_path):
+def test_a_bug_keeps_its_trace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ZeroDivisionError), report_errors():
         _ = 1 / 0
 
 
-def test_an_expected_error_is_one_line(capsys):
+def test_an_expected_error_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit), report_errors():
         raise ParamsError("no such key")
     assert capsys.readouterr().err == "error: no such key\n"
@@ -146,8 +149,12 @@ def test_an_expected_error_is_one_line(capsys):
     ],
 )
 def test_what_is_asked_for_too_early_is_named_with_what_makes_it(
-    capsys, monkeypatch, tmp_path, arguments, said
-):
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: tuple[int | str, ...],
+    said: str,
+) -> None:
     monkeypatch.chdir(tmp_path)
     here = [
         part.replace("PATH", str(tmp_path)) if isinstance(part, str) else part for part in arguments
@@ -158,29 +165,31 @@ def test_what_is_asked_for_too_early_is_named_with_what_makes_it(
 
 
 @pytest.mark.parametrize("path", ["/somewhere/else", "/elsewhere/data/clips/c00.parquet"])
-def test_any_other_missing_file_keeps_its_trace(monkeypatch, tmp_path, path):
+def test_any_other_missing_file_keeps_its_trace(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, path: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError), report_errors():
         raise FileNotFoundError(path)
 
 
-def test_what_makes_a_missing_output_is_a_stage():
+def test_what_makes_a_missing_output_is_a_stage() -> None:
     stages = {*yaml.safe_load((TOP / "dvc.yaml").read_text())["stages"], "init"}
     commands = [command.split() for command in COMMAND_FOR.values()]
     assert {words[-1] for words in commands} - {"repro"} <= stages
 
 
-def test_control_characters_are_shown_and_not_obeyed():
+def test_control_characters_are_shown_and_not_obeyed() -> None:
     assert cell("red\x1b[31m") == "red\\x1b[31m"
     assert (cell(None), cell(0.123456), cell("é|影")) == ("-", "0.1235", "é|影")
 
 
-def test_json_is_json(capsys):
+def test_json_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"path": Path("a") / "b", "many": (1, 2)})
     assert json.loads(capsys.readouterr().out) == {"path": "a/b", "many": [1, 2]}
 
 
-def test_experts_are_listed_for_programs(monkeypatch):
+def test_experts_are_listed_for_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(TOP)
     done = CliRunner().invoke(app, ["experts", "--json"], catch_exceptions=False)
     used = {row["expert"] for row in json.loads(done.output) if row["used"]}

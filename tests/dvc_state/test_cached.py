@@ -3,15 +3,17 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from mmx.dvc_state.cache import Cache
 from mmx.dvc_state.cached import CachedOutput
-from mmx.engine.run import Outcome, Recipe, Workers, complete
+from mmx.engine.run import Outcome, Recipe, Task, Workers, complete
 from mmx.engine.shards import by_shard, shard_of
 from mmx.engine.store import Store
 from mmx.outputs import ALL, FilesOutput, Output, TableOutput, TreeOutput, receipts_name
@@ -61,21 +63,27 @@ def committed(output: Output, root: Path, outcome: Outcome, store: Store) -> Cac
 
 
 @pytest.fixture
-def table(tmp_path: Path, store: Store, make_task) -> tuple[CachedOutput, Outcome]:
+def table(
+    tmp_path: Path, store: Store, make_task: Callable[..., Task]
+) -> tuple[CachedOutput, Outcome]:
     """A committed output directory of rows, and what was made for it."""
     outcome = complete(ROWS, [make_task(number) for number in NUMBERS], store, workers=HERE)
     return committed(TABLE, tmp_path, outcome, store), outcome
 
 
 @pytest.fixture
-def files(tmp_path: Path, store: Store, make_task) -> tuple[CachedOutput, Outcome]:
+def files(
+    tmp_path: Path, store: Store, make_task: Callable[..., Task]
+) -> tuple[CachedOutput, Outcome]:
     """A committed output directory of files, one item of it faulty."""
     tasks = [make_task(number) for number in (-1, *NUMBERS)]
     outcome = complete(FILES, tasks, store, workers=HERE)
     return committed(FilesOutput("out", suffix=".txt"), tmp_path, outcome, store), outcome
 
 
-def test_unchanged_shards_are_kept_and_come_out_as_they_were(table, store: Store, tmp_path: Path):
+def test_unchanged_shards_are_kept_and_come_out_as_they_were(
+    table: tuple[CachedOutput, Outcome], store: Store, tmp_path: Path
+) -> None:
     cached, outcome = table
     kept = cached.unchanged(fingerprints(outcome), store)
     assert kept == outcome.receipts
@@ -83,7 +91,9 @@ def test_unchanged_shards_are_kept_and_come_out_as_they_were(table, store: Store
     assert tree(tmp_path / "again") == tree(tmp_path / "out")
 
 
-def test_the_shard_of_an_item_that_changed_is_not_kept(table, store: Store):
+def test_the_shard_of_an_item_that_changed_is_not_kept(
+    table: tuple[CachedOutput, Outcome], store: Store
+) -> None:
     cached, outcome = table
     wanted = {**fingerprints(outcome), ITEM: "0" * 64}
     kept = cached.unchanged(wanted, store)
@@ -91,7 +101,9 @@ def test_the_shard_of_an_item_that_changed_is_not_kept(table, store: Store):
 
 
 @pytest.mark.parametrize("change", ["added", "removed"])
-def test_nor_is_that_of_one_more_or_one_less(table, change: str, store: Store):
+def test_nor_is_that_of_one_more_or_one_less(
+    table: tuple[CachedOutput, Outcome], change: str, store: Store
+) -> None:
     cached, outcome = table
     wanted = fingerprints(outcome)
     if change == "removed":
@@ -106,8 +118,12 @@ def test_nor_is_that_of_one_more_or_one_less(table, change: str, store: Store):
 @pytest.mark.parametrize("name", [TABLE.shard_name(CROWDED), receipts_name(ITEM)])
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"damage")])
 def test_a_damaged_shard_is_not_kept_and_its_items_come_from_the_store(
-    table, name: str, damage, store: Store, make_task
-):
+    table: tuple[CachedOutput, Outcome],
+    name: str,
+    damage: Callable[..., Any],
+    store: Store,
+    make_task: Callable[..., Task],
+) -> None:
     cached, outcome = table
     damage(cached.files.paths[name])
     kept = cached.unchanged(fingerprints(outcome), store)
@@ -117,14 +133,18 @@ def test_a_damaged_shard_is_not_kept_and_its_items_come_from_the_store(
     assert again.computed == [] and again.receipts == outcome.receipts
 
 
-def test_a_damaged_listing_counts_as_none(table, store: Store, tmp_path: Path):
+def test_a_damaged_listing_counts_as_none(
+    table: tuple[CachedOutput, Outcome], store: Store, tmp_path: Path
+) -> None:
     cached, outcome = table
     for path in (tmp_path / ".dvc/cache").rglob("*.dir"):
         path.write_bytes(path.read_bytes().replace(b"out", b"uot") + b" ")
     assert cached.unchanged(fingerprints(outcome), store) == {}
 
 
-def test_with_the_store_lost_only_changed_shards_are_taken_apart(table, store: Store, make_task):
+def test_with_the_store_lost_only_changed_shards_are_taken_apart(
+    table: tuple[CachedOutput, Outcome], store: Store, make_task: Callable[..., Task]
+) -> None:
     cached, outcome = table
     shutil.rmtree(store.root)
     tasks = [make_task(number) for number in NUMBERS if f"item{number}" != ITEM]
@@ -137,7 +157,9 @@ def test_with_the_store_lost_only_changed_shards_are_taken_apart(table, store: S
     }
 
 
-def test_files_that_the_store_lost_are_put_back_unless_they_are_others(files, store: Store):
+def test_files_that_the_store_lost_are_put_back_unless_they_are_others(
+    files: tuple[CachedOutput, Outcome], store: Store
+) -> None:
     cached, outcome = files
     shutil.rmtree(store.root / "objects")
     cached.files.paths[f"{ITEM}.txt"].write_bytes(b"0")
@@ -146,7 +168,9 @@ def test_files_that_the_store_lost_are_put_back_unless_they_are_others(files, st
     assert all(store.holds(output) for receipt in kept.values() for output in receipt.outputs)
 
 
-def test_a_fault_that_is_to_be_tried_again_is_not_kept(files, store: Store):
+def test_a_fault_that_is_to_be_tried_again_is_not_kept(
+    files: tuple[CachedOutput, Outcome], store: Store
+) -> None:
     cached, outcome = files
     assert "item-1" in cached.unchanged(fingerprints(outcome), store)
     mark = store.retry_mark(outcome.receipts["item-1"].fingerprint)
@@ -155,13 +179,15 @@ def test_a_fault_that_is_to_be_tried_again_is_not_kept(files, store: Store):
     assert "item-1" not in cached.unchanged(fingerprints(outcome), store)
 
 
-def test_without_dvc_nothing_is_cached(tmp_path: Path, store: Store):
+def test_without_dvc_nothing_is_cached(tmp_path: Path, store: Store) -> None:
     cached = CachedOutput(tmp_path, TABLE)
     assert cached.files.paths == {} and cached.unchanged({"a": "0" * 64}, store) == {}
     assert cached.recall("0" * 64, store) is None
 
 
-def test_the_files_of_the_only_item_are_kept_and_come_back(tmp_path: Path, store: Store, make_task):
+def test_the_files_of_the_only_item_are_kept_and_come_back(
+    tmp_path: Path, store: Store, make_task: Callable[..., Task]
+) -> None:
     outcome = complete(FILES, [replace(make_task(2), item=ALL)], store, workers=HERE)
     cached = committed(TreeOutput("out"), tmp_path, outcome, store)
     shutil.rmtree(store.root)

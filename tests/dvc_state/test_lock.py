@@ -1,11 +1,12 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from mmx.dvc_state.lock import Lock, forget_outs, parse_lock, read_lock
 
-WRITTEN = {
+WRITTEN: dict[str, Any] = {
     "schema": "2.0",
     "stages": {
         "scenes": {

@@ -6,13 +6,13 @@ import pytest
 from mmx.engine.atomic import atomic_path, link_or_copy, write_atomic
 
 
-def test_a_written_file_is_whole_and_alone(tmp_path: Path):
+def test_a_written_file_is_whole_and_alone(tmp_path: Path) -> None:
     write_atomic(tmp_path / "folder" / "file", b"content")
     assert (tmp_path / "folder" / "file").read_bytes() == b"content"
     assert os.listdir(tmp_path / "folder") == ["file"]
 
 
-def test_a_failure_leaves_what_was_there(tmp_path: Path):
+def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"before")
     with pytest.raises(RuntimeError), atomic_path(path) as temporary:
@@ -22,7 +22,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path):
     assert os.listdir(tmp_path) == ["file"]
 
 
-def test_replacing_does_not_write_into_a_shared_inode(tmp_path: Path):
+def test_replacing_does_not_write_into_a_shared_inode(tmp_path: Path) -> None:
     """A hard link in DVC's cache must keep its bytes."""
     path, cached = tmp_path / "file", tmp_path / "cached"
     write_atomic(path, b"old")
@@ -31,13 +31,13 @@ def test_replacing_does_not_write_into_a_shared_inode(tmp_path: Path):
     assert cached.read_bytes() == b"old"
 
 
-def test_a_link_shares_the_inode(tmp_path: Path):
+def test_a_link_shares_the_inode(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"x")
     link_or_copy(tmp_path / "a", tmp_path / "b")
     assert (tmp_path / "a").stat().st_ino == (tmp_path / "b").stat().st_ino
 
 
-def test_a_link_that_cannot_be_is_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_link_that_cannot_be_is_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(source: Path, target: Path) -> None:
         raise OSError(18, "Invalid cross-device link")
 
@@ -47,7 +47,7 @@ def test_a_link_that_cannot_be_is_a_copy(tmp_path: Path, monkeypatch: pytest.Mon
     assert (tmp_path / "b").read_bytes() == b"x"
 
 
-def test_a_link_does_not_overwrite(tmp_path: Path):
+def test_a_link_does_not_overwrite(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"x")
     (tmp_path / "b").write_bytes(b"y")
     with pytest.raises(FileExistsError):

@@ -5,6 +5,7 @@ import shutil
 import sys
 from importlib import import_module, invalidate_caches
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -168,7 +169,7 @@ CHANGE = {
 }
 
 
-def edited(edit: tuple) -> str:
+def edited(edit: tuple[Any, ...]) -> str:
     old, new, *more = edit
     text = SOURCE
     for before, after in ((old, new), *more):
@@ -179,12 +180,12 @@ def edited(edit: tuple) -> str:
 
 
 @pytest.mark.parametrize("edit", NO_CHANGE.values(), ids=NO_CHANGE)
-def test_what_does_not_count(edit: tuple):
+def test_what_does_not_count(edit: tuple[Any, ...]) -> None:
     assert text_digest(edited(edit)) == text_digest(SOURCE)
 
 
 @pytest.mark.parametrize("edit", CHANGE.values(), ids=CHANGE)
-def test_what_counts(edit: tuple):
+def test_what_counts(edit: tuple[Any, ...]) -> None:
     assert text_digest(edited(edit)) != text_digest(SOURCE)
 
 
@@ -204,7 +205,7 @@ def test_what_counts(edit: tuple):
         ("try:\n    a()\nfinally:\n    b()", "try:\n    'c'\n    a()\nfinally:\n    b()\n    pass"),
     ],
 )
-def test_other_forms_of_what_does_not_count(old: str, new: str):
+def test_other_forms_of_what_does_not_count(old: str, new: str) -> None:
     assert text_digest(old) == text_digest(new)
 
 
@@ -239,36 +240,37 @@ def test_other_forms_of_what_does_not_count(old: str, new: str):
         ("from . import a", "from . import b"),
     ],
 )
-def test_other_forms_of_what_counts(old: str, new: str):
+def test_other_forms_of_what_counts(old: str, new: str) -> None:
     assert text_digest(old) != text_digest(new)
 
 
-def test_the_package_that_may_move_is_the_one_that_is_named():
+def test_the_package_that_may_move_is_the_one_that_is_named() -> None:
     old, new = "from film.a import x", "from film.b import x"
     assert text_digest(old, "film") == text_digest(new, "film")
     assert text_digest(old) != text_digest(new)
 
 
-def test_a_file_has_the_digest_of_its_text(tmp_path: Path):
+def test_a_file_has_the_digest_of_its_text(tmp_path: Path) -> None:
     (tmp_path / "some.py").write_text(SOURCE, encoding="utf-8")
     assert source_digest(tmp_path / "some.py") == text_digest(SOURCE)
 
 
-def test_fields_without_content_are_not_written():
+def test_fields_without_content_are_not_written() -> None:
     class Call(ast.Call):
         """As a later version of Python might have it."""
 
         _fields = (*ast.Call._fields, "invented", "also_invented")
 
     [statement] = ast.parse("f(1, x=None)").body
+    assert isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
     call = statement.value
     later = Call(func=call.func, args=call.args, keywords=call.keywords)
-    later.invented, later.also_invented = [], None
+    vars(later).update(invented=[], also_invented=None)
     assert dump(later) == dump(call)
     assert dump(call) == "Call(args=[1],func=Name(id='f'),keywords=[keyword(arg='x',value=None)])"
 
 
-def test_text_that_is_no_ascii_is_written_alike_by_all_versions():
+def test_text_that_is_no_ascii_is_written_alike_by_all_versions() -> None:
     assert dump(ast.parse("'ä\\ud800\U0001fae8'")) == (
         r"Module(body=[Expr(value='\xe4\ud800\U0001fae8')])"
     )
@@ -277,7 +279,7 @@ def test_text_that_is_no_ascii_is_written_alike_by_all_versions():
 KNOWN = "1117041ce3bb028fcc6486366ef8d824eb82ac94efc019f43912d71b0291856d"
 
 
-def test_the_digest_is_the_same_under_every_version_of_python():
+def test_the_digest_is_the_same_under_every_version_of_python() -> None:
     assert text_digest(SOURCE) == KNOWN
 
 
@@ -319,7 +321,7 @@ SOLVE = "def solve(x): return x + 1"
 OTHER = "def solve(x): return x + 2"
 
 
-def test_a_package_covers_all_its_modules_and_nothing_else(tree: Tree):
+def test_a_package_covers_all_its_modules_and_nothing_else(tree: Tree) -> None:
     tree.write(beside="a = 1", deep__inner="b = 1")
     before = tree.digest("film.deep")
     tree.write(beside="a = 2", deep__inner="b = 1")
@@ -328,7 +330,7 @@ def test_a_package_covers_all_its_modules_and_nothing_else(tree: Tree):
     assert tree.digest("film.deep") != before
 
 
-def test_a_module_that_is_moved_and_renamed_is_no_change(tree: Tree):
+def test_a_module_that_is_moved_and_renamed_is_no_change(tree: Tree) -> None:
     tree.write(user=USER.format("a", "a"), a=SOLVE)
     before = tree.digest()
     tree.write(use__users=USER.format("deep.maths.b", "deep.maths.b"), deep__maths__b=SOLVE)
@@ -336,7 +338,7 @@ def test_a_module_that_is_moved_and_renamed_is_no_change(tree: Tree):
     assert tree.digest("film.use", "film.deep", "film.deep.maths.b") == before
 
 
-def test_relative_imports_move_as_well(tree: Tree):
+def test_relative_imports_move_as_well(tree: Tree) -> None:
     tree.write(user="from .a import solve", a=SOLVE)
     before = tree.digest()
     tree.write(deep__user="from ..b import solve", b=SOLVE)
@@ -345,7 +347,7 @@ def test_relative_imports_move_as_well(tree: Tree):
     assert tree.digest() != before
 
 
-def test_the_same_name_from_another_module_is_a_change(tree: Tree):
+def test_the_same_name_from_another_module_is_a_change(tree: Tree) -> None:
     tree.write(user=USER.format("a", "a"), a=SOLVE, b=OTHER)
     before = tree.digest()
     tree.write(user=USER.format("b", "a"), a=SOLVE, b=OTHER)
@@ -355,28 +357,28 @@ def test_the_same_name_from_another_module_is_a_change(tree: Tree):
     assert len({before, imported, named}) == 3
 
 
-def test_an_imported_module_is_known_by_its_content_too(tree: Tree):
+def test_an_imported_module_is_known_by_its_content_too(tree: Tree) -> None:
     tree.write(user="from film import a as m\nm.solve(1)", a=SOLVE, b=OTHER)
     before = tree.digest()
     tree.write(user="import film.b as m\nm.solve(1)", a=SOLVE, b=OTHER)
     assert tree.digest() != before
 
 
-def test_what_lies_outside_the_digested_modules_may_be_imported_from_anywhere(tree: Tree):
+def test_what_lies_outside_the_digested_modules_may_be_imported_from_anywhere(tree: Tree) -> None:
     tree.write(user="from film.a import Kind", a="Kind = int", b="Kind = int")
     before = tree.digest("film.user")
     tree.write(user="from film.b import Kind", a="Kind = int", b="Kind = int")
     assert tree.digest("film.user") == before
 
 
-def test_a_string_that_only_looks_like_a_module_counts(tree: Tree):
+def test_a_string_that_only_looks_like_a_module_counts(tree: Tree) -> None:
     tree.write(user="NAME = 'film.lock'")
     before = tree.digest()
     tree.write(user="NAME = 'film.toml'")
     assert tree.digest() != before
 
 
-def test_a_module_twice_or_without_code_counts_no_more(tree: Tree):
+def test_a_module_twice_or_without_code_counts_no_more(tree: Tree) -> None:
     tree.write(a=SOLVE)
     before = tree.digest()
     assert tree.digest("film", "film.a") == before
@@ -386,8 +388,9 @@ def test_a_module_twice_or_without_code_counts_no_more(tree: Tree):
     assert tree.digest() != before
 
 
-def test_rewording_a_message_of_the_decoder_is_no_change():
+def test_rewording_a_message_of_the_decoder_is_no_change() -> None:
     source = import_module("mmx.media.source").__file__
+    assert source is not None
     text = Path(source).read_text(encoding="utf-8")
     for old, new in [
         ("no container that is accepted could be read", "nothing that is accepted was read"),
@@ -400,6 +403,6 @@ def test_rewording_a_message_of_the_decoder_is_no_change():
     assert text_digest(checked) != text_digest(text)
 
 
-def test_an_unknown_module_is_an_error():
+def test_an_unknown_module_is_an_error() -> None:
     with pytest.raises(ModuleNotFoundError):
         code_digest(["mmx.no_such_module"])

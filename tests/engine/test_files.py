@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmx.engine import files
-from mmx.engine.canonical import bytes_digest
+from mmx.engine.canonical import bytes_digest, file_digest
 from mmx.engine.files import FileState, InputChangedError, InputFile, unchanged
 
 OLD, NEW = b"old bytes", b"new bytes"
@@ -30,8 +30,12 @@ def known(path: Path) -> InputFile:
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files that were hashed."""
     paths: list[Path] = []
-    digest = files.file_digest
-    monkeypatch.setattr(files, "file_digest", lambda path: (paths.append(path), digest(path))[1])
+
+    def digest(path: Path) -> str:
+        paths.append(path)
+        return file_digest(path)
+
+    monkeypatch.setattr(files, "file_digest", digest)
     return paths
 
 
@@ -71,7 +75,7 @@ EQUAL = pytest.mark.parametrize(
 )
 
 
-def test_an_untouched_file_is_not_read(known: InputFile, hashed: list[Path]):
+def test_an_untouched_file_is_not_read(known: InputFile, hashed: list[Path]) -> None:
     with unchanged([known]):
         pass
     assert hashed == []
@@ -80,7 +84,7 @@ def test_an_untouched_file_is_not_read(known: InputFile, hashed: list[Path]):
 @EQUAL
 def test_equal_bytes_pass_before(
     known: InputFile, hashed: list[Path], change: Callable[[Path], object]
-):
+) -> None:
     change(known.path)
     with unchanged([known]):
         pass
@@ -90,7 +94,7 @@ def test_equal_bytes_pass_before(
 @EQUAL
 def test_equal_bytes_pass_after(
     known: InputFile, hashed: list[Path], change: Callable[[Path], object]
-):
+) -> None:
     with unchanged([known]):
         change(known.path)
     assert hashed == [known.path]
@@ -100,7 +104,7 @@ def test_equal_bytes_pass_after(
 @pytest.mark.parametrize("state", [True, False], ids=["known", "unknown"])
 def test_a_change_before_is_an_error(
     known: InputFile, change: Callable[[Path], object], words: str, state: bool
-):
+) -> None:
     change(known.path)
     file = known if state else InputFile(known.path, known.sha256)
     with pytest.raises(InputChangedError, match=words), unchanged([file]):
@@ -111,24 +115,24 @@ def test_a_change_before_is_an_error(
 @pytest.mark.parametrize("state", [True, False], ids=["known", "unknown"])
 def test_a_change_during_is_an_error(
     known: InputFile, change: Callable[[Path], object], words: str, state: bool
-):
+) -> None:
     file = known if state else InputFile(known.path, known.sha256)
     with pytest.raises(InputChangedError, match=words), unchanged([file]):
         change(known.path)
 
 
-def test_a_fault_of_a_file_that_was_replaced_is_no_fault_of_the_file(known: InputFile):
+def test_a_fault_of_a_file_that_was_replaced_is_no_fault_of_the_file(known: InputFile) -> None:
     with pytest.raises(InputChangedError), unchanged([known]):
         replace(known.path)
         raise ValueError("damaged")
 
 
-def test_an_error_over_an_unchanged_file_passes_through(known: InputFile):
+def test_an_error_over_an_unchanged_file_passes_through(known: InputFile) -> None:
     with pytest.raises(ValueError, match="damaged"), unchanged([known]):
         raise ValueError("damaged")
 
 
-def test_each_of_several_files_is_held(tmp_path: Path, known: InputFile):
+def test_each_of_several_files_is_held(tmp_path: Path, known: InputFile) -> None:
     second = tmp_path / "second.mp4"
     second.write_bytes(OLD)
     both = iter([known, InputFile(second, bytes_digest(OLD))])
@@ -136,7 +140,7 @@ def test_each_of_several_files_is_held(tmp_path: Path, known: InputFile):
         second.write_bytes(NEW)
 
 
-def test_the_message_names_the_file_and_the_ways_on_but_no_folder(known: InputFile):
+def test_the_message_names_the_file_and_the_ways_on_but_no_folder(known: InputFile) -> None:
     known.path.unlink()
     with pytest.raises(InputChangedError) as caught, unchanged([known]):
         pass
@@ -146,20 +150,20 @@ def test_the_message_names_the_file_and_the_ways_on_but_no_folder(known: InputFi
     assert str(pickle.loads(pickle.dumps(caught.value))) == text
 
 
-def test_a_link_has_the_state_of_its_file(known: InputFile, tmp_path: Path):
+def test_a_link_has_the_state_of_its_file(known: InputFile, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(known.path)
     assert FileState.of(link) == known.state
 
 
-def test_a_state_is_a_text_and_back(known: InputFile):
+def test_a_state_is_a_text_and_back(known: InputFile) -> None:
     assert FileState.parse(str(known.state)) == known.state
     for text in ("", "1:2", "1:2:3:4:5:6", "a:b:c:d:e"):
         with pytest.raises(ValueError):
             FileState.parse(text)
 
 
-def test_a_state_counts_only_with_its_digest(known: InputFile):
+def test_a_state_counts_only_with_its_digest(known: InputFile) -> None:
     states = {FileState.of(known.path): known.sha256}
     assert InputFile.known(known.path, known.sha256, states) == known
     assert InputFile.known(known.path, bytes_digest(NEW), states).state is None

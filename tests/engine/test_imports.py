@@ -37,7 +37,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     imports_of.cache_clear()
 
 
-def test_what_is_imported_directly_or_not_counts():
+def test_what_is_imported_directly_or_not_counts() -> None:
     assert imported_modules(["pack.top"], ["pack.neutral"]) == (
         "pack.deep.inner",
         "pack.deep.other",
@@ -46,33 +46,33 @@ def test_what_is_imported_directly_or_not_counts():
     )
 
 
-def test_nothing_is_executed():
+def test_nothing_is_executed() -> None:
     imported_modules(["pack.top"])
     assert not [name for name in sys.modules if name.startswith("pack.")]
 
 
-def test_neutral_modules_and_what_they_import_do_not_count():
+def test_neutral_modules_and_what_they_import_do_not_count() -> None:
     assert "pack.late" in imported_modules(["pack.top"])
     assert "pack.late" not in imported_modules(["pack.top"], ["pack.neutral.tool"])
     assert imported_modules(["pack.neutral.tool"], ["pack.neutral"]) == ()
 
 
-def test_an_import_inside_a_function_counts():
+def test_an_import_inside_a_function_counts() -> None:
     assert imported_modules(["pack.late"]) == ("pack.late", "pack.plain")
 
 
-def test_an_import_for_type_checkers_does_not_count():
+def test_an_import_for_type_checkers_does_not_count() -> None:
     assert imports_of("pack.typed") == ("pack.late",)
 
 
-def test_a_package_counts_where_something_comes_from_its_init():
+def test_a_package_counts_where_something_comes_from_its_init() -> None:
     assert imported_modules(["pack.packaged"]) == ("pack.deep", "pack.packaged", "pack.plain")
 
 
-def test_a_circle_ends():
+def test_a_circle_ends() -> None:
     assert imported_modules(["pack.loop"]) == ("pack.back", "pack.loop")
 
 
-def test_a_start_that_does_not_exist_is_an_error():
+def test_a_start_that_does_not_exist_is_an_error() -> None:
     with pytest.raises(ModuleNotFoundError, match=r"pack\.nothing"):
         imported_modules(["pack.nothing"])

@@ -1,6 +1,8 @@
 import os
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import work
@@ -14,28 +16,28 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", path)
 
 
-def collect(results):
-    done = {}
+def collect(results: Iterable[tuple[Sequence[Any], Any]]) -> dict[Any, Any]:
+    done: dict[Any, Any] = {}
     for jobs, result in results:
         values = [result] if isinstance(result, Lost) else result
         done.update(zip(jobs, values, strict=True))
     return done
 
 
-def test_every_job_is_done_once_whatever_the_chunk():
+def test_every_job_is_done_once_whatever_the_chunk() -> None:
     for chunk in (1, 4, 50):
         done = collect(map_items(work.worker_pid, range(10), workers=2, chunk=chunk))
         assert sorted(done) == list(range(10))
         assert os.getpid() not in done.values()
 
 
-def test_a_job_that_kills_its_worker_twice_is_lost_and_no_other():
+def test_a_job_that_kills_its_worker_twice_is_lost_and_no_other() -> None:
     done = collect(map_items(work.die_on_seven, range(20), workers=2, chunk=3))
     assert done.pop(7) == Lost(7)
     assert done == {number: 2 * number for number in range(20) if number != 7}
 
 
-def test_a_worker_killed_once_costs_nothing(tmp_path: Path):
+def test_a_worker_killed_once_costs_nothing(tmp_path: Path) -> None:
     marker = tmp_path / "killed"
     jobs = [(number, marker) for number in range(6)]
     done = collect(map_items(work.die_once, jobs, workers=2))
@@ -43,7 +45,7 @@ def test_a_worker_killed_once_costs_nothing(tmp_path: Path):
     assert done == {(number, marker): 2 * number for number in range(6)}
 
 
-def test_each_worker_has_a_number_and_gpus_are_dealt_round():
+def test_each_worker_has_a_number_and_gpus_are_dealt_round() -> None:
     numbers = collect(
         map_items(work.worker_number, range(8), workers=2, setup=work.remember_number)
     )
@@ -54,5 +56,5 @@ def test_each_worker_has_a_number_and_gpus_are_dealt_round():
     assert set(numbers.values()) == {"0"}
 
 
-def test_nothing_to_do_starts_nothing():
+def test_nothing_to_do_starts_nothing() -> None:
     assert list(map_items(work.worker_pid, [], workers=2)) == []

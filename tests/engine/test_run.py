@@ -1,13 +1,14 @@
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import work
 
 from mmx.engine.errors import StepFailedError
-from mmx.engine.receipt import Fault
+from mmx.engine.receipt import Fault, Ingredients
 from mmx.engine.run import Outcome, Recipe, Task, Workers, check, complete
 from mmx.engine.store import Store
 
@@ -23,7 +24,9 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("workers", [HERE, POOL])
-def test_the_second_time_nothing_is_computed(workers: Workers, store: Store, make_task):
+def test_the_second_time_nothing_is_computed(
+    workers: Workers, store: Store, make_task: Callable[..., Task]
+) -> None:
     tasks = [make_task(number) for number in range(5)]
     first = complete(DOUBLE, tasks, store, workers=workers)
     assert sorted(first.computed) == [task.item for task in tasks]
@@ -33,11 +36,14 @@ def test_the_second_time_nothing_is_computed(workers: Workers, store: Store, mak
     assert store.object(first.receipts["item3"].outputs[0].sha256).read_text() == "6"
 
 
-def test_parts_are_counted_across_workers_and_told(store: Store, make_task, capsys):
+def test_parts_are_counted_across_workers_and_told(
+    store: Store, make_task: Callable[..., Task], capsys: pytest.CaptureFixture[str]
+) -> None:
     recipe = Recipe("work:in_parts", parts="slices")
     tasks = [make_task(number) for number in (300, 500)]
     complete(recipe, tasks, store, workers=Workers(count=2, setup=work.remember_number))
     told = re.search(r"in ([\d.]+) s, ([\d.]+) slices/s", capsys.readouterr().err)
+    assert told is not None
     assert float(told[1]) * float(told[2]) == pytest.approx(800, rel=0.2)
     complete(recipe, tasks, store, workers=POOL)
     assert "slices" not in capsys.readouterr().err
@@ -45,8 +51,8 @@ def test_parts_are_counted_across_workers_and_told(store: Store, make_task, caps
 
 @pytest.mark.parametrize("workers", [HERE, POOL])
 def test_workers_inherit_what_was_done_before_them(
-    workers: Workers, store: Store, make_task, monkeypatch: pytest.MonkeyPatch
-):
+    workers: Workers, store: Store, make_task: Callable[..., Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ANNOUNCED", "0")
     recipe = Recipe("work:announced", before="work:announce")
     done = complete(recipe, [make_task(number) for number in range(3)], store, workers=workers)
@@ -56,15 +62,18 @@ def test_workers_inherit_what_was_done_before_them(
     assert os.environ["ANNOUNCED"] == "0"
 
 
-def test_only_what_is_missing_is_computed(store: Store, make_task):
+def test_only_what_is_missing_is_computed(store: Store, make_task: Callable[..., Task]) -> None:
     complete(DOUBLE, [make_task(1), make_task(2)], store, workers=HERE)
     outcome = complete(DOUBLE, [make_task(n) for n in (1, 2, 3)], store, workers=HERE)
     assert (outcome.reused, outcome.computed) == (["item1", "item2"], ["item3"])
 
 
 def test_equal_ingredients_are_computed_once(
-    store: Store, make_task, make_ingredients, tmp_path: Path
-):
+    store: Store,
+    make_task: Callable[..., Task],
+    make_ingredients: Callable[..., Ingredients],
+    tmp_path: Path,
+) -> None:
     recipe, log = Recipe("work:counted"), tmp_path / "log"
     tasks = [Task(name, make_ingredients(4), {"number": 4, "log": log}) for name in "ab"]
     outcome = complete(recipe, tasks, store, workers=HERE)
@@ -72,7 +81,7 @@ def test_equal_ingredients_are_computed_once(
     assert outcome.receipts["a"] == outcome.receipts["b"]
 
 
-def test_a_fault_of_the_input_is_a_result(store: Store, make_task):
+def test_a_fault_of_the_input_is_a_result(store: Store, make_task: Callable[..., Task]) -> None:
     tasks = [make_task(-1), make_task(2)]
     outcome = complete(DOUBLE, tasks, store, workers=HERE)
     assert outcome.faults == {"item-1": Fault("BadInputError", "the number is negative")}
@@ -82,7 +91,9 @@ def test_a_fault_of_the_input_is_a_result(store: Store, make_task):
 
 
 @pytest.mark.parametrize("function", ["work:no_space", "no_such_module:f"])
-def test_a_fault_of_the_machine_is_not(function: str, store: Store, make_task):
+def test_a_fault_of_the_machine_is_not(
+    function: str, store: Store, make_task: Callable[..., Task]
+) -> None:
     outcome = complete(Recipe(function), [make_task(1)], store, workers=HERE)
     assert list(outcome.failures) == ["item1"] and outcome.receipts == {}
     with pytest.raises(StepFailedError, match="item1"):
@@ -90,20 +101,22 @@ def test_a_fault_of_the_machine_is_not(function: str, store: Store, make_task):
     assert complete(DOUBLE, [make_task(1)], store, workers=HERE).computed == ["item1"]
 
 
-def test_a_full_disk_is_named_without_a_trace(store: Store, make_task):
+def test_a_full_disk_is_named_without_a_trace(store: Store, make_task: Callable[..., Task]) -> None:
     outcome = complete(Recipe("work:no_space"), [make_task(1)], store, workers=HERE)
     assert outcome.failures == {"item1": "the disk is full"}
 
 
 @pytest.mark.parametrize("workers", [HERE, Workers(count=1)], ids=["here", "worker"])
-def test_an_expected_error_is_its_sentence_and_a_bug_keeps_its_trace(store, make_task, workers):
+def test_an_expected_error_is_its_sentence_and_a_bug_keeps_its_trace(
+    store: Store, make_task: Callable[..., Task], workers: Workers
+) -> None:
     outcome = complete(Recipe("work:refuse"), [make_task(1)], store, workers=workers)
     assert outcome.failures == {"item1": "1 is refused: give another"}
     outcome = complete(Recipe("work:no_such"), [make_task(1)], store, workers=workers)
     assert "Traceback" in outcome.failures["item1"] or "line" in outcome.failures["item1"]
 
 
-def test_too_many_faults_fail_the_step(store: Store, make_task):
+def test_too_many_faults_fail_the_step(store: Store, make_task: Callable[..., Task]) -> None:
     tasks = [make_task(number) for number in (-2, -1, 1, 2)]
     outcome = complete(DOUBLE, tasks, store, workers=HERE)
     check(outcome, "double", 0.5)
@@ -111,7 +124,7 @@ def test_too_many_faults_fail_the_step(store: Store, make_task):
         check(outcome, "double", 0.4)
 
 
-def test_a_stream_gives_each_job_its_own(store: Store, make_task):
+def test_a_stream_gives_each_job_its_own(store: Store, make_task: Callable[..., Task]) -> None:
     recipe = Recipe("work:stream", faults=("work:BadInputError",), job="work:Job")
     tasks = [make_task(number) for number in (1, -1, 2, 13, 3)]
     outcome = complete(recipe, tasks, store, workers=Workers(count=1, chunk=5))
@@ -120,7 +133,9 @@ def test_a_stream_gives_each_job_its_own(store: Store, make_task):
     assert sorted(outcome.failures) == ["item13", "item3"]
 
 
-def test_what_was_begun_is_there_the_next_time(store: Store, make_task):
+def test_what_was_begun_is_there_the_next_time(
+    store: Store, make_task: Callable[..., Task]
+) -> None:
     recipe = Recipe("work:resumed", scratch=True)
     for _ in range(2):
         assert complete(recipe, [make_task(2)], store, workers=HERE).failures
@@ -129,7 +144,7 @@ def test_what_was_begun_is_there_the_next_time(store: Store, make_task):
     assert not any((store.root / "scratch").iterdir())
 
 
-def test_the_journal_knows_when_and_where(store: Store, make_task):
+def test_the_journal_knows_when_and_where(store: Store, make_task: Callable[..., Task]) -> None:
     outcome = complete(DOUBLE, [make_task(1)], store, workers=HERE)
     (entry,) = store.journal("double")
     assert entry["item"] == "item1"
@@ -138,5 +153,5 @@ def test_the_journal_knows_when_and_where(store: Store, make_task):
     assert entry["device"] == "cpu"
 
 
-def test_no_task_is_no_work(store: Store):
+def test_no_task_is_no_work(store: Store) -> None:
     assert complete(DOUBLE, [], store) == Outcome()

@@ -1,4 +1,5 @@
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,14 +16,15 @@ def distance(a: int, b: int) -> float:
     return 1 - float(x @ y / np.sqrt((x @ x) * (y @ y)))
 
 
-def naive_silhouette(groups: list) -> float:
+def naive_silhouette(groups: list[Any]) -> float:
     scores = []
     for i, own in enumerate(groups):
-        mean = {}
+        mean: dict[Any, float] = {}
         for group in set(groups):
             others = [distance(i, j) for j, g in enumerate(groups) if g == group and j != i]
-            mean[group] = np.mean(others) if others else None
-        if mean[own] is None:
+            if others:
+                mean[group] = float(np.mean(others))
+        if own not in mean:
             scores.append(0.0)
             continue
         inside, outside = mean[own], min(mean[g] for g in mean if g != own)
@@ -31,12 +33,12 @@ def naive_silhouette(groups: list) -> float:
 
 
 @pytest.mark.parametrize("groups", [GROUPS, [("a",), *[("a", "b"), ("c",)] * 11, ("d",)]])
-def test_the_silhouette_equals_a_naive_computation(groups: list) -> None:
+def test_the_silhouette_equals_a_naive_computation(groups: list[Any]) -> None:
     assert clusters.silhouette(VECTORS, groups) == pytest.approx(naive_silhouette(groups))
 
 
 @pytest.mark.parametrize("groups", [["a"] * 24, list(range(24))])
-def test_the_silhouette_is_none_where_it_is_not_defined(groups: list) -> None:
+def test_the_silhouette_is_none_where_it_is_not_defined(groups: list[Any]) -> None:
     assert clusters.silhouette(VECTORS, groups) is None
 
 
@@ -75,7 +77,7 @@ def test_cohesion_equals_the_mean_over_pairs() -> None:
     pairs = list(combinations(range(24), 2))
     sharing = [(a, b) for a, b in pairs if sets[a] == sets[b]]
 
-    def mean(unit: np.ndarray, chosen: list) -> float:
+    def mean(unit: np.ndarray, chosen: list[tuple[int, int]]) -> float:
         return float(np.mean([unit[a] @ unit[b] for a, b in chosen]))
 
     assert found.before == pytest.approx(mean(units[0], sharing))

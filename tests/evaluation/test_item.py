@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,11 +18,11 @@ from mmx.training.load import load_description, load_network
 
 @pytest.fixture(scope="module")
 def coarse(world: World) -> Embedded:
-    """The coarse model's own answer."""
+    """The output of the coarse model."""
     inputs = world.inputs
     described = load_description(inputs["coarse"])
-    data = [inputs[name] for name in ("features", "trailers", "splits")]
-    collection = read_collection(*data, described.experts, described.genres)
+    features, trailers, splits = (inputs[name] for name in ("features", "trailers", "splits"))
+    collection = read_collection(features, trailers, splits, described.experts, described.genres)
     return embed_collection(load_network(inputs["coarse"]), collection)
 
 
@@ -55,7 +56,9 @@ def test_embeddings_are_the_models_own(world: World, coarse: Embedded) -> None:
     assert not np.array_equal(found, np.array(table["fine"].to_pylist(), dtype=np.float32))
 
 
-def test_metrics_are_those_of_the_test_split(world: World, coarse: Embedded, metrics: dict) -> None:
+def test_metrics_are_those_of_the_test_split(
+    world: World, coarse: Embedded, metrics: dict[str, Any]
+) -> None:
     splits = pq.read_table(world.inputs["splits"]).to_pydict()
     rows = [i for i, split in enumerate(splits["split"]) if split == "test"]
     labels = np.array([[g in world.genres[i] for g in GENRES] for i in rows]).astype(int)
@@ -68,7 +71,7 @@ def test_metrics_are_those_of_the_test_split(world: World, coarse: Embedded, met
     assert set(test) == {"coarse", "fine", "sequence", "random"}
 
 
-def test_the_trained_model_beats_chance(metrics: dict) -> None:
+def test_the_trained_model_beats_chance(metrics: dict[str, Any]) -> None:
     test = metrics["splits"]["test"]
     assert test["coarse"]["ap"]["weighted"] > test["random"]["ap"]["weighted"] + 0.1
     agreement = metrics["spaces"]["coarse"]["all"]["agreement"]["primary_genre"]

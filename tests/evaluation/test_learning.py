@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ STYLES = ["velvet", "tube"]
 @pytest.fixture(scope="module")
 def learning() -> Iterator[ModuleType]:
     spec = importlib.util.spec_from_file_location("learning_benchmark", SCRIPT)
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -25,7 +27,7 @@ def learning() -> Iterator[ModuleType]:
 
 
 @pytest.fixture(scope="module")
-def setup(world: World, learning: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> object:
+def setup(world: World, learning: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Any:
     path = tmp_path_factory.mktemp("styles") / "styles.csv"
     rows = (f"{name},{STYLES[i % 2]}" for i, name in enumerate(world.ids))
     path.write_text("trailer_id,style\n" + "\n".join(rows) + "\n")
@@ -38,7 +40,7 @@ def setup(world: World, learning: ModuleType, tmp_path_factory: pytest.TempPathF
 
 
 def test_folds_hold_every_trailer_once_and_keep_films_together(
-    learning: ModuleType, setup: object
+    learning: ModuleType, setup: Any
 ) -> None:
     films = [name if i >= 6 else "one film" for i, name in enumerate(setup.films)]
     fold = learning.cut(learning.replace(setup, films=films), seed=1)
@@ -48,7 +50,7 @@ def test_folds_hold_every_trailer_once_and_keep_films_together(
     assert max(share) - min(share) < 0.1
 
 
-def test_a_fold_is_held_out(learning: ModuleType, setup: object) -> None:
+def test_a_fold_is_held_out(learning: ModuleType, setup: Any) -> None:
     fold = learning.cut(setup, seed=0)
     held = learning.hold_out(setup.collection, fold, 2)
     assert held.members("test").tolist() == np.flatnonzero(fold == 2).tolist()
@@ -56,7 +58,7 @@ def test_a_fold_is_held_out(learning: ModuleType, setup: object) -> None:
     assert len(held.members("train")) == (fold != 2).sum() - learning.WATCHED
 
 
-def test_noise_replaces_one_modality_alone(learning: ModuleType, setup: object) -> None:
+def test_noise_replaces_one_modality_alone(learning: ModuleType, setup: Any) -> None:
     noisy = learning.add_noise(setup.collection, "appearance", seed=0)
     before, after = (c.columns["appearance"].values for c in (setup.collection, noisy))
     assert noisy.columns["audio"] is setup.collection.columns["audio"]
@@ -67,7 +69,7 @@ def test_noise_replaces_one_modality_alone(learning: ModuleType, setup: object) 
 
 
 @pytest.mark.slow
-def test_out_of_fold_predictions_are_scored(learning: ModuleType, setup: object) -> None:
+def test_out_of_fold_predictions_are_scored(learning: ModuleType, setup: Any) -> None:
     found = learning.measure_genres(setup, seed=0)
     assert set(found) == {"random", "full", "appearance", "audio", "naive"}
     assert found["random"]["ap_macro"] == pytest.approx(
@@ -77,7 +79,7 @@ def test_out_of_fold_predictions_are_scored(learning: ModuleType, setup: object)
 
 
 def test_spaces_are_measured_by_genre_and_by_style(
-    learning: ModuleType, setup: object, monkeypatch: pytest.MonkeyPatch
+    learning: ModuleType, setup: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(learning, "OPTIONS", {"short": {"epochs": 1, "constant_epochs": 1}})
     found = learning.measure_styles(setup, seed=0)
@@ -86,7 +88,7 @@ def test_spaces_are_measured_by_genre_and_by_style(
     assert found["coarse"]["genre"]["agreement"] > found["coarse"]["genre"]["chance"]
 
 
-def test_a_perfect_space_agrees_wholly(learning: ModuleType, setup: object) -> None:
+def test_a_perfect_space_agrees_wholly(learning: ModuleType, setup: Any) -> None:
     vectors = np.eye(2)[[STYLES.index(style) for style in setup.styles]]
     held = learning.hold_out(setup.collection, learning.cut(setup, seed=0), 0)
     style = learning.measure_space(setup, held, vectors)["style"]

@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -42,7 +45,9 @@ def naive_trapezoid(labels: np.ndarray, scores: np.ndarray) -> float:
         (metrics.trapezoid_area, naive_trapezoid),
     ],
 )
-def test_areas_equal_a_naive_computation(area, naive) -> None:
+def test_areas_equal_a_naive_computation(
+    area: Callable[..., Any], naive: Callable[..., Any]
+) -> None:
     found = area(LABELS, SCORES)
     expected = [naive(LABELS[:, g], SCORES[:, g]) for g in range(4)]
     support = LABELS.sum(axis=0)[:4]
@@ -65,7 +70,9 @@ def test_decisions_equal_a_naive_count() -> None:
     assert found.precision.micro == pytest.approx(hits / predicted.sum())
     assert found.recall.micro == pytest.approx(hits / LABELS.sum())
     weights = LABELS.sum(axis=0)[:4]
-    assert found.f1.weighted == pytest.approx(np.average(found.f1.per_genre[:4], weights=weights))
+    assert found.f1.weighted == pytest.approx(
+        np.average(np.array(found.f1.per_genre[:4], float), weights=weights)
+    )
 
 
 def test_a_score_at_the_threshold_is_no_prediction() -> None:
@@ -130,6 +137,7 @@ def test_perfect_scores_have_area_one() -> None:
 def test_the_curve_is_the_best_precision_at_a_recall_or_beyond() -> None:
     labels, scores = LABELS[:, 1], SCORES[:, 1]
     found = metrics.curve(labels, scores, points=201)
+    assert found is not None
     assert found.recall[0] == 0.0 and found.recall[-1] == 1.0
     assert (np.diff(found.precision) <= 0).all()
     best = [max(p for r, p in naive_points(labels, scores) if r >= x - 1e-9) for x in found.recall]
@@ -149,6 +157,6 @@ def test_a_curve_without_positives_is_none() -> None:
         (np.zeros((1, 1)), np.full((1, 1), np.nan), "finite"),
     ],
 )
-def test_wrong_arguments_are_refused(labels, scores, message) -> None:
+def test_wrong_arguments_are_refused(labels: np.ndarray, scores: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         metrics.average_precision(labels, scores)

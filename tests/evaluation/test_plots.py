@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 from mmx.evaluation import plots
 
@@ -17,7 +18,10 @@ def test_curves_come_back_as_written(tmp_path: Path) -> None:
 
 
 def test_a_history_has_a_row_per_epoch(tmp_path: Path) -> None:
-    epochs = [{"epoch": 0, "silhouette": 0.5}, {"epoch": 1, "loss": 1 / 3, "silhouette": None}]
+    epochs: list[dict[str, Any]] = [
+        {"epoch": 0, "silhouette": 0.5},
+        {"epoch": 1, "loss": 1 / 3, "silhouette": None},
+    ]
     (tmp_path / "history.json").write_text(json.dumps({"kept_epoch": 1, "epochs": epochs}))
     assert plots.read_history(tmp_path) == epochs
     plots.write_history(tmp_path / "h.csv", epochs)

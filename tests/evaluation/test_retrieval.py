@@ -32,7 +32,7 @@ def test_neighbours_equal_a_naive_search(monkeypatch: pytest.MonkeyPatch, block:
 
 
 def test_ties_go_to_the_lower_position() -> None:
-    vectors = np.tile(np.array([[3.0, 4.0]]), (6, 1)) * np.arange(1, 7)[:, None]
+    vectors: np.ndarray = np.tile(np.array([[3.0, 4.0]]), (6, 1)) * np.arange(1, 7)[:, None]
     found = retrieval.neighbours(vectors, 3)
     assert found.index.tolist() == [
         [1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2], [0, 1, 2], [0, 1, 2]
@@ -69,6 +69,7 @@ def test_label_agreement_equals_a_naive_count() -> None:
     observed = np.mean([[shares[a][b] for b in found.index[a]] for a in range(60)])
     chance = np.mean([shares[a][b] for a in range(60) for b in range(60) if a != b])
     agreement = retrieval.label_agreement(found, LABELS)
+    assert agreement is not None
     assert agreement.observed == pytest.approx(observed)
     assert agreement.chance == pytest.approx(chance)
 
@@ -78,15 +79,17 @@ def test_group_agreement_equals_a_naive_count() -> None:
     observed = np.mean([[GROUPS[a] == GROUPS[b] for b in found.index[a]] for a in range(60)])
     chance = np.mean([GROUPS[a] == GROUPS[b] for a in range(60) for b in range(60) if a != b])
     agreement = retrieval.group_agreement(found, GROUPS)
+    assert agreement is not None
     assert agreement.observed == pytest.approx(observed)
     assert agreement.chance == pytest.approx(chance)
 
 
-def test_tight_groups_agree_wholly() -> None:
+def test_separate_groups_agree_completely() -> None:
     groups = np.repeat([0, 1, 2], 5)
     vectors = np.eye(3)[groups] + 0.01 * RNG.normal(size=(15, 3))
     found = retrieval.neighbours(vectors, 4)
-    assert retrieval.group_agreement(found, groups.tolist()).observed == 1.0
+    agreement = retrieval.group_agreement(found, groups.tolist())
+    assert agreement is not None and agreement.observed == 1.0
 
 
 def test_without_neighbours_there_is_no_agreement() -> None:

@@ -17,7 +17,7 @@ SPREAD = scores.summarise([RECORD, RECORD])[1]
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
-def test_text_that_is_a_formula_is_defused(text: str) -> None:
+def test_text_that_is_a_formula_is_escaped(text: str) -> None:
     rows = list(csv.reader(io.StringIO(tables.to_csv([text], [[text]]), newline="")))
     assert all(cell.startswith("'") for row in rows for cell in row)
 
@@ -36,7 +36,7 @@ def test_a_table_is_written_for_people_and_programs(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "t.json").read_text()) == rows
 
 
-def test_nan_is_no_json() -> None:
+def test_nan_is_refused() -> None:
     with pytest.raises(ValueError, match="JSON"):
         tables.to_json({"a": float("nan")})
 
@@ -67,7 +67,7 @@ def test_table_3_keeps_step_and_trapezoid_apart() -> None:
     assert row["ap_macro"] != row["area_macro"]
 
 
-def test_table_4_lists_what_is_added_the_surest_first() -> None:
+def test_table_4_lists_what_is_added_the_most_probable_first() -> None:
     predictions = [
         TrailerPrediction("a", "A", ["War"], {"Action": 0.31, "War": 0.9}),
         TrailerPrediction("b", "B", ["War"], {"Action": 0.3, "War": 0.9}),
@@ -86,7 +86,7 @@ def test_table_5_is_sorted_by_length() -> None:
     assert [row["ap_weighted_spread"] for row in found] == [0.0, None]
 
 
-def test_what_the_paper_prints_is_whole() -> None:
+def test_the_tables_of_the_paper_are_complete() -> None:
     paper = tables.paper()
     genres, table = paper["genres"], paper["table2"]
     assert len(genres) == len(table["support"]) == 20

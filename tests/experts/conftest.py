@@ -7,9 +7,12 @@ import importlib.util
 import socket
 import threading
 import wave
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
 
 import av
 import numpy as np
@@ -43,15 +46,25 @@ class Site:
     requests: list[tuple[str, str | None]] = field(default_factory=list)
     """(path, Range) of each request."""
 
-    def url(self, path):
+    def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
 
 
+class Server(ThreadingHTTPServer):
+    """A server of a `Site`."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.site = Site(port=self.server_port)
+
+
 class Handler(BaseHTTPRequestHandler):
-    def log_message(self, *arguments):
+    server: Server
+
+    def log_message(self, *arguments: object) -> None:
         """Say nothing."""
 
-    def do_GET(self):
+    def do_GET(self) -> None:
         site = self.server.site
         site.requests.append((self.path, self.headers["Range"]))
         if site.trouble:
@@ -67,7 +80,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.send_error(404)
 
-    def send_file(self, site, body):
+    def send_file(self, site: Site, body: bytes) -> None:
         tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
         start = 0
         if site.ranges and self.headers["Range"] and self.headers["If-Range"] in (None, tag):
@@ -88,12 +101,11 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def site(monkeypatch):
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """A `Site` being served; no proxy stands between."""
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.site = Site(port=server.server_port)
+    with Server() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server.site
@@ -102,17 +114,19 @@ def site(monkeypatch):
 
 
 @pytest.fixture
-def unused_port():
+def unused_port() -> int:
     """A port at which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @pytest.fixture(scope="session")
-def standins():
+def standins() -> ModuleType:
     """The module beside this file: it is a script too, so it is loaded by its path."""
     spec = importlib.util.spec_from_file_location("standins", Path(__file__).parent / "standins.py")
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -122,10 +136,10 @@ FPS = 25
 
 
 @pytest.fixture
-def clips():
+def clips() -> Callable[..., tuple[Clip, ...]]:
     """Makes clips of given lengths in frames, one after the other, at 25 frames per second."""
 
-    def cut(*lengths):
+    def cut(*lengths: int) -> tuple[Clip, ...]:
         ends = np.cumsum(lengths).tolist()
         spans = zip([0, *ends], ends, strict=False)
         return tuple(Clip(i, a, b, a / FPS, b / FPS) for i, (a, b) in enumerate(spans))
@@ -134,10 +148,12 @@ def clips():
 
 
 @pytest.fixture
-def video(tmp_path):
+def video(tmp_path: Path) -> Callable[..., Path]:
     """Writes a video of moving waves: `seed` sets their colours."""
 
-    def write(frames, seed=0, size=(48, 64), name=None):
+    def write(
+        frames: int, seed: int = 0, size: tuple[int, int] = (48, 64), name: str | None = None
+    ) -> Path:
         path = tmp_path / (name or f"{frames}-{seed}.mp4")
         phases = np.random.default_rng(seed).uniform(1, 9, (3, 1, 1))
         y, x = np.mgrid[: size[0], : size[1]]
@@ -155,10 +171,10 @@ def video(tmp_path):
 
 
 @pytest.fixture
-def flow(tmp_path):
+def flow(tmp_path: Path) -> Callable[..., Path]:
     """Writes a flow file of random images; `counts` says how many each clip has."""
 
-    def write(counts, seed=0, size=(64, 96)):
+    def write(counts: dict[int, int], seed: int = 0, size: tuple[int, int] = (64, 96)) -> Path:
         path = tmp_path / f"{seed}.flow"
         generator = np.random.default_rng(seed)
         with FlowWriter(path, FlowHeader(*size, bound=20.0)) as writer:
@@ -172,10 +188,10 @@ def flow(tmp_path):
 
 
 @pytest.fixture
-def wav(tmp_path):
+def wav(tmp_path: Path) -> Callable[..., Path]:
     """Writes noise of so many samples at 16 kHz."""
 
-    def write(samples, seed=0):
+    def write(samples: int, seed: int = 0) -> Path:
         path = tmp_path / f"{samples}-{seed}.wav"
         noise = np.random.default_rng(seed).normal(0, 3000, samples).astype("<i2")
         with wave.open(str(path), "wb") as file:
@@ -187,11 +203,20 @@ def wav(tmp_path):
 
 
 @pytest.fixture
-def job(tmp_path):
+def job(tmp_path: Path) -> Callable[..., EmbedJob]:
     """Makes a job with an empty folder of its own and the weights that packages carry."""
     folders = iter(range(1_000_000))
 
-    def make(expert, source, clips, *, frames=3, batch=4, precision="float32", rate="native"):
+    def make(
+        expert: str,
+        source: Path | None,
+        clips: Iterable[Clip],
+        *,
+        frames: int = 3,
+        batch: int = 4,
+        precision: Literal["float32", "bfloat16", "float16"] = "float32",
+        rate: Literal["native"] | float = "native",
+    ) -> EmbedJob:
         out = tmp_path / "out" / str(next(folders))
         out.mkdir(parents=True)
         place = Place(tmp_path, tmp_path / "weights.lock.yaml")
@@ -214,10 +239,10 @@ def job(tmp_path):
 
 
 @pytest.fixture
-def embedded():
+def embedded() -> Callable[..., list[Any]]:
     """Embeds jobs; returns per job the table of its rows, or what ended it."""
 
-    def run(*jobs):
+    def run(*jobs: EmbedJob) -> list[Any]:
         results = list(embed_items(jobs))
         assert len(results) == len(jobs)
         return [

@@ -98,6 +98,7 @@ def write_standins(folder: Path, lock: Path, experts: tuple[str, ...] = PAPER) -
         network = expert.build()
         parts = list(network.children()) if expert.modality == "audio" else [network]
         for checkpoint, part in zip(expert.weights, parts, strict=True):
+            assert isinstance(checkpoint, Checkpoint)
             path = folder / checkpoint.file
             save(name, checkpoint, random_state(part.state_dict()), path)
             accept(checkpoint, Place(folder, lock))

@@ -2,26 +2,28 @@
 
 from argparse import Namespace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 
 import mmx
+from mmx.experts.preprocess import Pixels
 from mmx.experts.reading import read_samples
 from mmx.experts.registry import get_expert
 
-BENCHMARKS = Path(mmx.__file__).parents[1] / "benchmarks"
+TOP = Path(mmx.__file__).parents[1]
 
 
 @pytest.fixture
-def bench(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import embed
+def bench(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(TOP))
+    from benchmarks import embed
 
     return embed
 
 
-def test_the_limits_are_those_of_the_slower_thread_and_of_all_cores(bench):
+def test_the_limits_are_those_of_the_slower_thread_and_of_all_cores(bench: ModuleType) -> None:
     figures = bench.Figures(
         expert="lite_appearance",
         device="cpu",
@@ -49,13 +51,17 @@ def test_the_limits_are_those_of_the_slower_thread_and_of_all_cores(bench):
     assert "would take 4.00 ms, 20% of the sum" in lines
 
 
-def test_the_loop_does_not_have_the_decoder_resize(bench):
-    assert get_expert("lite_appearance").preprocess.decoded_size == (224, 160)
+def test_the_loop_does_not_have_the_decoder_resize(bench: ModuleType) -> None:
+    preprocess = get_expert("lite_appearance").preprocess
+    assert isinstance(preprocess, Pixels)
+    assert preprocess.decoded_size == (224, 160)
     assert bench.customary(get_expert("lite_appearance")).preprocess.decoded_size is None
     assert bench.customary(get_expert("senet154")) is get_expert("senet154")
 
 
-def test_the_parts_are_measured_and_the_arithmetic_is_the_networks(bench, tmp_path):
+def test_the_parts_are_measured_and_the_arithmetic_is_the_networks(
+    bench: ModuleType, tmp_path: Path
+) -> None:
     expert = get_expert("lite_appearance")
     options = Namespace(video=None, frames=5, batch=4)
     job = bench.make_job(expert, options, tmp_path)

@@ -3,7 +3,9 @@ import pickle
 import struct
 import sys
 from collections import OrderedDict
-from typing import ClassVar
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from torch import nn
 
 from mmx.experts.checkpoints import CheckpointError, load_published, load_strictly, read_state
 
+Format = Literal["torch", "torch_latin1", "safetensors"]
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 
 
@@ -20,29 +23,33 @@ class Storage:
     """Stands for `torch.cuda.FloatStorage`, the class that a GPU's trainer wrote."""
 
 
-class Python2Pickler(pickle._Pickler):
+# Of the pickler that is written in Python, types tell neither methods nor attributes.
+PythonPickler: Any = pickle._Pickler
+
+
+class Python2Pickler(PythonPickler):  # type: ignore[misc]
     """Writes what Python 2 wrote: byte strings, and dictionaries made from lists of pairs."""
 
-    dispatch: ClassVar = dict(pickle._Pickler.dispatch)
+    dispatch: ClassVar[dict[type, Callable[..., None]]] = dict(PythonPickler.dispatch)
 
-    def persistent_id(self, thing):
+    def persistent_id(self, thing: object) -> Any:
         return getattr(thing, "persistent", None)
 
-    def save_bytes_as_text(self, text):
+    def save_bytes_as_text(self, text: str) -> None:
         raw = text.encode("latin1")
         self.write(pickle.SHORT_BINSTRING + bytes([len(raw)]) + raw)
         self.memoize(text)
 
-    def save_ordered(self, mapping):
+    def save_ordered(self, mapping: OrderedDict[Any, Any]) -> None:
         self.save_reduce(OrderedDict, ([list(pair) for pair in mapping.items()],), obj=mapping)
 
-    def save_storage_class(self, kind):
+    def save_storage_class(self, kind: type) -> None:
         if kind is Storage:
             self.write(b"ctorch.cuda\nFloatStorage\n")
         else:
             self.save_type(kind)
 
-    def save_tensor(self, tensor):
+    def save_tensor(self, tensor: torch.Tensor) -> None:
         self.write(b"ctorch._utils\n_rebuild_tensor\n")
         self.save((StoredTensor.of(tensor), 0, tuple(tensor.shape), tensor.stride()))
         self.write(pickle.REDUCE)
@@ -58,16 +65,16 @@ class StoredTensor:
 
     known: ClassVar[dict[int, "StoredTensor"]] = {}
 
-    def __init__(self, tensor):
+    def __init__(self, tensor: torch.Tensor) -> None:
         self.tensor, self.key = tensor, str(id(tensor))
         self.persistent = ("storage", Storage, self.key, "cuda:0", tensor.numel(), None)
 
     @classmethod
-    def of(cls, tensor):
+    def of(cls, tensor: torch.Tensor) -> "StoredTensor":
         return cls.known.setdefault(id(tensor), cls(tensor))
 
 
-def write_python2(path, content, tensors):
+def write_python2(path: Path, content: Any, tensors: Iterable[torch.Tensor]) -> None:
     """Write a checkpoint as PyTorch 0.2 under Python 2 did, from a GPU."""
     StoredTensor.known.clear()
     sizes = {"short": 2, "int": 4, "long": 8}
@@ -81,42 +88,48 @@ def write_python2(path, content, tensors):
             file.write(struct.pack("<q", each.tensor.numel()) + each.tensor.numpy().tobytes())
 
 
-def small_network():
+def small_network() -> nn.Sequential:
     return nn.Sequential(OrderedDict(conv=nn.Conv2d(3, 4, 3), norm=nn.BatchNorm2d(4)))
 
 
 @pytest.fixture
-def state():
+def state() -> dict[str, torch.Tensor]:
     torch.manual_seed(2)
     state = small_network().state_dict()
     return {name: torch.randn_like(v) if v.is_floating_point() else v for name, v in state.items()}
 
 
-def assert_same(ours, theirs):
+def assert_same(ours: Mapping[str, torch.Tensor], theirs: Mapping[str, torch.Tensor]) -> None:
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_both_of_torchs_formats_are_read(tmp_path, state, zipped):
+def test_both_of_torchs_formats_are_read(
+    tmp_path: Path, state: dict[str, torch.Tensor], zipped: bool
+) -> None:
     torch.save(state, tmp_path / "w.pth", _use_new_zipfile_serialization=zipped)
     assert_same(read_state(tmp_path / "w.pth", "torch"), state)
 
 
-def test_safetensors_are_read(tmp_path, state):
+def test_safetensors_are_read(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
     save_file(state, tmp_path / "w.safetensors")
     assert_same(read_state(tmp_path / "w.safetensors", "safetensors"), state)
 
 
 @pytest.mark.parametrize("best", [55.625, np.float64(55.625)])
-def test_what_a_trainer_wrapped_around_the_weights_is_taken_off(tmp_path, state, best):
+def test_what_a_trainer_wrapped_around_the_weights_is_taken_off(
+    tmp_path: Path, state: dict[str, torch.Tensor], best: float | np.float64
+) -> None:
     wrapped = {f"module.{name}": value for name, value in state.items()}
     content = {"epoch": 90, "arch": "resnet18", "state_dict": wrapped, "best_prec1": best}
     torch.save(content, tmp_path / "w.pth.tar", _use_new_zipfile_serialization=False)
     assert_same(read_state(tmp_path / "w.pth.tar", "torch_latin1"), state)
 
 
-def test_a_pickle_of_python_2_is_read_as_it_was_written_on_a_gpu(tmp_path, state):
+def test_a_pickle_of_python_2_is_read_as_it_was_written_on_a_gpu(
+    tmp_path: Path, state: dict[str, torch.Tensor]
+) -> None:
     state = {name: v for name, v in state.items() if not name.endswith("num_batches_tracked")}
     wrapped = OrderedDict((f"module.{name}", value) for name, value in state.items())
     content = {"arch": "resnet18", "state_dict": wrapped, "best_prec1": 55.625, "by": "B\xe9la"}
@@ -129,10 +142,10 @@ def test_a_pickle_of_python_2_is_read_as_it_was_written_on_a_gpu(tmp_path, state
         read_state(path, "torch")
     network = small_network()
     load_published(network, path, "torch_latin1")
-    assert torch.equal(network.conv.weight, state["conv.weight"])
+    assert torch.equal(network.get_parameter("conv.weight"), state["conv.weight"])
 
 
-def test_arrays_become_float32_tensors(tmp_path):
+def test_arrays_become_float32_tensors(tmp_path: Path) -> None:
     means = np.arange(128) / 3
     torch.save({"pca_means": means}, tmp_path / "pca.pth", pickle_protocol=2)
     read = read_state(tmp_path / "pca.pth", "torch")["pca_means"]
@@ -143,17 +156,23 @@ def test_arrays_become_float32_tensors(tmp_path):
 class Bomb:
     """A pickle that runs a command when a careless reader opens it."""
 
-    def __init__(self, function, *arguments):
+    def __init__(self, function: Callable[..., Any], *arguments: object) -> None:
         self.call = function, arguments
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, ...]]:
         return self.call
 
 
 @pytest.mark.parametrize("format", ["torch", "torch_latin1"])
 @pytest.mark.parametrize("zipped", [True, False])
 @pytest.mark.parametrize("function", [os.mkdir, eval, exec])
-def test_nothing_in_a_pickle_is_run(tmp_path, state, format, zipped, function):
+def test_nothing_in_a_pickle_is_run(
+    tmp_path: Path,
+    state: dict[str, torch.Tensor],
+    format: Format,
+    zipped: bool,
+    function: Callable[..., Any],
+) -> None:
     trace = tmp_path / "was-here"
     argument = str(trace) if function is os.mkdir else f"__import__('os').mkdir({str(trace)!r})"
     content = {"state_dict": state, "arch": Bomb(function, argument)}
@@ -166,7 +185,7 @@ def test_nothing_in_a_pickle_is_run(tmp_path, state, format, zipped, function):
     assert trace.exists(), "the file was harmless, and the test proves nothing"
 
 
-def test_an_array_of_objects_runs_nothing_either(tmp_path):
+def test_an_array_of_objects_runs_nothing_either(tmp_path: Path) -> None:
     trace = tmp_path / "was-here"
     objects = np.array([Bomb(os.mkdir, str(trace))], dtype=object)
     torch.save({"conv.weight": objects}, tmp_path / "w.pth")
@@ -177,7 +196,9 @@ def test_an_array_of_objects_runs_nothing_either(tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"PK\x03\x04" + bytes(50)])
 @pytest.mark.parametrize("format", ["torch", "torch_latin1", "safetensors"])
-def test_what_is_no_checkpoint_is_said_to_be_none(tmp_path, content, format):
+def test_what_is_no_checkpoint_is_said_to_be_none(
+    tmp_path: Path, content: bytes, format: Format
+) -> None:
     path = tmp_path / "w.pth"
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=rf"w\.pth cannot be read as {format}"):
@@ -188,13 +209,15 @@ def test_what_is_no_checkpoint_is_said_to_be_none(tmp_path, content, format):
     ("content", "said"),
     [([1, 2], "holds a list"), ({"a": 3}, "a is a int"), ({1: torch.zeros(1)}, "not text")],
 )
-def test_what_holds_no_weights_by_name_is_refused(tmp_path, content, said):
+def test_what_holds_no_weights_by_name_is_refused(
+    tmp_path: Path, content: list[int] | dict[str | int, Any], said: str
+) -> None:
     torch.save(content, tmp_path / "w.pth")
     with pytest.raises(CheckpointError, match=said):
         read_state(tmp_path / "w.pth", "torch")
 
 
-def test_a_truncated_file_is_refused(tmp_path, state):
+def test_a_truncated_file_is_refused(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
     path = tmp_path / "w.pth"
     torch.save(state, path, _use_new_zipfile_serialization=False)
     path.write_bytes(path.read_bytes()[:-40])
@@ -202,7 +225,7 @@ def test_a_truncated_file_is_refused(tmp_path, state):
         read_state(path, "torch")
 
 
-def test_every_key_that_does_not_fit_is_named(state):
+def test_every_key_that_does_not_fit_is_named(state: dict[str, torch.Tensor]) -> None:
     del state["conv.bias"]
     state["head.weight"] = torch.zeros(3)
     state["norm.weight"] = torch.zeros(5)
@@ -214,29 +237,33 @@ def test_every_key_that_does_not_fit_is_named(state):
     )
 
 
-def test_a_file_without_counters_loads(tmp_path, state):
+def test_a_file_without_counters_loads(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
     del state["norm.num_batches_tracked"]
     torch.save(state, tmp_path / "w.pth")
     network = small_network()
     load_published(network, tmp_path / "w.pth")
-    assert torch.equal(network.norm.running_var, state["norm.running_var"])
+    assert torch.equal(network.get_buffer("norm.running_var"), state["norm.running_var"])
 
 
-def test_names_are_mapped_before_they_are_compared(tmp_path, state):
+def test_names_are_mapped_before_they_are_compared(
+    tmp_path: Path, state: dict[str, torch.Tensor]
+) -> None:
     torch.save({name.upper(): value for name, value in state.items()}, tmp_path / "w.pth")
     network = small_network()
     load_published(network, tmp_path / "w.pth", "torch", str.lower)
-    assert torch.equal(network.conv.weight, state["conv.weight"])
+    assert torch.equal(network.get_parameter("conv.weight"), state["conv.weight"])
 
 
-def test_two_names_that_become_one_are_refused(tmp_path, state):
+def test_two_names_that_become_one_are_refused(
+    tmp_path: Path, state: dict[str, torch.Tensor]
+) -> None:
     state["CONV.WEIGHT"] = state["conv.weight"] + 1
     torch.save(state, tmp_path / "w.pth")
     with pytest.raises(CheckpointError, match=r"twice: CONV\.WEIGHT"):
         load_published(small_network(), tmp_path / "w.pth", "torch", str.lower)
 
 
-def test_reading_imports_nothing_that_a_file_names(tmp_path):
+def test_reading_imports_nothing_that_a_file_names(tmp_path: Path) -> None:
     path = tmp_path / "w.pth"
     path.write_bytes(b"\x80\x02cantigravity\ngeohash\n.")
     with pytest.raises(CheckpointError):

@@ -1,11 +1,13 @@
 """The forward pass: a row depends on its own sample and on the shape of the batch alone."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from mmx.experts.base import Expert
 from mmx.experts.forward import Embedder, load_embedder, reproducible
 from mmx.experts.preprocess import LogMel, Pixels
 from mmx.experts.registry import expert_names, get_expert
@@ -15,16 +17,17 @@ SMALLER = {"i3d_flow": 16, "i3d_rgb": 16, "r2plus1d_34": 4, "s3d": 16}
 """Frames per stack here, for the sake of time; the two largest networks see smaller pictures."""
 
 
-def shortened(name):
+def shortened(name: str) -> Expert:
     expert = get_expert(name)
     if name in SMALLER:
         expert = replace(expert, sampling=Stacks(SMALLER[name], SMALLER[name]))
     if name in ("senet154", "densenet161_places365"):
+        assert isinstance(expert.preprocess, Pixels)
         expert = replace(expert, preprocess=replace(expert.preprocess, crop=(96, 96)))
     return expert
 
 
-def drawn(expert, count, seed=0):
+def drawn(expert: Expert, count: int, seed: int = 0) -> list[np.ndarray]:
     """Random samples as they are read."""
     generator = np.random.default_rng(seed)
     if isinstance(expert.preprocess, LogMel):
@@ -38,7 +41,7 @@ def drawn(expert, count, seed=0):
     return list(generator.integers(0, 256, shape).astype(kind))
 
 
-def embedder(expert, samples, **settings):
+def embedder(expert: Expert, samples: int, **settings: Any) -> Embedder:
     """An embedder of a random network, with room for `samples` samples per pass."""
     torch.manual_seed(0)
     network = expert.build()
@@ -49,14 +52,16 @@ def embedder(expert, samples, **settings):
     return Embedder(expert, network, batch=samples * frames, **settings)
 
 
-def rows(embed, samples):
+def rows(embed: Embedder, samples: list[np.ndarray]) -> np.ndarray:
     """(samples, width), in as many passes as it takes."""
     passes = range(0, len(samples), embed.batch)
     return np.concatenate([embed(samples[begin : begin + embed.batch]) for begin in passes])
 
 
 @pytest.mark.parametrize("name", expert_names())
-def test_a_row_depends_neither_on_its_neighbours_nor_on_its_place_and_little_on_batches(name):
+def test_a_row_depends_neither_on_its_neighbours_nor_on_its_place_and_little_on_batches(
+    name: str,
+) -> None:
     expert = shortened(name)
     own, first, last = drawn(expert, 3)
     with reproducible():
@@ -71,7 +76,7 @@ def test_a_row_depends_neither_on_its_neighbours_nor_on_its_place_and_little_on_
 
 
 @pytest.mark.parametrize("place", range(8))
-def test_every_place_of_the_batch_gives_the_same_bytes(place):
+def test_every_place_of_the_batch_gives_the_same_bytes(place: int) -> None:
     expert = get_expert("lite_appearance")
     own, *others = drawn(expert, 8)
     with reproducible():
@@ -82,7 +87,7 @@ def test_every_place_of_the_batch_gives_the_same_bytes(place):
 
 
 @pytest.mark.parametrize("name", ["lite_appearance", "lite_scene", "lite_motion", "lite_audio"])
-def test_batched_equals_one_by_one(name):
+def test_batched_equals_one_by_one(name: str) -> None:
     expert = get_expert(name)
     samples = drawn(expert, 7)
     with reproducible():
@@ -92,7 +97,7 @@ def test_batched_equals_one_by_one(name):
     assert np.abs(together - alone).max() <= 1e-5 * np.abs(alone).max()
 
 
-def test_equal_calls_give_equal_bytes():
+def test_equal_calls_give_equal_bytes() -> None:
     expert = get_expert("lite_appearance")
     samples = drawn(expert, 2)
     with reproducible():
@@ -100,7 +105,7 @@ def test_equal_calls_give_equal_bytes():
         assert embed(samples).tobytes() == embed(samples).tobytes()
 
 
-def test_the_network_sees_what_was_declared():
+def test_the_network_sees_what_was_declared() -> None:
     expert = get_expert("lite_appearance")
     assert isinstance(expert.preprocess, Pixels)
     [picture] = drawn(expert, 1)
@@ -122,13 +127,13 @@ def test_the_network_sees_what_was_declared():
         ("lite_scene", 32, 1),
     ],
 )
-def test_a_batch_counts_frames(name, batch, samples):
+def test_a_batch_counts_frames(name: str, batch: int, samples: int) -> None:
     expert = get_expert(name)
     assert Embedder(expert, torch.nn.Identity(), batch=batch).batch == samples
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_lower_precision_is_close_and_another(precision):
+def test_lower_precision_is_close_and_another(precision: str) -> None:
     expert = get_expert("lite_appearance")
     samples = drawn(expert, 2)
     exact = embedder(expert, 2)(samples)
@@ -139,14 +144,14 @@ def test_lower_precision_is_close_and_another(precision):
     assert ((exact * close).sum(axis=1) / lengths).min() > 0.99
 
 
-def test_descriptors_are_always_exact():
+def test_descriptors_are_always_exact() -> None:
     expert = get_expert("lite_scene")
     samples = drawn(expert, 1)
     exact, lower = (embedder(expert, 2, precision=p)(samples) for p in ("float32", "bfloat16"))
     assert exact.tobytes() == lower.tobytes()
 
 
-def test_one_network_is_loaded_once():
+def test_one_network_is_loaded_once() -> None:
     setting = ("lite_scene", "float32", 8, (), "cpu")
     first = load_embedder(*setting)
     assert load_embedder(*setting) is first
@@ -154,7 +159,7 @@ def test_one_network_is_loaded_once():
     assert load_embedder(*setting) is not first
 
 
-def test_what_is_set_for_reproducibility_is_set_back():
+def test_what_is_set_for_reproducibility_is_set_back() -> None:
     before = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
     with reproducible():
         assert torch.get_num_threads() == 1

@@ -2,8 +2,11 @@
 
 import sys
 import tracemalloc
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,27 +15,33 @@ import torch
 from mmx.engine.rows import ROWS
 from mmx.experts import registry
 from mmx.experts.forward import load_embedder
-from mmx.experts.item import embed_items
+from mmx.experts.item import EmbedJob, embed_items
+from mmx.experts.preprocess import Pixels
 from mmx.experts.reading import read_samples
 from mmx.experts.registry import get_expert
 from mmx.experts.sampling import Stacks
+from mmx.media.clip import Clip
 from mmx.media.faults import MediaFault
 from mmx.media.frames import read_frames
 
 
-def rows_of(job):
+def rows_of(job: EmbedJob) -> bytes:
     return (job.out / ROWS).read_bytes()
 
 
 @pytest.fixture
-def trailers(video, clips):
+def trailers(
+    video: Callable[..., Path], clips: Callable[..., tuple[Clip, ...]]
+) -> list[tuple[Path, tuple[Clip, ...]]]:
     """(video, clips) of four small trailers whose samples do not fill batches evenly."""
     lengths = ((9, 1, 14), (2, 2), (30,), (5, 6, 7, 8))
     return [(video(sum(each), seed), clips(*each)) for seed, each in enumerate(lengths)]
 
 
 @pytest.mark.parametrize("name", ["lite_appearance", "lite_scene"])
-def test_neither_order_nor_company_nor_interruption_changes_a_byte(name, trailers, job):
+def test_neither_order_nor_company_nor_interruption_changes_a_byte(
+    name: str, trailers: list[tuple[Path, tuple[Clip, ...]]], job: Callable[..., EmbedJob]
+) -> None:
     expected = []
     for source, cut in trailers:
         alone = job(name, source, cut)
@@ -45,7 +54,11 @@ def test_neither_order_nor_company_nor_interruption_changes_a_byte(name, trailer
         assert [rows_of(each) for each in jobs] == [expected[number] for number in order]
 
 
-def test_rows(trailers, job, embedded):
+def test_rows(
+    trailers: list[tuple[Path, tuple[Clip, ...]]],
+    job: Callable[..., EmbedJob],
+    embedded: Callable[..., list[Any]],
+) -> None:
     source, cut = trailers[0]
     [table] = embedded(job("lite_appearance", source, cut))
     assert table["clip"].to_pylist() == [0, 1, 2]
@@ -54,13 +67,18 @@ def test_rows(trailers, job, embedded):
     assert str(table.schema.field("embedding").type).endswith("[1280]")
 
 
-def test_a_row_is_the_mean_of_its_frames(trailers, job, embedded):
+def test_a_row_is_the_mean_of_its_frames(
+    trailers: list[tuple[Path, tuple[Clip, ...]]],
+    job: Callable[..., EmbedJob],
+    embedded: Callable[..., list[Any]],
+) -> None:
     source, cut = trailers[3]
     expert = get_expert("lite_scene")
     every = job("lite_scene", source, cut, frames=0)
     network = expert.build()
     [table] = embedded(every)
-    frames = {row: [] for row in range(len(cut))}
+    assert isinstance(expert.preprocess, Pixels)
+    frames: dict[int, list[np.ndarray]] = {row: [] for row in range(len(cut))}
     for sample in read_samples(every, expert):
         batch = torch.from_numpy(sample.data.copy())[None].movedim(-1, 1)
         frames[sample.row].append(network(expert.preprocess.normalise(batch))[0].numpy())
@@ -69,7 +87,12 @@ def test_a_row_is_the_mean_of_its_frames(trailers, job, embedded):
     assert table["samples"].to_pylist() == [len(frames[row]) for row in frames]
 
 
-def test_a_broken_video_costs_only_its_own_trailer(trailers, tmp_path, job, embedded):
+def test_a_broken_video_costs_only_its_own_trailer(
+    trailers: list[tuple[Path, tuple[Clip, ...]]],
+    tmp_path: Path,
+    job: Callable[..., EmbedJob],
+    embedded: Callable[..., list[Any]],
+) -> None:
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(trailers[2][0].read_bytes()[:900])
     text = tmp_path / "text.mp4"
@@ -89,7 +112,9 @@ def test_a_broken_video_costs_only_its_own_trailer(trailers, tmp_path, job, embe
     assert "/" not in str(results[1])
 
 
-def test_a_fault_leaves_no_rows(tmp_path, job, clips):
+def test_a_fault_leaves_no_rows(
+    tmp_path: Path, job: Callable[..., EmbedJob], clips: Callable[..., tuple[Clip, ...]]
+) -> None:
     text = tmp_path / "text.mp4"
     text.write_text("no video")
     faulty = job("lite_scene", text, clips(3))
@@ -99,17 +124,17 @@ def test_a_fault_leaves_no_rows(tmp_path, job, clips):
 
 
 class MeanColour(torch.nn.Module):
-    def forward(self, images):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
         return images.flatten(2).mean(dim=2)
 
 
 @pytest.fixture
-def register(monkeypatch):
+def register(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
     """Registers experts for the test: the mean colour of what they see."""
 
-    def register(name, **changes):
+    def register(name: str, **changes: Any) -> str:
         module = ModuleType(name)
-        module.EXPERT = replace(
+        vars(module)["EXPERT"] = replace(
             get_expert("lite_scene"), name=name, width=3, network=MeanColour, code=(), **changes
         )
         monkeypatch.setitem(sys.modules, name, module)
@@ -121,12 +146,18 @@ def register(monkeypatch):
 
 
 @pytest.fixture
-def colour(register):
+def colour(register: Callable[..., str]) -> str:
     """An expert of frames."""
     return register("colour")
 
 
-def test_clips_of_1_of_9_and_of_10_000_frames(colour, video, job, clips, embedded):
+def test_clips_of_1_of_9_and_of_10_000_frames(
+    colour: str,
+    video: Callable[..., Path],
+    job: Callable[..., EmbedJob],
+    clips: Callable[..., tuple[Clip, ...]],
+    embedded: Callable[..., list[Any]],
+) -> None:
     source = video(10_010, size=(16, 32))
     [table] = embedded(job(colour, source, clips(1, 9, 10_000), frames=0, batch=64))
     assert table["samples"].to_pylist() == [1, 9, 10_000]
@@ -136,7 +167,13 @@ def test_clips_of_1_of_9_and_of_10_000_frames(colour, video, job, clips, embedde
     np.testing.assert_allclose(table["embedding"].to_pylist(), expected, rtol=1e-5)
 
 
-def test_stacks_of_clips_of_1_of_9_and_of_10_000_frames(register, video, job, clips, embedded):
+def test_stacks_of_clips_of_1_of_9_and_of_10_000_frames(
+    register: Callable[..., str],
+    video: Callable[..., Path],
+    job: Callable[..., EmbedJob],
+    clips: Callable[..., tuple[Clip, ...]],
+    embedded: Callable[..., list[Any]],
+) -> None:
     stacks = register("colour_of_stacks", sampling=Stacks(64, 64, "align"))
     source = video(10_010, size=(16, 32))
     [table] = embedded(job(stacks, source, clips(1, 9, 10_000)))
@@ -154,8 +191,13 @@ def test_stacks_of_clips_of_1_of_9_and_of_10_000_frames(register, video, job, cl
     np.testing.assert_allclose(table["embedding"].to_pylist(), expected, rtol=1e-5)
 
 
-def test_memory_does_not_grow_with_the_clip(colour, video, job, clips):
-    def peak(frames):
+def test_memory_does_not_grow_with_the_clip(
+    colour: str,
+    video: Callable[..., Path],
+    job: Callable[..., EmbedJob],
+    clips: Callable[..., tuple[Clip, ...]],
+) -> None:
+    def peak(frames: int) -> int:
         each = job(colour, video(frames, size=(64, 96)), clips(frames), frames=0, batch=8)
         list(embed_items([each]))
         tracemalloc.start()
@@ -168,7 +210,12 @@ def test_memory_does_not_grow_with_the_clip(colour, video, job, clips):
     assert peak(1200) - peak(200) < indices < pictures / 50
 
 
-def test_a_silent_trailer_has_no_rows(wav, job, clips, embedded):
+def test_a_silent_trailer_has_no_rows(
+    wav: Callable[..., Path],
+    job: Callable[..., EmbedJob],
+    clips: Callable[..., tuple[Clip, ...]],
+    embedded: Callable[..., list[Any]],
+) -> None:
     cut = clips(30, 30)
     silent, sounding = embedded(
         job("lite_audio", None, cut), job("lite_audio", wav(3 * 16000), cut)
@@ -178,7 +225,12 @@ def test_a_silent_trailer_has_no_rows(wav, job, clips, embedded):
     assert sounding.num_rows == 2
 
 
-def test_sound_is_a_sequence_and_a_short_clip_borrows(wav, job, clips, embedded):
+def test_sound_is_a_sequence_and_a_short_clip_borrows(
+    wav: Callable[..., Path],
+    job: Callable[..., EmbedJob],
+    clips: Callable[..., tuple[Clip, ...]],
+    embedded: Callable[..., list[Any]],
+) -> None:
     [table] = embedded(job("lite_audio", wav(6 * 16000), clips(50, 5, 75, 100)))
     assert table["clip"].to_pylist() == [0, 1, 2, 3]
     assert table["samples"].to_pylist() == [2, 1, 3, 1]
@@ -186,12 +238,22 @@ def test_sound_is_a_sequence_and_a_short_clip_borrows(wav, job, clips, embedded)
     assert [len(sequence) for sequence in table["embedding"].to_pylist()] == [2, 1, 3, 1]
 
 
-def test_clips_after_the_end_of_the_sound_have_no_row(wav, job, clips, embedded):
+def test_clips_after_the_end_of_the_sound_have_no_row(
+    wav: Callable[..., Path],
+    job: Callable[..., EmbedJob],
+    clips: Callable[..., tuple[Clip, ...]],
+    embedded: Callable[..., list[Any]],
+) -> None:
     [table] = embedded(job("lite_audio", wav(2 * 16000), clips(50, 50)))
     assert table["clip"].to_pylist() == [0]
 
 
-def test_motion_of_clips_with_and_without_flow(flow, job, clips, embedded):
+def test_motion_of_clips_with_and_without_flow(
+    flow: Callable[..., Path],
+    job: Callable[..., EmbedJob],
+    clips: Callable[..., tuple[Clip, ...]],
+    embedded: Callable[..., list[Any]],
+) -> None:
     [table] = embedded(job("lite_motion", flow({0: 4, 2: 2}), clips(5, 1, 3)))
     assert table["samples"].to_pylist() == [4, 1, 2]
     assert table["padded"].to_pylist() == [0, 1, 0]
@@ -199,14 +261,23 @@ def test_motion_of_clips_with_and_without_flow(flow, job, clips, embedded):
     assert still.sum() == 10
 
 
-def test_facts(trailers, flow, clips, job):
+def test_facts(
+    trailers: list[tuple[Path, tuple[Clip, ...]]],
+    flow: Callable[..., Path],
+    clips: Callable[..., tuple[Clip, ...]],
+    job: Callable[..., EmbedJob],
+) -> None:
     [facts] = embed_items([job("lite_scene", *trailers[0])])
     assert facts == {"rows": 3, "samples": 7, "padded_clips": 0}
     [facts] = embed_items([job("lite_motion", flow({0: 4}), clips(5, 1))])
     assert facts == {"rows": 2, "samples": 5, "padded_clips": 1}
 
 
-def test_experts_may_follow_each_other(trailers, job, embedded):
+def test_experts_may_follow_each_other(
+    trailers: list[tuple[Path, tuple[Clip, ...]]],
+    job: Callable[..., EmbedJob],
+    embedded: Callable[..., list[Any]],
+) -> None:
     tables = embedded(
         job("lite_scene", *trailers[0]),
         job("lite_appearance", *trailers[0]),
@@ -216,20 +287,28 @@ def test_experts_may_follow_each_other(trailers, job, embedded):
     assert widths == [894, 1280, 894]
 
 
-def test_facts_come_before_all_jobs_are_handed_in(trailers, job):
+def test_facts_come_before_all_jobs_are_handed_in(
+    trailers: list[tuple[Path, tuple[Clip, ...]]], job: Callable[..., EmbedJob]
+) -> None:
     taken = []
 
-    def endless():
+    def endless() -> Iterator[EmbedJob]:
         for number in range(10_000):
             taken.append(number)
             yield job("lite_scene", *trailers[number % 4])
 
     results = embed_items(endless())
+    assert isinstance(results, Generator)
     assert all(next(results)["rows"] for _ in range(6))
     results.close()
     assert len(taken) < 30
 
 
-def test_a_clip_past_the_end_is_nobodys_fault_but_the_programs(video, job, clips, embedded):
+def test_a_clip_past_the_end_is_nobodys_fault_but_the_programs(
+    video: Callable[..., Path],
+    job: Callable[..., EmbedJob],
+    clips: Callable[..., tuple[Clip, ...]],
+    embedded: Callable[..., list[Any]],
+) -> None:
     [error] = embedded(job("lite_scene", video(10), clips(8, 8)))
     assert isinstance(error, IndexError)

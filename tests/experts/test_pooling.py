@@ -13,11 +13,11 @@ MEAN = replace(get_expert("lite_scene"), width=2)
 SEQUENCE = replace(get_expert("lite_audio"), width=2)
 
 
-def vectors(*rows):
+def vectors(*rows: list[float]) -> list[np.ndarray]:
     return [np.array(row, dtype=np.float32) for row in rows]
 
 
-def test_means():
+def test_means() -> None:
     pool = Pool(MEAN, (3, 4, 9))
     for row, vector in zip([0, 0, 2], vectors([1, 2], [2, 6], [5, 5]), strict=True):
         pool.add(row, vector, padded=row)
@@ -29,7 +29,7 @@ def test_means():
     }
 
 
-def test_sequences():
+def test_sequences() -> None:
     pool = Pool(SEQUENCE, (0, 1, 2))
     for row, vector in zip([0, 2, 2], vectors([1, 2], [3, 4], [5, 6]), strict=True):
         pool.add(row, vector, padded=0)
@@ -38,23 +38,23 @@ def test_sequences():
     assert table["embedding"].to_pylist() == [[[1, 2]], [[3, 4], [5, 6]]]
 
 
-def test_the_vector_is_copied_out_of_the_batch():
+def test_the_vector_is_copied_out_of_the_batch() -> None:
     pool, batch = Pool(SEQUENCE, (0,)), np.ones((1, 2), dtype=np.float32)
     pool.add(0, batch[0], padded=0)
     batch[:] = 7
     assert pool.table()["embedding"].to_pylist() == [[[1, 1]]]
 
 
-def test_the_mean_of_many_is_exact_to_float32():
+def test_the_mean_of_many_is_exact_to_float32() -> None:
     drawn = np.random.default_rng(1).normal(size=(5_000, 2)).astype(np.float32) * 1e4 + 1
     pool = Pool(MEAN, (0,))
     for vector in drawn:
         pool.add(0, vector, padded=0)
     exact = [float(sum(map(Fraction, map(float, column))) / len(drawn)) for column in drawn.T]
-    assert pool.table()["embedding"][0].as_py() == np.float32(exact).tolist()
+    assert pool.table()["embedding"][0].as_py() == np.array(exact, np.float32).tolist()
 
 
-def test_types_without_rows_are_those_with_rows():
+def test_types_without_rows_are_those_with_rows() -> None:
     fixed = pa.list_(pa.float32(), 2)
     for expert, embedding in ((MEAN, fixed), (SEQUENCE, pa.list_(fixed))):
         full = Pool(expert, (0,))

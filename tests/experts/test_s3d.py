@@ -1,7 +1,12 @@
 """S3D: the published layout loads, and the embedding is what its classifier sees."""
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
+from torch import nn
 from torchvision.models.video import s3d
 
 from mmx.experts.checkpoints import CheckpointError
@@ -9,7 +14,7 @@ from mmx.experts.s3d import EXPERT, FILE
 
 
 @pytest.fixture
-def reference():
+def reference() -> Any:
     torch.manual_seed(0)
     network = s3d(weights=None).eval()
     for value in network.features.state_dict().values():
@@ -19,8 +24,8 @@ def reference():
 
 
 @pytest.fixture
-def load(tmp_path):
-    def from_state(state):
+def load(tmp_path: Path) -> Callable[[Mapping[str, torch.Tensor]], nn.Module]:
+    def from_state(state: Mapping[str, torch.Tensor]) -> nn.Module:
         path = tmp_path / FILE
         torch.save(state, path)
         return EXPERT.build({FILE: path})
@@ -28,7 +33,9 @@ def load(tmp_path):
     return from_state
 
 
-def test_the_classifier_on_the_embedding_gives_torchvisions_logits(reference, load):
+def test_the_classifier_on_the_embedding_gives_torchvisions_logits(
+    reference: Any, load: Callable[[Mapping[str, torch.Tensor]], nn.Module]
+) -> None:
     stack = torch.randn(1, 3, 17, 224, 224, generator=torch.Generator().manual_seed(1))
     head = reference.classifier[1]
     with torch.inference_mode():
@@ -40,7 +47,9 @@ def test_the_classifier_on_the_embedding_gives_torchvisions_logits(reference, lo
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-5 * expected.abs().max().item())
 
 
-def test_a_missing_tensor_is_refused(reference, load):
+def test_a_missing_tensor_is_refused(
+    reference: Any, load: Callable[[Mapping[str, torch.Tensor]], nn.Module]
+) -> None:
     state = reference.state_dict()
     del state["features.0.0.0.weight"]
     with pytest.raises(CheckpointError, match=r"missing: features\.0\.0\.0\.weight"):

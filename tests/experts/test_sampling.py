@@ -19,12 +19,12 @@ from mmx.experts.sampling import Frames, Patches, Stacks
         (4, 10_000, [1250, 3750, 6250, 8750]),
     ],
 )
-def test_frames(per_clip, n, expected):
+def test_frames(per_clip: int, n: int, expected: list[int]) -> None:
     assert Frames(per_clip).indices(n).tolist() == [[index] for index in expected]
 
 
 @pytest.mark.parametrize(("n", "missing"), [(0, 1), (1, 0), (9, 0)])
-def test_a_clip_without_an_image_lacks_one(n, missing):
+def test_a_clip_without_an_image_lacks_one(n: int, missing: int) -> None:
     assert Frames(0).padding(n) == missing
 
 
@@ -39,7 +39,9 @@ def test_a_clip_without_an_image_lacks_one(n, missing):
         (9, [[0, 1, 2, 3], [3, 4, 5, 6]], 0),
     ],
 )
-def test_stacks_drop_what_follows_the_last_whole_one(n, expected, repeated):
+def test_stacks_drop_what_follows_the_last_whole_one(
+    n: int, expected: list[list[int]], repeated: int
+) -> None:
     stacks = Stacks(length=4, step=3)
     assert stacks.indices(n).tolist() == expected
     assert stacks.padding(n) == repeated
@@ -48,13 +50,15 @@ def test_stacks_drop_what_follows_the_last_whole_one(n, expected, repeated):
 @pytest.mark.parametrize(
     ("n", "starts"), [(1, [0]), (4, [0]), (5, [0, 1]), (8, [0, 4]), (9, [0, 4, 5])]
 )
-def test_an_aligned_tail_is_covered_by_a_stack_that_ends_with_the_clip(n, starts):
+def test_an_aligned_tail_is_covered_by_a_stack_that_ends_with_the_clip(
+    n: int, starts: list[int]
+) -> None:
     indices = Stacks(length=4, step=4, tail="align").indices(n)
     assert indices[:, 0].tolist() == starts
     assert indices[-1, -1] == n - 1
 
 
-def test_stacks_cover_ten_thousand_frames():
+def test_stacks_cover_ten_thousand_frames() -> None:
     indices = Stacks(length=64, step=64, tail="align").indices(10_000)
     assert set(indices.ravel().tolist()) == set(range(10_000))
     assert (np.diff(indices, axis=1) == 1).all()
@@ -85,11 +89,11 @@ def test_stacks_cover_ten_thousand_frames():
         "an empty clip",
     ],
 )
-def test_patches(begin, end, total, starts, foreign):
+def test_patches(begin: int, end: int, total: int, starts: list[int], foreign: int) -> None:
     patches = Patches(length=10, step=10)
     assert patches.starts(begin, end, total).tolist() == starts
     assert patches.padding(begin, end, total) == foreign
 
 
-def test_patches_may_overlap():
+def test_patches_may_overlap() -> None:
     assert Patches(length=12, step=10).starts(0, 32, 99).tolist() == [0, 10, 20]

@@ -3,8 +3,11 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -23,6 +26,10 @@ from mmx.experts.weights import (
     weights_folder,
 )
 
+if TYPE_CHECKING:
+    from tests.experts.conftest import Site
+
+
 BODY = b"PK\x03\x04" + hashlib.shake_256(b"weights").digest(200_000)
 SHA256 = hashlib.sha256(BODY).hexdigest()
 BLOB = hashlib.sha1(b"blob 200004\0" + BODY).hexdigest()
@@ -34,21 +41,21 @@ DIGESTS = {
 get = partial(fetch, pause_s=0.0)
 
 
-def checkpoint(*sources, file="w.pth", format="torch"):
+def checkpoint(*sources: Source, file: str = "w.pth", format: Any = "torch") -> Checkpoint:
     return Checkpoint(file, tuple(sources), "MIT", format, "nothing")
 
 
 @pytest.fixture
-def place(tmp_path):
+def place(tmp_path: Path) -> Place:
     (tmp_path / "project").mkdir()
     return Place(tmp_path / "weights", tmp_path / "project" / "weights.lock.yaml")
 
 
 @pytest.fixture
-def put(place):
+def put(place: Place) -> Callable[..., Path]:
     """Puts a file where weights lie, by hand."""
 
-    def write(body=BODY, name="w.pth"):
+    def write(body: bytes = BODY, name: str = "w.pth") -> Path:
         place.folder.mkdir(exist_ok=True)
         (place.folder / name).write_bytes(body)
         return place.folder / name
@@ -56,17 +63,20 @@ def put(place):
     return write
 
 
-def flip_bit(path, position=1000):
+def flip_bit(path: Path, position: int = 1000) -> None:
     body = bytearray(path.read_bytes())
     body[position] ^= 1
     path.write_bytes(body)
 
 
 @pytest.mark.parametrize("kind", DIGESTS)
-def test_each_kind_of_digest_is_checked_for_what_it_is(kind, site, place, put):
+def test_each_kind_of_digest_is_checked_for_what_it_is(
+    kind: str, site: "Site", place: Place, put: Callable[..., Path]
+) -> None:
     wanted = checkpoint(Source("http://a/w.pth", DIGESTS[kind], len(BODY)))
     path = put()
     [status] = verify([wanted], place)
+    assert status.hashes is not None
     assert (status.state, status.hashes.sha256) == ("ready", SHA256)
     flip_bit(path)
     [status] = verify([wanted], place)
@@ -75,14 +85,20 @@ def test_each_kind_of_digest_is_checked_for_what_it_is(kind, site, place, put):
     assert DIGESTS[kind].value in status.reason
 
 
-def test_a_digest_of_one_kind_is_not_taken_for_another(place, put):
+def test_a_digest_of_one_kind_is_not_taken_for_another(
+    place: Place, put: Callable[..., Path]
+) -> None:
     put()
-    for kind, value in (("sha256", SHA256[:8]), ("git_blob", SHA256), ("sha256_prefix", BLOB)):
-        wanted = checkpoint(Source("http://a/w.pth", Digest(kind, value), None))
+    for digest in (
+        Digest("sha256", SHA256[:8]),
+        Digest("git_blob", SHA256),
+        Digest("sha256_prefix", BLOB),
+    ):
+        wanted = checkpoint(Source("http://a/w.pth", digest, None))
         assert verify([wanted], place)[0].state == "refused"
 
 
-def test_git_agrees_on_the_name_of_a_blob(tmp_path):
+def test_git_agrees_on_the_name_of_a_blob(tmp_path: Path) -> None:
     (tmp_path / "w").write_bytes(BODY)
     said = subprocess.run(
         ["git", "hash-object", "--no-filters", "w"],
@@ -94,7 +110,7 @@ def test_git_agrees_on_the_name_of_a_blob(tmp_path):
     assert hash_file(tmp_path / "w").git_blob == said.stdout.strip()
 
 
-def test_a_fetched_file_is_whole_checked_and_pinned(site, place):
+def test_a_fetched_file_is_whole_checked_and_pinned(site: "Site", place: Place) -> None:
     site.files["/w.pth"] = BODY
     site.break_after = [50_000]
     source = Source(site.url("/w.pth"), DIGESTS["sha256_prefix"], len(BODY))
@@ -105,14 +121,16 @@ def test_a_fetched_file_is_whole_checked_and_pinned(site, place):
     assert read_pins(place.lock) == {"w.pth": Pin(SHA256, len(BODY), source.url)}
 
 
-def test_a_file_that_is_there_is_not_fetched_again(site, place, put):
+def test_a_file_that_is_there_is_not_fetched_again(
+    site: "Site", place: Place, put: Callable[..., Path]
+) -> None:
     put()
     wanted = checkpoint(Source(site.url("/w.pth"), DIGESTS["sha256"], None))
     assert get(wanted, place).state == "ready"
     assert site.requests == []
 
 
-def test_the_mirror_is_asked_when_the_first_address_fails(site, place):
+def test_the_mirror_is_asked_when_the_first_address_fails(site: "Site", place: Place) -> None:
     site.files["/mirror.pth"] = BODY
     other = Digest("sha256_prefix", "00000000")
     wanted = checkpoint(
@@ -124,7 +142,9 @@ def test_the_mirror_is_asked_when_the_first_address_fails(site, place):
     assert read_pins(place.lock)["w.pth"].source == site.url("/mirror.pth")
 
 
-def test_a_source_is_held_to_its_own_digest_and_not_to_its_mirrors(site, place):
+def test_a_source_is_held_to_its_own_digest_and_not_to_its_mirrors(
+    site: "Site", place: Place
+) -> None:
     site.files["/w.pth"] = BODY
     wanted = checkpoint(
         Source(site.url("/w.pth"), Digest("sha256_prefix", "00000000"), None),
@@ -135,7 +155,7 @@ def test_a_source_is_held_to_its_own_digest_and_not_to_its_mirrors(site, place):
     assert os.listdir(place.folder) == []
 
 
-def test_a_wrong_download_leaves_nothing_behind(site, place):
+def test_a_wrong_download_leaves_nothing_behind(site: "Site", place: Place) -> None:
     site.files["/w.pth"] = BODY + b"!"
     wanted = checkpoint(Source(site.url("/w.pth"), DIGESTS["git_blob"], None))
     with pytest.raises(RefusedWeights, match="not what was published"):
@@ -144,7 +164,9 @@ def test_a_wrong_download_leaves_nothing_behind(site, place):
     assert not place.lock.exists()
 
 
-def test_without_a_published_digest_plain_http_is_warned_of_and_pinned(site, place, caplog):
+def test_without_a_published_digest_plain_http_is_warned_of_and_pinned(
+    site: "Site", place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
     site.files["/w.pth"] = BODY
     with caplog.at_level(logging.WARNING):
         get(checkpoint(Source(site.url("/w.pth"), None, None)), place)
@@ -154,13 +176,15 @@ def test_without_a_published_digest_plain_http_is_warned_of_and_pinned(site, pla
     assert place.lock.read_text().startswith("# The sha256 of each file")
 
 
-def test_a_published_digest_needs_no_warning(site, place, caplog):
+def test_a_published_digest_needs_no_warning(
+    site: "Site", place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
     site.files["/w.pth"] = BODY
     get(checkpoint(Source(site.url("/w.pth"), DIGESTS["git_blob"], None)), place)
     assert caplog.text == ""
 
 
-def test_a_page_that_says_sorry_is_never_pinned(site, place):
+def test_a_page_that_says_sorry_is_never_pinned(site: "Site", place: Place) -> None:
     site.files["/w.pth"] = b"<html>moved</html>"
     with pytest.raises(RefusedWeights, match="no file of format torch: it begins with b'<htm'"):
         get(checkpoint(Source(site.url("/w.pth"), None, None)), place)
@@ -168,7 +192,7 @@ def test_a_page_that_says_sorry_is_never_pinned(site, place):
     assert os.listdir(place.folder) == []
 
 
-def test_what_was_pinned_is_refused_when_it_changes(place, put):
+def test_what_was_pinned_is_refused_when_it_changes(place: Place, put: Callable[..., Path]) -> None:
     wanted = checkpoint(Source("http://a/w.pth", None, None))
     path = put()
     require([wanted], place)
@@ -181,7 +205,9 @@ def test_what_was_pinned_is_refused_when_it_changes(place, put):
     assert place.lock.read_bytes() == pinned
 
 
-def test_a_changed_download_is_refused_by_the_pin(site, place, put):
+def test_a_changed_download_is_refused_by_the_pin(
+    site: "Site", place: Place, put: Callable[..., Path]
+) -> None:
     wanted = checkpoint(Source(site.url("/w.pth"), None, None))
     put()
     require([wanted], place).pop().path.unlink()
@@ -191,7 +217,9 @@ def test_a_changed_download_is_refused_by_the_pin(site, place, put):
     assert os.listdir(place.folder) == []
 
 
-def test_missing_files_are_all_named_with_address_size_and_place(place, put):
+def test_missing_files_are_all_named_with_address_size_and_place(
+    place: Place, put: Callable[..., Path]
+) -> None:
     put(name="there.pth")
     there = checkpoint(Source("http://a/t.pth", None, None), file="there.pth")
     first = checkpoint(
@@ -213,7 +241,9 @@ def test_missing_files_are_all_named_with_address_size_and_place(place, put):
     assert not place.lock.exists()
 
 
-def test_without_network_a_fetch_says_what_failed_and_what_to_do(unused_port, place):
+def test_without_network_a_fetch_says_what_failed_and_what_to_do(
+    unused_port: int, place: Place
+) -> None:
     url = f"http://127.0.0.1:{unused_port}/w.pth"
     with pytest.raises(MissingWeights) as caught:
         get(checkpoint(Source(url, None, 4_000_000)), place)
@@ -222,7 +252,9 @@ def test_without_network_a_fetch_says_what_failed_and_what_to_do(unused_port, pl
     assert f"  from {url} (4.0 MB)" in rest
 
 
-def test_a_file_put_by_hand_may_keep_the_name_of_its_address(place, put):
+def test_a_file_put_by_hand_may_keep_the_name_of_its_address(
+    place: Place, put: Callable[..., Path]
+) -> None:
     wanted = checkpoint(
         Source("http://a/w-1.pth?raw=1", None, None), Source("http://b/w-2.pth", None, None)
     )
@@ -233,7 +265,7 @@ def test_a_file_put_by_hand_may_keep_the_name_of_its_address(place, put):
     assert require([wanted], place)[0].path == path
 
 
-def test_a_local_folder_serves_machines_without_network(tmp_path, place):
+def test_a_local_folder_serves_machines_without_network(tmp_path: Path, place: Place) -> None:
     local = tmp_path / "usb"
     local.mkdir()
     (local / "w-1.pth").write_bytes(BODY)
@@ -242,7 +274,9 @@ def test_a_local_folder_serves_machines_without_network(tmp_path, place):
     assert (place.folder / "w.pth").read_bytes() == BODY
 
 
-def test_a_wrong_or_missing_file_in_the_local_folder_is_refused(tmp_path, place):
+def test_a_wrong_or_missing_file_in_the_local_folder_is_refused(
+    tmp_path: Path, place: Place
+) -> None:
     local = tmp_path / "usb"
     local.mkdir()
     wanted = checkpoint(Source("http://a/w.pth", DIGESTS["sha256"], None))
@@ -254,7 +288,7 @@ def test_a_wrong_or_missing_file_in_the_local_folder_is_refused(tmp_path, place)
     assert os.listdir(place.folder) == []
 
 
-def test_another_file_can_be_accepted_and_says_so(place, put):
+def test_another_file_can_be_accepted_and_says_so(place: Place, put: Callable[..., Path]) -> None:
     wanted = checkpoint(Source("http://a/w.pth", Digest("sha256", "0" * 64), None))
     with pytest.raises(MissingWeights):
         accept(wanted, place)
@@ -267,7 +301,7 @@ def test_another_file_can_be_accepted_and_says_so(place, put):
     assert "is pinned" in verify([wanted], place)[0].reason
 
 
-def test_what_a_package_carries_is_checked_and_not_pinned(place):
+def test_what_a_package_carries_is_checked_and_not_pinned(place: Place) -> None:
     path = "experts/weights.py"
     [found] = list_weights([Packaged("w", "mmx", path, "", "MIT", "")], place)
     right = Packaged("w", "mmx", path, hash_file(found.path).sha256, "MIT", "")
@@ -280,13 +314,13 @@ def test_what_a_package_carries_is_checked_and_not_pinned(place):
         require([replace(right, package="no_such_package")], place)
 
 
-def test_verifying_writes_nothing(place, put):
+def test_verifying_writes_nothing(place: Place, put: Callable[..., Path]) -> None:
     put()
     verify([checkpoint(Source("http://a/w.pth", None, None))], place)
     assert not place.lock.exists()
 
 
-def test_processes_that_pin_at_once_lose_no_pin(place, put):
+def test_processes_that_pin_at_once_lose_no_pin(place: Place, put: Callable[..., Path]) -> None:
     code = (
         "import sys; from pathlib import Path; from mmx.experts.base import *;"
         "from mmx.experts.weights import *;"
@@ -304,14 +338,16 @@ def test_processes_that_pin_at_once_lose_no_pin(place, put):
     assert sorted(read_pins(place.lock)) == names
 
 
-def test_a_broken_lock_file_is_named(place):
+def test_a_broken_lock_file_is_named(place: Place) -> None:
     for text in ("- a\n", "w.pth: 3\n", "w.pth: {sha: 1}\n"):
         place.lock.write_text(text)
         with pytest.raises(WeightsError, match=r"weights\.lock\.yaml is not a list"):
             read_pins(place.lock)
 
 
-def test_the_folder_is_given_or_named_or_in_the_cache(tmp_path, monkeypatch):
+def test_the_folder_is_given_or_named_or_in_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("MMX_WEIGHTS", raising=False)
     assert weights_folder() == tmp_path / "mmx" / "weights"

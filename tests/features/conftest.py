@@ -159,6 +159,8 @@ def write_sources(path: Path, trailers: list[str]) -> None:
         "video": [f"videos/{trailer}.mp4" for trailer in trailers],
         "sha256": [f"{trailer}-bytes" for trailer in trailers],
         "size": pa.array([1000] * n, pa.int64()),
+        "video_digest": [f"{trailer}-pictures" for trailer in trailers],
+        "sound_digest": ["" if trailer in SILENT else f"{trailer}-sound" for trailer in trailers],
         "duration_s": [60.0] * n,
         "width": pa.array([640] * n, pa.int32()),
         "height": pa.array([360] * n, pa.int32()),

@@ -1,8 +1,9 @@
-"""The root digest against a second implementation, written from the card's words alone."""
+"""The root digest against a second implementation, written from the text of the card."""
 
 import hashlib
 import struct
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,14 +19,15 @@ from mmx.features.digest import (
 )
 
 
-def value_bytes(value: object, kind: pa.DataType) -> bytes:
+def value_bytes(value: Any, kind: pa.DataType) -> bytes:
     """Step 1 without its first byte."""
     if pa.types.is_nested(kind):
         return struct.pack("<q", len(value)) + b"".join(
             value_bytes(v, kind.value_type) for v in value
         )
     if pa.types.is_string(kind):
-        return struct.pack("<q", len(value.encode())) + value.encode()
+        text: bytes = value.encode()
+        return struct.pack("<q", len(text)) + text
     if pa.types.is_floating(kind):
         return struct.pack("<f" if kind == pa.float32() else "<d", value)
     return struct.pack("<q", int(value))

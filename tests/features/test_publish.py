@@ -16,11 +16,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from mmx.features import read_table
+from mmx.features.columns import meaning_of
 from mmx.features.publish import PublishError, publish
 from mmx.features.validate import validate
+from mmx.trailers.intake import trailers_schema
 
 if TYPE_CHECKING:
-    from conftest import Collection
+    from tests.features.conftest import Collection
 
 TABLES = {"clips": 11, "labels": 6, "picture": 11, "sound": 6, "splits": 6, "trailers": 6}
 Labels = tuple[Path, Path]
@@ -34,7 +36,7 @@ def published(built: Path, labels: Labels, tmp_path: Path) -> Path:
     return out
 
 
-def test_it_is_sound_and_covers_the_labels(published: Path, built: Path) -> None:
+def test_it_is_valid_and_covers_the_labels(published: Path, built: Path) -> None:
     assert validate(published) == []
     digests = dict(line.split()[::2] for line in lines(published / "digest.txt")[:-1])
     inner = dict(line.split()[::2] for line in lines(built / "digest.txt")[:-1])
@@ -61,12 +63,12 @@ def test_only_into_an_empty_folder(built: Path, labels: Labels, tmp_path: Path) 
         publish(tmp_path, store=built, trailers=labels[0], splits=labels[1])
 
 
-def test_not_from_an_unsound_store(
+def test_not_from_an_invalid_store(
     collection: "Collection", labels: Labels, tmp_path: Path
 ) -> None:
     collection.build(tmp_path / "store")
     (tmp_path / "store" / "digest.txt").unlink()
-    with pytest.raises(PublishError, match=r"not sound: digest.txt: file"):
+    with pytest.raises(PublishError, match=r"not valid: digest.txt: file"):
         publish(tmp_path / "out", store=tmp_path / "store", trailers=labels[0], splits=labels[1])
 
 
@@ -156,6 +158,41 @@ def test_croissant_tells_provenance_and_responsibility(
     assert "rai:dataBiases" in data
     assert "rai:personalSensitiveInformation" in data
     assert data["license"][0] == collection.weight.licence
+
+
+def test_a_column_that_a_team_has_added_is_published_and_described(
+    built: Path, labels: Labels, tmp_path: Path
+) -> None:
+    names = ["director", "empty", "fingerprint", "width"]
+    cells = {name: [f"{name} <b> | é"] * TABLES["labels"] for name in names} | {
+        "empty": [""] * TABLES["labels"]
+    }
+    table = pq.read_table(labels[0])
+    for name in names:
+        table = table.append_column(name, [cells[name]])
+    pq.write_table(table, labels[0])
+    out = tmp_path / "publication"
+    publish(out, store=built, trailers=labels[0], splits=labels[1])
+    assert validate(out) == []
+    assert pl.read_parquet(out / "trailers.parquet").select(names).to_dict(as_series=False) == cells
+    card = (out / "README.md").read_text(encoding="utf-8")
+    section = card.partition("### labels:")[2].partition("###")[0]
+    assert all(f"| {name} | string | As the manifest has it. |" in section for name in names)
+    assert "| title | string | Title of the film. |" in section
+    dataset = mlc.Dataset(out / "croissant.json")
+    assert not dataset.metadata.ctx.issues.errors
+    (described,) = (each for each in dataset.metadata.record_sets if each.id == "labels-rows")
+    found = {each.name: each for each in described.fields}
+    assert {found[name].description for name in names} == {"As the manifest has it."}
+    assert not any(found[name].equivalentProperty for name in names)
+    read = [row["labels-rows/director"].decode() for row in dataset.records("labels-rows")]
+    assert read == cells["director"]
+
+
+def test_every_column_of_mmx_has_a_meaning_of_its_own() -> None:
+    for column in trailers_schema():
+        meaning = meaning_of("labels", column.name)
+        assert meaning and meaning != meaning_of("labels", "another")
 
 
 def test_titles_cannot_break_the_card(published: Path) -> None:

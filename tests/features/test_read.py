@@ -8,7 +8,7 @@ from mmx.features import load, read_embeddings, read_table
 from mmx.features.read import list_experts
 
 if TYPE_CHECKING:
-    from conftest import Collection, MakeCollection
+    from tests.features.conftest import Collection, MakeCollection
 
 
 def test_rows_are_sorted_across_shards(collection: "Collection", built: Path) -> None:
@@ -37,7 +37,7 @@ def test_a_folder_without_shards_says_how_to_make_it(tmp_path: Path) -> None:
 def test_embeddings_of_one_vector_per_clip(collection: "Collection", built: Path) -> None:
     found = read_embeddings(built, "picture")
     assert found.offsets is None
-    assert (found.values.dtype, found.values.shape) == (np.float32, (11, 4))
+    assert found.values.dtype == np.float32 and found.values.shape == (11, 4)
     for name, clip, vector in zip(found.trailer_id, found.clip, found.values, strict=True):
         np.testing.assert_array_equal(vector, collection.expected(str(name), "picture")[int(clip)])
 
@@ -90,7 +90,7 @@ def test_the_view_of_some_trailers_and_experts(built: Path) -> None:
     np.testing.assert_array_equal(view.stop_s, [1, 2, 3, 1, 2])
 
 
-def test_an_expert_that_heard_nothing_is_absent_everywhere(
+def test_an_expert_without_rows_is_absent_everywhere(
     make_collection: "MakeCollection", tmp_path: Path
 ) -> None:
     make_collection(tmp_path / "c", {"brazil": 2}).build(tmp_path / "out")

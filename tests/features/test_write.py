@@ -14,7 +14,7 @@ from mmx.features.receipts import receipt_of, receipts_table
 from mmx.outputs import read_receipts
 
 if TYPE_CHECKING:
-    from conftest import Collection, MakeCollection
+    from tests.features.conftest import Collection, MakeCollection
 
 
 def contents(store: Path) -> dict[str, bytes]:

@@ -1,6 +1,9 @@
 """The PyTorch version, on the CPU, against the compiled solver, OpenCV and known motion."""
 
+from collections.abc import Sequence
 from fractions import Fraction
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,16 +16,20 @@ from mmx.flow.tvl1 import TVL1
 from mmx.flow.tvl1 import _resize as resize_by_opencv
 
 
-def batch(pairs, params=None):
+def batch(
+    pairs: Sequence[tuple[np.ndarray, np.ndarray]], params: TVL1Params | None = None
+) -> np.ndarray:
     prev, next_ = (torch.from_numpy(np.stack(frames)) for frames in zip(*pairs, strict=True))
     return tvl1_batch(prev, next_, params or TVL1Params()).numpy()
 
 
-def frames(moving):
+def frames(moving: Any) -> tuple[np.ndarray, np.ndarray]:
     return moving.prev, moving.next
 
 
-def mixed(kit, rows=56, width=75):
+def mixed(
+    kit: SimpleNamespace, rows: int = 56, width: int = 75
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Pairs that stop at very different times, a still one among them."""
     return [
         frames(kit.translation(rows, width, 0.0, 0.0)),
@@ -33,7 +40,7 @@ def mixed(kit, rows=56, width=75):
     ]
 
 
-def test_flows_are_opencvs_to_the_bit(kit):
+def test_flows_are_opencvs_to_the_bit(kit: SimpleNamespace) -> None:
     pairs = mixed(kit)
     for flow, pair in zip(batch(pairs), pairs, strict=True):
         assert np.array_equal(flow, kit.opencv(*pair))
@@ -50,13 +57,13 @@ PARAMS = {
 
 
 @pytest.mark.parametrize("name", PARAMS)
-def test_parameters_mean_the_same(kit, name):
+def test_parameters_mean_the_same(kit: SimpleNamespace, name: str) -> None:
     pair = frames(kit.occlusion(48, 60))
     flow = batch([pair], PARAMS[name])[0]
     assert np.array_equal(flow, TVL1(48, 60, PARAMS[name]).flow(*pair))
 
 
-def test_a_pair_does_not_depend_on_its_neighbours(kit):
+def test_a_pair_does_not_depend_on_its_neighbours(kit: SimpleNamespace) -> None:
     pairs = mixed(kit, 40, 50)
     together = batch(pairs)
     for flow, pair in zip(together, pairs, strict=True):
@@ -64,42 +71,42 @@ def test_a_pair_does_not_depend_on_its_neighbours(kit):
     assert not together[0].any()
 
 
-def test_translation_is_found(kit):
+def test_translation_is_found(kit: SimpleNamespace) -> None:
     moving = kit.translation(112, 150, 2.0, -1.0)
     error = kit.end_point_error(batch([frames(moving)])[0], moving.truth)[16:-16, 16:-16]
     assert error.mean() < 0.03
 
 
-def test_equal_input_gives_equal_bytes(kit):
+def test_equal_input_gives_equal_bytes(kit: SimpleNamespace) -> None:
     pairs = mixed(kit, 30, 40)
     assert batch(pairs).tobytes() == batch(pairs).tobytes()
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (3, 30), (16, 16), (17, 33)])
-def test_any_size_and_any_picture_gives_numbers(shape):
+def test_any_size_and_any_picture_gives_numbers(shape: tuple[int, int]) -> None:
     noise = np.random.default_rng(7).integers(0, 256, (2, 2, *shape), dtype=np.uint8)
     flow = batch(list(noise))
     assert flow.shape == (2, *shape, 2)
     assert np.isfinite(flow).all()
 
 
-def test_floating_frames_are_the_same_as_8_bits(kit):
+def test_floating_frames_are_the_same_as_8_bits(kit: SimpleNamespace) -> None:
     pair = frames(kit.translation(32, 40, 1.0, 0.0))
-    scaled = [frame.astype(np.float32) / 255 for frame in pair]
-    assert np.abs(batch([pair]) - batch([scaled])).max() < 0.02
+    prev, next_ = (frame.astype(np.float32) / 255 for frame in pair)
+    assert np.abs(batch([pair]) - batch([(prev, next_)])).max() < 0.02
 
 
 @pytest.mark.parametrize(
     ("size", "step"),
     [((38, 52), 0.75), ((40, 56), 0.8), ((25, 35), 0.5), ((70, 91), None), ((63, 88), None)],
 )
-def test_resize_is_opencvs_to_the_bit(size, step):
+def test_resize_is_opencvs_to_the_bit(size: tuple[int, int], step: float | None) -> None:
     images = np.random.default_rng(8).uniform(-9, 9, (2, 50, 70)).astype(np.float32)
     found = resize(torch.from_numpy(images), size, step).numpy()
     assert np.array_equal(found, resize_by_opencv(images, size, step))
 
 
-def test_fused_rounds_once():
+def test_fused_rounds_once() -> None:
     """Against exact fractions, where float64 drops what decides between two float32 numbers."""
     ulp = 2.0**-23
     cases = [(1.0 + ulp, 1.0 - ulp, 2.0**24 + 2), (ulp - 1.0, 1.0 + ulp, -(2.0**24) - 2)]
@@ -117,7 +124,7 @@ def test_fused_rounds_once():
         assert error <= min(more)
 
 
-def test_what_is_no_stack_of_pairs_is_refused():
+def test_what_is_no_stack_of_pairs_is_refused() -> None:
     frames = torch.zeros(2, 20, 30)
     for bad in (frames[0], frames[:, :1], frames[:1]):
         with pytest.raises(ValueError, match="two stacks"):

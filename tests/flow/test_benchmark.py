@@ -2,30 +2,27 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 import mmx
 
-BENCHMARKS = Path(mmx.__file__).parents[1] / "benchmarks"
+TOP = Path(mmx.__file__).parents[1]
 
 
 @pytest.fixture
-def bench(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import flow
-    import flow_batch
-    import flow_pairs
-    import flow_parts
-    import flow_storage
+def bench(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    monkeypatch.syspath_prepend(str(TOP))
+    from benchmarks import flow, flow_batch, flow_pairs, flow_parts, flow_storage
 
     return SimpleNamespace(
         flow=flow, batch=flow_batch, pairs=flow_pairs, parts=flow_parts, storage=flow_storage
     )
 
 
-def test_energy_is_the_formula(bench):
+def test_energy_is_the_formula(bench: SimpleNamespace) -> None:
     """A ramp that moves by two pixels, seen with a flow of one step: both terms by hand."""
     ramp = np.tile(np.arange(40, dtype=np.float32) * 3, (20, 1))
     flow = np.zeros((20, 40, 2), np.float32)
@@ -38,7 +35,7 @@ def test_energy_is_the_formula(bench):
     assert abs(found - expected) < edge
 
 
-def test_flows_are_compared_in_pixels_and_levels(bench):
+def test_flows_are_compared_in_pixels_and_levels(bench: SimpleNamespace) -> None:
     frame = np.random.default_rng(0).integers(0, 255, (10, 10), dtype=np.uint8)
     ours, theirs = np.zeros((2, 10, 10, 2), np.float32)
     theirs[:5, :, 0] = 0.4
@@ -49,18 +46,18 @@ def test_flows_are_compared_in_pixels_and_levels(bench):
     assert difference.energy < 1.0
 
 
-def test_a_nudged_frame_differs_in_last_bits_only(bench):
+def test_a_nudged_frame_differs_in_last_bits_only(bench: SimpleNamespace) -> None:
     frame = np.random.default_rng(0).integers(0, 256, (30, 40), dtype=np.uint8)
     nudged, plain = bench.pairs.nudge(frame, 0), frame.astype(np.float32) / np.float32(255)
     assert 0.4 < (nudged != plain).mean() < 0.6
     np.testing.assert_array_max_ulp(nudged, plain, 1)
 
 
-def footage(bench, pairs):
+def footage(bench: SimpleNamespace, pairs: Any) -> Any:
     return bench.pairs.Footage(Path("x"), len(pairs), (10, 10), pairs)
 
 
-def test_thinning_keeps_pairs_from_everywhere(bench):
+def test_thinning_keeps_pairs_from_everywhere(bench: SimpleNamespace) -> None:
     every = [
         footage(bench, {0: [(0, 1), (1, 2)], 1: [(5, 6), (6, 7)]}),
         footage(bench, {0: [(0, 1), (1, 2), (2, 3), (3, 4)]}),
@@ -72,7 +69,7 @@ def test_thinning_keeps_pairs_from_everywhere(bench):
     ]
 
 
-def test_figures_add_up(bench):
+def test_figures_add_up(bench: SimpleNamespace) -> None:
     near = bench.pairs.Difference(0.01, 0.1, 0.002, 1.0)
     far, itself = (bench.pairs.Difference(mean, 1.0, 0.1, 1.01) for mean in (0.2, 0.3))
     spent = bench.flow.Spent
@@ -95,7 +92,7 @@ def test_figures_add_up(bench):
     assert "a: ours" not in text
 
 
-def test_every_way_to_store_gives_back_what_it_got(bench):
+def test_every_way_to_store_gives_back_what_it_got(bench: SimpleNamespace) -> None:
     rng = np.random.default_rng(1)
     images = [rng.integers(100, 150, (24, 31, 2), dtype=np.uint8) for _ in range(5)]
     ways = bench.storage.measure_ways(images)
@@ -105,14 +102,16 @@ def test_every_way_to_store_gives_back_what_it_got(bench):
         assert way.bytes > 0
 
 
-def test_parts_are_those_of_the_same_solver(bench, kit):
+def test_parts_are_those_of_the_same_solver(bench: SimpleNamespace, kit: SimpleNamespace) -> None:
     moving = kit.translation(48, 64, 1.0, 0.0)
     parts = bench.parts.take_apart([(moving.prev, moving.next)])
     assert parts.pixel_iterations > 0
     assert min(parts.warp, parts.median, parts.iterations) > 0
 
 
-def test_batches_of_all_sizes_are_compared(bench, monkeypatch):
+def test_batches_of_all_sizes_are_compared(
+    bench: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     chance = np.random.default_rng(0)
     sizes = [(16, 18), (17, 16), (16, 18)]
     pairs = [tuple(chance.integers(0, 256, (2, *size), dtype=np.uint8)) for size in sizes]

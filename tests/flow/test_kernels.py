@@ -1,5 +1,7 @@
 """The compiled parts of a scale against plain formulas and other libraries."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -8,10 +10,11 @@ from numba import njit
 from mmx.flow.median import median_array, median_filter
 from mmx.flow.relaxation import Case, relax
 from mmx.flow.rounding import length_bounds
-from mmx.flow.simd import LANES, exact_length, load, splat, store
+from mmx.flow.simd import LANES, Address, exact_length, load, splat, store
 from mmx.flow.stopping import Stop, stop_at
 from mmx.flow.tiles import (
     FIELD_TILE,
+    Grid,
     aligned_zeros,
     begin_dual,
     dual_array,
@@ -30,23 +33,41 @@ BOUND, THETA, RATIO, GAMMA = (np.float32(value) for value in (0.045, 0.3, 0.25 /
 
 
 @njit
-def _relax(case, constants, changes, most, stop, errors, rows):
+def _relax(
+    case: tuple[Any, ...],
+    constants: tuple[np.float32, ...],
+    changes: Address,
+    most: int,
+    stop: Stop,
+    errors: np.ndarray,
+    rows: np.ndarray,
+) -> tuple[int, bool]:
     vectors = splat(constants[0]), splat(constants[1]), splat(constants[2]), splat(constants[3])
     return relax(Case(*case, *vectors, changes), most, stop, errors, rows)
 
 
 @njit
-def _median(flow, work, grid, masks, size):
+def _median(flow: Address, work: Address, grid: Grid, masks: Address, size: int) -> None:
     median_filter(flow, work, grid, masks, size)
 
 
 @njit
-def _linearise(frame, image, flow, field, grid, masks, plan):
+def _linearise(
+    frame: Address,
+    image: Address,
+    flow: Address,
+    field: Address,
+    grid: Grid,
+    masks: Address,
+    plan: Address,
+) -> None:
     linearise(frame, image, flow, field, grid, masks, plan)
 
 
 @njit
-def _lengths(x, y, low, high, exact, count):
+def _lengths(
+    x: Address, y: Address, low: Address, high: Address, exact: Address, count: int
+) -> None:
     for at in range(0, count, LANES):
         bounds = length_bounds(load(x, at), load(y, at))
         store(low, at, bounds[0])
@@ -54,29 +75,29 @@ def _lengths(x, y, low, high, exact, count):
         store(exact, at, exact_length(load(x, at), load(y, at)))
 
 
-def address(array):
+def address(array: np.ndarray) -> Address:
     return None if array is None else array.ctypes.data
 
 
-def begun(values, grid):
+def begun(values: np.ndarray, grid: Grid) -> np.ndarray:
     tiled = dual_array(grid, len(values))
     begin_dual(values, tiled, grid)
     return tiled
 
 
-def channels(tiled, count, grid):
+def channels(tiled: np.ndarray, count: int, grid: Grid) -> np.ndarray:
     values = np.empty((count, grid.rows, grid.width), np.float32)
     read_dual(tiled, values, grid)
     return values
 
 
-def planes(field, grid):
+def planes(field: np.ndarray, grid: Grid) -> np.ndarray:
     """The field's five planes (5, rows, width)."""
     tiled = field.reshape(grid.rows, grid.tiles, 5, LANES)
     return np.moveaxis(tiled, 2, 0).reshape(5, grid.rows, -1)[..., : grid.width]
 
 
-def field_of(values, grid):
+def field_of(values: np.ndarray | float, grid: Grid) -> np.ndarray:
     field = aligned_zeros(grid.rows * grid.tiles * FIELD_TILE)
     padded = np.zeros((5, grid.rows, grid.tiles * LANES), np.float32)
     padded[3] = np.inf
@@ -86,7 +107,7 @@ def field_of(values, grid):
     return field
 
 
-def test_tiles_hold_images_of_any_width():
+def test_tiles_hold_images_of_any_width() -> None:
     for shape in SHAPES:
         grid, values = make_grid(*shape), np.random.default_rng(0).random((2, *shape), np.float32)
         tiled = begun(values, grid)
@@ -95,7 +116,7 @@ def test_tiles_hold_images_of_any_width():
         assert np.count_nonzero(tiled) == np.count_nonzero(values)
 
 
-def plain_divergence(p):
+def plain_divergence(p: np.ndarray) -> np.ndarray:
     """In OpenCV's order of additions; p (2, H, W)."""
     px, py = p
     above = np.pad(py, ((1, 0), (0, 0)))[:-1]
@@ -104,7 +125,9 @@ def plain_divergence(p):
     return result
 
 
-def plain_relax(field, u, p, gamma):
+def plain_relax(
+    field: np.ndarray, u: np.ndarray, p: np.ndarray, gamma: np.float32
+) -> tuple[np.ndarray, np.ndarray, np.float32]:
     """The iteration in float32, operation by operation as in OpenCV's source.
 
     u (C, H, W), p (C, 2, H, W); returns both anew, and the sum of squared changes.
@@ -127,7 +150,9 @@ def plain_relax(field, u, p, gamma):
     return new, (p + RATIO * gradient) / (1 + RATIO * length), np.cumsum(error)[-1]
 
 
-def plain_iterations(values, u, count):
+def plain_iterations(
+    values: np.ndarray, u: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
     """u after so many iterations from p = 0, and their sums."""
     p, errors = np.zeros((len(u), 2, *u.shape[1:]), np.float32), []
     for _ in range(count):
@@ -136,7 +161,9 @@ def plain_iterations(values, u, count):
     return u, np.array(errors)
 
 
-def iterations(values, u, grid, most, stop):
+def iterations(
+    values: np.ndarray, u: np.ndarray, grid: Grid, most: int, stop: Stop
+) -> tuple[np.ndarray, np.ndarray]:
     """u1, u2 (and u3) that the compiled iterations lead to from p = 0, and the errors."""
     flow = begun(u[:2], grid)
     shade = begun(u[2:], grid) if len(u) == 3 else None
@@ -152,7 +179,7 @@ def iterations(values, u, grid, most, stop):
     return found, errors[:n]
 
 
-def random_values(shape, seed):
+def random_values(shape: tuple[int, int], seed: int) -> np.ndarray:
     """Five planes of a field; a few pixels have no gradient, or hardly any."""
     rng = np.random.default_rng(seed)
     ix, iy = rng.normal(0, 20, (2, *shape)).astype(np.float32)
@@ -162,13 +189,13 @@ def random_values(shape, seed):
     return np.stack([ix, iy, square, divisor, rng.normal(0, 10, shape).astype(np.float32)])
 
 
-def random_flow(shape, seed):
+def random_flow(shape: tuple[int, ...], seed: int) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, 1, shape).astype(np.float32)
 
 
 @pytest.mark.parametrize("count", [2, 3])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_iterations_are_the_formulas_to_the_bit(shape, count):
+def test_iterations_are_the_formulas_to_the_bit(shape: tuple[int, int], count: int) -> None:
     """With and without illumination term; those of the compiled code are under way together."""
     values, grid, u = random_values(shape, 1), make_grid(*shape), random_flow((count, *shape), 2)
     found, errors = iterations(values, u, grid, 20, NEVER)
@@ -178,7 +205,7 @@ def test_iterations_are_the_formulas_to_the_bit(shape, count):
 
 
 @pytest.mark.parametrize("stopping", [1, 2, 5, 17, 40])
-def test_iterations_stop_where_opencvs_sum_says(stopping):
+def test_iterations_stop_where_opencvs_sum_says(stopping: int) -> None:
     """None too many and none too few, however many of them are under way at once.
 
     The sum that decides is that of one float32 after the other, not any better one.
@@ -194,11 +221,11 @@ def test_iterations_stop_where_opencvs_sum_says(stopping):
         assert np.array_equal(found, plain_iterations(values, u, count)[0])
 
 
-def test_a_sum_of_very_many_pixels_is_never_taken_for_sure():
+def test_a_sum_of_very_many_pixels_is_never_taken_for_sure() -> None:
     assert stop_at(1.0, 2**25) == Stop(np.float32(1.0), 0.0, np.inf)
 
 
-def lengths(x, y):
+def lengths(x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
     """Both bounds of the length, and what float64 gives."""
     count = -(-len(x) // LANES) * LANES
     planes = [aligned_zeros(count) for _ in range(5)]
@@ -207,7 +234,7 @@ def lengths(x, y):
     return [plane[: len(x)] for plane in planes[2:]]
 
 
-def test_lengths_are_rounded_as_by_float64():
+def test_lengths_are_rounded_as_by_float64() -> None:
     """Of all magnitudes, and of the sides 3k and 4k: 5k lies in the middle between two numbers."""
     rng = np.random.default_rng(5)
     x = (rng.normal(0, 1, 300_000) * 2.0 ** rng.integers(-40, 20, 300_000)).astype(np.float32)
@@ -230,7 +257,7 @@ def test_lengths_are_rounded_as_by_float64():
 
 @pytest.mark.parametrize("size", [3, 5])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_median_is_opencvs(shape, size):
+def test_median_is_opencvs(shape: tuple[int, int], size: int) -> None:
     rng, grid = np.random.default_rng(3), make_grid(*shape)
     values = rng.integers(-9, 9, (2, *shape)).astype(np.float32) + rng.random(
         (2, *shape), np.float32
@@ -244,7 +271,10 @@ def test_median_is_opencvs(shape, size):
 
 @pytest.mark.parametrize("shape", [(2, 2), (9, 17), (24, 40)])
 @pytest.mark.parametrize("reach", [0.0, 1e-30, 3.0, 300.0])
-def test_linearisation_is_opencvs_to_the_bit(shape, reach):
+def test_linearisation_is_opencvs_to_the_bit(
+    kit: Any, shape: tuple[int, int], reach: float
+) -> None:
+    kit.need_avx2()
     rng, grid = np.random.default_rng(4), make_grid(*shape)
     frame, other = rng.uniform(0, 255, (2, *shape)).astype(np.float32)
     u = rng.uniform(-reach, reach, (2, *shape)).astype(np.float32)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -16,23 +18,25 @@ from mmx.flow.pyramid import Backend, coarse_to_fine, level_sizes
         ((50, 70), {"scale_step": 0.75, "scales": 2}, [(50, 70), (38, 52)]),
     ],
 )
-def test_level_sizes(size, params, expected):
+def test_level_sizes(
+    size: tuple[int, int], params: dict[str, Any], expected: list[tuple[int, int]]
+) -> None:
     assert level_sizes(*size, TVL1Params(**params)) == expected
 
 
-def test_flow_is_handed_down_in_pixels_of_each_level():
+def test_flow_is_handed_down_in_pixels_of_each_level() -> None:
     """A made-up solver that adds one pixel per level, on arrays of zeros."""
     calls = []
 
-    def resize(images, size, step):
+    def resize(images: np.ndarray, size: tuple[int, int], step: float | None) -> np.ndarray:
         calls.append((images.ndim, size, step))
         return images[..., :1, :1] * np.ones(size)
 
-    def solve(prev, next_, flow):
+    def solve(prev: np.ndarray, next_: np.ndarray, flow: np.ndarray | None) -> np.ndarray:
         start = np.zeros((3, *prev.shape)) if flow is None else flow
         return start + 1.0
 
-    def enlarge(images, factor):
+    def enlarge(images: np.ndarray, factor: float) -> None:
         images *= factor
 
     params = TVL1Params(scales=3, scale_step=0.5)

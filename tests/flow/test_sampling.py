@@ -31,11 +31,11 @@ def at(rate: int, count: int, start: int = 0) -> list[Fraction]:
         ([Fraction(0), Fraction(3), Fraction(6)], 1, [0, 1, 2]),
     ],
 )
-def test_nearest_frames(times, rate, expected):
+def test_nearest_frames(times: list[Fraction], rate: int, expected: list[int]) -> None:
     assert nearest_frames(times, rate) == expected
 
 
-def test_a_frame_is_never_taken_twice():
+def test_a_frame_is_never_taken_twice() -> None:
     """Variable frame rate: a long pause among quick frames, asked for more than there are."""
     times = [Fraction(n, 30) for n in (0, 1, 2, 40, 41, 90)]
     for rate in (3, 12.5, 29.97, 60):
@@ -55,11 +55,11 @@ def test_a_frame_is_never_taken_twice():
         (0, 2, []),
     ],
 )
-def test_spread(count, wanted, expected):
+def test_spread(count: int, wanted: int, expected: list[int]) -> None:
     assert spread(count, wanted) == expected
 
 
-def test_pairs_stay_in_their_clip():
+def test_pairs_stay_in_their_clip() -> None:
     assert clip_pairs(clip(10, 14), 0) == [(10, 11), (11, 12), (12, 13)]
     assert clip_pairs(clip(10, 11), 0) == []
     assert clip_pairs(clip(10, 20), 2) == [(12, 13), (16, 17)]

@@ -1,5 +1,8 @@
 """The flow file: what goes in comes out, equal bytes, and every kind of damage is seen."""
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -25,7 +28,12 @@ def images(count: int, shape: tuple[int, int]) -> list[tuple[FlowPair, np.ndarra
     ]
 
 
-def write(path, records, shape, bound=20.0):
+def write(
+    path: Path,
+    records: Iterable[tuple[FlowPair, np.ndarray]],
+    shape: tuple[int, int],
+    bound: float = 20.0,
+) -> Path:
     with FlowWriter(path, FlowHeader(height=shape[0], width=shape[1], bound=bound)) as writer:
         for pair, image in records:
             writer.write(pair, image)
@@ -34,7 +42,7 @@ def write(path, records, shape, bound=20.0):
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("count", [0, 1, 67])
-def test_images_come_back_in_order(tmp_path, shape, count):
+def test_images_come_back_in_order(tmp_path: Path, shape: tuple[int, int], count: int) -> None:
     records = images(count, shape)
     path = write(tmp_path / "x.flow", records, shape, bound=8.5)
     assert read_header(path) == FlowHeader(*shape, bound=8.5)
@@ -47,13 +55,13 @@ def test_images_come_back_in_order(tmp_path, shape, count):
         assert np.array_equal(flow.image, image)
 
 
-def test_equal_images_give_equal_bytes(tmp_path):
+def test_equal_images_give_equal_bytes(tmp_path: Path) -> None:
     records = images(5, (40, 60))
     first, second = (write(tmp_path / name, records, (40, 60)) for name in ("a.flow", "b.flow"))
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_any_arrow_reader_lists_it(tmp_path):
+def test_any_arrow_reader_lists_it(tmp_path: Path) -> None:
     path = write(tmp_path / "x.flow", images(4, (40, 60)), (40, 60))
     table = pa.ipc.open_stream(path.read_bytes()).read_all()
     assert table.drop(["crc32", "packet"]).to_pydict() == {
@@ -63,18 +71,18 @@ def test_any_arrow_reader_lists_it(tmp_path):
     }
 
 
-def test_wrong_images_are_refused(tmp_path):
+def test_wrong_images_are_refused(tmp_path: Path) -> None:
     with FlowWriter(tmp_path / "x.flow", FlowHeader(8, 9, 20.0)) as writer:
         for bad in (np.zeros((9, 8, 2), np.uint8), np.zeros((8, 9, 2), np.int8)):
             with pytest.raises(ValueError, match="a flow image is"):
                 writer.write(FlowPair(0, 0, 1), bad)
 
 
-def read_all(path):
+def read_all(path: Path) -> list[np.ndarray]:
     return [flow.image for flow in read_flow(path)]
 
 
-def test_every_flipped_bit_is_seen_or_harmless(tmp_path):
+def test_every_flipped_bit_is_seen_or_harmless(tmp_path: Path) -> None:
     """Flip a bit at places all over the file: either an error, or exactly what was written."""
     records = images(3, (24, 32))
     path = write(tmp_path / "x.flow", records, (24, 32))
@@ -93,7 +101,7 @@ def test_every_flipped_bit_is_seen_or_harmless(tmp_path):
     assert refused > len(whole) // 41 // 2
 
 
-def test_a_flipped_bit_of_a_packet_is_always_seen(tmp_path):
+def test_a_flipped_bit_of_a_packet_is_always_seen(tmp_path: Path) -> None:
     path = write(tmp_path / "x.flow", images(1, (24, 32)), (24, 32))
     whole = path.read_bytes()
     packet = pa.ipc.open_stream(whole).read_all()["packet"][0].as_py()
@@ -107,7 +115,7 @@ def test_a_flipped_bit_of_a_packet_is_always_seen(tmp_path):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
-def test_a_file_cut_short_is_refused(tmp_path, share):
+def test_a_file_cut_short_is_refused(tmp_path: Path, share: float) -> None:
     path = write(tmp_path / "x.flow", images(130, (8, 8)), (8, 8))
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
@@ -115,7 +123,7 @@ def test_a_file_cut_short_is_refused(tmp_path, share):
         read_all(path)
 
 
-def test_a_failed_writer_leaves_no_whole_file(tmp_path):
+def test_a_failed_writer_leaves_no_whole_file(tmp_path: Path) -> None:
     path = tmp_path / "x.flow"
     with pytest.raises(RuntimeError), FlowWriter(path, FlowHeader(8, 8, 20.0)) as writer:
         writer.write(FlowPair(0, 0, 1), np.zeros((8, 8, 2), np.uint8))
@@ -124,7 +132,7 @@ def test_a_failed_writer_leaves_no_whole_file(tmp_path):
         read_all(path)
 
 
-def test_other_files_are_refused(tmp_path):
+def test_other_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.flow"
     with pa.ipc.new_stream(str(path), pa.schema([("clip", pa.int32())])):
         pass

@@ -4,9 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from shutil import ignore_patterns
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,31 +26,32 @@ FRACTIONS = 0.1
 quarter of a pixel it is out by 0.05, at whole and half pixels it is exact."""
 
 
-def inner_error(kit, moving, params=DEFAULTS):
+def inner_error(kit: SimpleNamespace, moving: Any, params: TVL1Params = DEFAULTS) -> np.ndarray:
     flow = tvl1(moving.prev, moving.next, params)
-    return kit.end_point_error(flow, moving.truth)[BORDER:-BORDER, BORDER:-BORDER]
+    error: np.ndarray = kit.end_point_error(flow, moving.truth)
+    return error[BORDER:-BORDER, BORDER:-BORDER]
 
 
 @pytest.mark.parametrize("shift", [(1.0, 0.0), (2.0, -1.0), (0.5, 0.5), (-3.5, 2.0)])
-def test_translation_is_found(kit, shift):
+def test_translation_is_found(kit: SimpleNamespace, shift: tuple[float, float]) -> None:
     error = inner_error(kit, kit.translation(112, 150, *shift))
     assert error.mean() < 0.03
     assert np.percentile(error, 99) < 0.1
 
 
-def test_fractions_of_a_pixel_are_found_as_well_as_the_kernel_allows(kit):
+def test_fractions_of_a_pixel_are_found_as_well_as_the_kernel_allows(kit: SimpleNamespace) -> None:
     assert inner_error(kit, kit.translation(112, 150, 1.3, -0.7)).mean() < FRACTIONS
 
 
 @pytest.mark.parametrize("degrees", [1.5, -2.0])
-def test_rotation_is_found(kit, degrees):
+def test_rotation_is_found(kit: SimpleNamespace, degrees: float) -> None:
     error = inner_error(kit, kit.rotation(112, 150, degrees))
     assert error.mean() < 0.06
     assert np.percentile(error, 99) < 0.15
 
 
 @pytest.mark.parametrize("shape", [(64, 81), (17, 40)])
-def test_still_frames_give_exactly_zero(kit, shape):
+def test_still_frames_give_exactly_zero(kit: SimpleNamespace, shape: tuple[int, int]) -> None:
     still = kit.translation(*shape, 0.0, 0.0).prev
     assert not tvl1(still, still).any()
 
@@ -56,7 +60,7 @@ SHAPES = [(16, 16), (2, 2), (3, 50), (37, 53), (16, 17), (15, 400), (33, 16), (6
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_any_size_is_opencvs_to_the_bit(kit, shape):
+def test_any_size_is_opencvs_to_the_bit(kit: SimpleNamespace, shape: tuple[int, int]) -> None:
     moving = kit.translation(*shape, 0.5, 0.25)
     flow = tvl1(moving.prev, moving.next)
     assert flow.shape == (*shape, 2)
@@ -65,7 +69,7 @@ def test_any_size_is_opencvs_to_the_bit(kit, shape):
         assert np.array_equal(flow, kit.opencv(moving.prev, moving.next))
 
 
-SETTINGS = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "illumination": {"gamma": 0.3},
     "small median": {"median_filtering": 3},
     "no median": {"median_filtering": 1},
@@ -82,7 +86,7 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_every_parameter_has_opencvs_meaning_to_the_bit(kit, name):
+def test_every_parameter_has_opencvs_meaning_to_the_bit(kit: SimpleNamespace, name: str) -> None:
     params = replace(DEFAULTS, **SETTINGS[name])
     moving = kit.occlusion(72, 100)
     flow = tvl1(moving.prev, moving.next, params)
@@ -90,7 +94,7 @@ def test_every_parameter_has_opencvs_meaning_to_the_bit(kit, name):
     assert not np.array_equal(flow, tvl1(moving.prev, moving.next))
 
 
-def test_pairs_are_opencvs_to_the_bit(kit):
+def test_pairs_are_opencvs_to_the_bit(kit: SimpleNamespace) -> None:
     pairs = [kit.translation(80, 112, dx, dy, seed) for seed, (dx, dy) in enumerate(SHIFTS)]
     pairs += [kit.rotation(80, 112, degrees, seed) for seed, degrees in enumerate(ANGLES)]
     pairs += [kit.occlusion(80, 112, seed) for seed in range(4)]
@@ -104,7 +108,9 @@ SHIFTS = [(0.3, 0.1), (1.7, -2.2), (-4.0, 1.0), (6.0, 3.0)]
 ANGLES = [0.5, -1.5, 3.0]
 
 
-def test_a_movement_that_fades_into_still_ground_is_opencvs_to_the_bit(kit):
+def test_a_movement_that_fades_into_still_ground_is_opencvs_to_the_bit(
+    kit: SimpleNamespace,
+) -> None:
     """Around it, flow and dual variables run through all denormal numbers."""
     prev = kit.occlusion(40, 400).prev
     next_ = prev.copy()
@@ -122,7 +128,7 @@ def test_a_movement_that_fades_into_still_ground_is_opencvs_to_the_bit(kit):
     assert np.array_equal(flow, kit.opencv(prev, next_, params))
 
 
-def test_floating_frames_are_the_same_as_8_bits(kit):
+def test_floating_frames_are_the_same_as_8_bits(kit: SimpleNamespace) -> None:
     moving = kit.translation(40, 56, 1.0, 0.5)
     expected = tvl1(moving.prev, moving.next)
     for kind in (np.float32, np.float64):
@@ -130,7 +136,7 @@ def test_floating_frames_are_the_same_as_8_bits(kit):
         assert np.abs(tvl1(*scaled) - expected).max() < 0.02
 
 
-EXTREMES = {
+EXTREMES: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
     "noise": lambda rng: rng.integers(0, 256, (2, 48, 70), dtype=np.uint8),
     "flash": lambda rng: np.stack([np.zeros((48, 70)), np.full((48, 70), 255)]).astype(np.uint8),
     "constant": lambda rng: np.full((2, 48, 70), 93, np.uint8),
@@ -142,7 +148,7 @@ EXTREMES = {
 
 
 @pytest.mark.parametrize("name", EXTREMES)
-def test_any_picture_gives_what_opencv_gives(kit, name):
+def test_any_picture_gives_what_opencv_gives(kit: SimpleNamespace, name: str) -> None:
     prev, next_ = EXTREMES[name](np.random.default_rng(5)).astype(np.uint8)
     flow = tvl1(prev, next_)
     assert np.isfinite(flow).all()
@@ -151,13 +157,13 @@ def test_any_picture_gives_what_opencv_gives(kit, name):
         assert not flow.any()
 
 
-def test_extreme_parameters_give_numbers(kit):
+def test_extreme_parameters_give_numbers(kit: SimpleNamespace) -> None:
     moving = kit.translation(40, 60, 30.0, 0.0)
     for params in (TVL1Params(lambda_=1e3), TVL1Params(epsilon=1e-9), TVL1Params(tau=5.0)):
         assert np.isfinite(tvl1(moving.prev, moving.next, params)).all()
 
 
-def test_equal_input_gives_equal_bytes(kit):
+def test_equal_input_gives_equal_bytes(kit: SimpleNamespace) -> None:
     moving, other = kit.occlusion(60, 90), kit.rotation(60, 90, 3.0)
     solver = TVL1(60, 90)
     first = solver.flow(moving.prev, moving.next)
@@ -166,7 +172,7 @@ def test_equal_input_gives_equal_bytes(kit):
     assert tvl1(moving.prev, moving.next).tobytes() == first.tobytes()
 
 
-def test_iterations_started_together_stop_like_single_ones(kit):
+def test_iterations_started_together_stop_like_single_ones(kit: SimpleNamespace) -> None:
     """Without median filters, 300 x 1 iterations (one at a time) are 1 x 300 (up to 8 at once)."""
     moving = kit.occlusion(50, 70)
     single = TVL1Params(inner_iterations=1, outer_iterations=300, median_filtering=1)
@@ -175,7 +181,7 @@ def test_iterations_started_together_stop_like_single_ones(kit):
     assert flows[0].tobytes() == flows[1].tobytes()
 
 
-def test_what_is_no_pair_of_frames_is_refused():
+def test_what_is_no_pair_of_frames_is_refused() -> None:
     frame = np.zeros((20, 30), np.uint8)
     for bad in (frame[:, :20], frame.astype(np.float32), frame[:1]):
         with pytest.raises(ValueError, match="two frames"):
@@ -199,7 +205,7 @@ print(len(recorder.buffer))
 """
 
 
-def test_of_several_workers_one_compiles(tmp_path):
+def test_of_several_workers_one_compiles(tmp_path: Path) -> None:
     """Three processes that begin together with an empty cache; then one more.
 
     They leave nothing in the folder for temporary files, where others could foresee its name.
@@ -212,7 +218,7 @@ def test_of_several_workers_one_compiles(tmp_path):
         "TMPDIR": str(temporary),
     }
 
-    def start():
+    def start() -> subprocess.Popen[str]:
         command = [sys.executable, "-c", FIRST_USE]
         return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
@@ -235,7 +241,7 @@ if len(sys.argv) == 1:
 """
 
 
-def test_where_no_cache_can_be_written_one_run_shares_a_private_one(tmp_path):
+def test_where_no_cache_can_be_written_one_run_shares_a_private_one(tmp_path: Path) -> None:
     """As for an ordinary user without a home whose code is read-only; here not even root can."""
     code, temporary = tmp_path / "code", tmp_path / "tmp"
     shutil.copytree(Path(mmx.__file__).parent, code / "mmx", ignore=ignore_patterns("__pycache__"))
@@ -269,7 +275,9 @@ AVX512 = "+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl"
         ("skylake-avx512", f"{AVX2},{AVX512}"),
     ],
 )
-def test_code_for_another_processor_has_the_same_bits(kit, processor, features, tmp_path):
+def test_code_for_another_processor_has_the_same_bits(
+    kit: SimpleNamespace, processor: str, features: str, tmp_path: Path
+) -> None:
     """Roots, sizes and estimates are got in ways that depend on the processor."""
     if not set(features.split(",")) <= set(get_host_cpu_features().split(",")):
         pytest.skip(f"this processor cannot run code for {processor}")

@@ -240,4 +240,5 @@ def shelf(tmp_path_factory: pytest.TempPathFactory, program: Program) -> Shelf:
 
 @pytest.fixture(params=ODD, ids=lambda odd: odd.name)
 def odd(request: pytest.FixtureRequest) -> Odd:
-    return request.param
+    param: Odd = request.param
+    return param

@@ -1,6 +1,8 @@
 import errno
 import wave
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,6 +15,10 @@ from mmx.media.probe import probe
 from mmx.media.wav import read_wav
 from mmx.params import AudioParams
 
+if TYPE_CHECKING:
+    from tests.media.conftest import Program, Shelf
+
+
 RATE = 16000
 SCENE = ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=3"]
 H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-threads", "1"]
@@ -21,7 +27,7 @@ BEEP = "sine=f=1000:r=48000:d=3,volume='gt(t,1)':eval=frame"
 
 
 @pytest.fixture
-def film(program, tmp_path):
+def film(program: "Program", tmp_path: Path) -> Callable[..., Path]:
     """Make a film whose sound is a filter graph's, encoded by `options`."""
 
     def make(sound: str, *options: str, name: str = "a.mkv", before: tuple[str, ...] = ()) -> Path:
@@ -50,19 +56,23 @@ class TestAlignment:
     """Sample 0 sounds with frame 0, whatever the container's clocks say."""
 
     @pytest.mark.parametrize("name", ["a.mkv", "a.mov", "a.avi", "a.ts"])
-    def test_together_from_the_start(self, film, name):
+    def test_together_from_the_start(self, film: Callable[..., Path], name: str) -> None:
         codec = ["-c:a", "mp2"] if name == "a.ts" else []
         assert onset(sound_of(film(BEEP, *codec, name=name))) == pytest.approx(1.0, abs=0.03)
 
     @pytest.mark.parametrize("name", ["a.mkv", "a.mov"])
-    def test_a_late_sound_is_padded_with_silence(self, film, name):
+    def test_a_late_sound_is_padded_with_silence(
+        self, film: Callable[..., Path], name: str
+    ) -> None:
         samples = sound_of(film(BEEP, name=name, before=("-itsoffset", "0.5")))
         assert onset(samples) == pytest.approx(1.5, abs=0.03)
         assert not samples[: RATE // 2].any()
         assert len(samples) == pytest.approx(3.5 * RATE, abs=50)
 
     @pytest.mark.parametrize("name", ["a.mkv", "a.mov"])
-    def test_sound_before_the_first_frame_is_cut(self, program, film, tmp_path, name):
+    def test_sound_before_the_first_frame_is_cut(
+        self, program: "Program", film: Callable[..., Path], tmp_path: Path, name: str
+    ) -> None:
         path = tmp_path / name
         tone = ["-f", "lavfi", "-i", BEEP]
         late = ["-itsoffset", "0.4", *SCENE]
@@ -71,11 +81,11 @@ class TestAlignment:
         assert onset(samples) == pytest.approx(0.6, abs=0.03)
         assert len(samples) == pytest.approx(2.6 * RATE, abs=50)
 
-    def test_a_late_file_starts_at_its_first_frame(self, film):
+    def test_a_late_file_starts_at_its_first_frame(self, film: Callable[..., Path]) -> None:
         samples = sound_of(film(BEEP, "-output_ts_offset", "7.5"))
         assert onset(samples) == pytest.approx(1.0, abs=0.03)
 
-    def test_a_gap_in_the_sound_is_silence(self, film):
+    def test_a_gap_in_the_sound_is_silence(self, film: Callable[..., Path]) -> None:
         gap = "sine=f=1000:r=48000:d=3,aselect='lt(t,1)+gt(t,2)',asetpts=PTS"
         samples = sound_of(film(gap)).astype(int)
         assert len(samples) == pytest.approx(3 * RATE, abs=800)
@@ -85,7 +95,9 @@ class TestAlignment:
 
 
 class TestSamples:
-    def test_resampled_once_and_mixed_by_the_mean(self, film, program):
+    def test_resampled_once_and_mixed_by_the_mean(
+        self, film: Callable[..., Path], program: "Program"
+    ) -> None:
         sounds = "aevalsrc='0.4*sin(2*PI*440*t)|0.2*sin(2*PI*900*t)':s=48000:d=3"
         path = film(sounds)
         stereo = program.sound(path).reshape(-1, 2).astype(np.float64)
@@ -95,11 +107,11 @@ class TestSamples:
         noise = found[inner] - expected[inner]
         assert np.mean(expected[inner] ** 2) / np.mean(noise**2) > 1e5  # 50 dB
 
-    def test_what_is_above_the_new_band_does_not_fold_back(self, film):
+    def test_what_is_above_the_new_band_does_not_fold_back(self, film: Callable[..., Path]) -> None:
         found = sound_of(film("sine=f=11000:r=48000:d=3")).astype(int)
         assert np.abs(found[1000:-1000]).max() <= 4
 
-    def test_the_rate_is_a_parameter(self, film, tmp_path):
+    def test_the_rate_is_a_parameter(self, film: Callable[..., Path], tmp_path: Path) -> None:
         facts = extract_item(
             video=film("sine=d=3:r=48000"), params=AudioParams(rate=8000), out=tmp_path
         )
@@ -107,7 +119,9 @@ class TestSamples:
         with wave.open(str(tmp_path / "audio.wav")) as wav:
             assert wav.getparams()[:4] == (1, 2, 8000, 24000)
 
-    def test_equal_videos_give_equal_bytes_without_tags(self, film, tmp_path):
+    def test_equal_videos_give_equal_bytes_without_tags(
+        self, film: Callable[..., Path], tmp_path: Path
+    ) -> None:
         path = film("sine=d=3:r=44100", "-c:a", "aac", name="a.mp4")
         for name in ("1.wav", "2.wav"):
             count = extract_audio(path, tmp_path / name, rate=RATE)
@@ -117,12 +131,14 @@ class TestSamples:
 
 
 class TestSilence:
-    def test_no_sound_track_is_a_fact(self, shelf, tmp_path):
+    def test_no_sound_track_is_a_fact(self, shelf: "Shelf", tmp_path: Path) -> None:
         facts = extract_item(video=shelf["plain.mp4"], params=AudioParams(), out=tmp_path)
         assert facts == {"silent": True}
         assert list(tmp_path.iterdir()) == []
 
-    def test_an_empty_sound_track_is_silent_too(self, program, shelf, tmp_path):
+    def test_an_empty_sound_track_is_silent_too(
+        self, program: "Program", shelf: "Shelf", tmp_path: Path
+    ) -> None:
         path, out = tmp_path / "a.mkv", tmp_path / "out"
         out.mkdir()
         program.remux(shelf["sound.mp4"], path, lambda stream, _: None if stream else True)
@@ -132,7 +148,9 @@ class TestSilence:
 
 
 class TestFailure:
-    def test_sound_that_no_decoder_takes_is_a_fault(self, program, shelf, tmp_path):
+    def test_sound_that_no_decoder_takes_is_a_fault(
+        self, program: "Program", shelf: "Shelf", tmp_path: Path
+    ) -> None:
         path = tmp_path / "a.mkv"
         program.remux(shelf["sound.mp4"], path, lambda stream, _: b"\x55" * 99 if stream else True)
         with pytest.raises(MediaFault, match="the sound cannot be decoded"):
@@ -148,37 +166,44 @@ class TestFailure:
             ("exec sleep 60", TimeoutError),
         ],
     )
-    def test_who_is_to_blame(self, shelf, tmp_path, monkeypatch, script, error):
+    def test_who_is_to_blame(
+        self,
+        shelf: "Shelf",
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        script: str,
+        error: type[Exception],
+    ) -> None:
         monkeypatch.setattr(audio, "_command", lambda *_: ["sh", "-c", script])
         monkeypatch.setattr(audio, "TIME_LIMIT_S", 1.0)
         with pytest.raises(error):
             extract_audio(shelf["sound.mp4"], tmp_path / "out.wav", rate=RATE)
 
-    def test_a_full_disk_is_the_machines(self, shelf):
+    def test_a_full_disk_is_the_machines(self, shelf: "Shelf") -> None:
         with pytest.raises(OSError) as caught:
             extract_audio(shelf["sound.mp4"], Path("/dev/full"), rate=RATE)
         assert caught.value.errno == errno.ENOSPC
 
-    def test_the_program_reads_files_and_nothing_else(self, shelf, tmp_path):
+    def test_the_program_reads_files_and_nothing_else(self, shelf: "Shelf", tmp_path: Path) -> None:
         command = " ".join(audio._command(Path("x"), probe(shelf["sound.mp4"]), RATE))
         assert "-nostdin" in command and "-protocol_whitelist file,pipe" in command
         assert "-format_whitelist mov,matroska" in command and "-i file:x" in command
 
 
 class TestReadWav:
-    def test_reads_what_the_wave_module_reads(self, shelf):
+    def test_reads_what_the_wave_module_reads(self, shelf: "Shelf") -> None:
         samples = sound_of(shelf["sound.mp4"])
         with wave.open(str(shelf["sound.mp4"].parent / "out.wav")) as wav:
             expected = np.frombuffer(wav.readframes(wav.getnframes()), np.int16)
         assert samples.dtype == np.int16 and not samples.flags.writeable
         assert np.array_equal(samples, expected) and len(samples) > 15000
 
-    def test_an_empty_file(self, tmp_path):
+    def test_an_empty_file(self, tmp_path: Path) -> None:
         with wave.open(str(tmp_path / "a.wav"), "wb") as wav:
             wav.setparams((1, 2, RATE, 0, "NONE", ""))
         assert read_wav(tmp_path / "a.wav").shape == (0,)
 
-    def test_a_file_cut_short_is_an_error(self, shelf, tmp_path):
+    def test_a_file_cut_short_is_an_error(self, shelf: "Shelf", tmp_path: Path) -> None:
         extract_audio(shelf["sound.mp4"], tmp_path / "a.wav", rate=RATE)
         whole = (tmp_path / "a.wav").read_bytes()
         (tmp_path / "a.wav").write_bytes(whole[:-100])

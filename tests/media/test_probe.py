@@ -1,18 +1,22 @@
 from dataclasses import fields
+from typing import TYPE_CHECKING
 
 import pytest
 
 from mmx.media.frames import read_frames
 from mmx.media.probe import Probe, probe
 
+if TYPE_CHECKING:
+    from tests.media.conftest import Odd, Shelf
 
-def test_says_what_the_row_says(odd, shelf):
+
+def test_says_what_the_row_says(odd: "Odd", shelf: "Shelf") -> None:
     found = probe(shelf[odd.name])
     assert (found.width, found.height) == odd.shown
     assert {name: getattr(found, name) for name in odd.facts} == odd.facts
 
 
-def test_counts_what_there_is(odd, shelf):
+def test_counts_what_there_is(odd: "Odd", shelf: "Shelf") -> None:
     found = probe(shelf[odd.name])
     frames = list(read_frames(shelf[odd.name]))
     end = float(frames[-1].time + frames[-1].duration)
@@ -20,19 +24,19 @@ def test_counts_what_there_is(odd, shelf):
     assert found.frames_from_content == len(frames)
 
 
-def test_the_header_counts_frames_that_an_edit_list_hides(shelf):
+def test_the_header_counts_frames_that_an_edit_list_hides(shelf: "Shelf") -> None:
     found = probe(shelf["edited.mp4"])
     assert (found.frames_from_header, found.frames_from_content) == (50, 32)
 
 
-def test_header_and_count_stand_side_by_side(shelf):
+def test_header_and_count_stand_side_by_side(shelf: "Shelf") -> None:
     silent, gap = probe(shelf["late.mkv"]), probe(shelf["gap.mkv"])
     assert (silent.frames_from_header, silent.frames_from_content) == (None, 25)
     assert (silent.duration_from_header, silent.duration_from_content) == (3.5, 1.0)
     assert gap.duration_from_content == 3.0
 
 
-def test_a_silent_video_has_no_sound_facts(shelf):
+def test_a_silent_video_has_no_sound_facts(shelf: "Shelf") -> None:
     found = probe(shelf["plain.mp4"])
     sound = {f.name for f in fields(Probe) if f.name.startswith("audio_")}
     assert {getattr(found, name) for name in sound} == {None} and len(sound) == 4

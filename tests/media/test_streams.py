@@ -21,7 +21,11 @@ from mmx.media.probe import probe
 from mmx.media.source import open_video
 
 if TYPE_CHECKING:
-    from conftest import Program
+    from tests.media.conftest import Shelf
+
+
+if TYPE_CHECKING:
+    from tests.media.conftest import Program
 
 H264 = "-c:v libx264 -preset ultrafast -bf 2 -pix_fmt yuv420p -threads 1"
 CLIPS = {
@@ -134,7 +138,7 @@ def decode(path: Path, wav: Path) -> Decoded:
     digest = hashlib.sha256()
     for frame in read_frames(path):
         digest.update(f"{frame!r} {frame.time} {frame.duration}".encode())
-        digest.update(frame.image)
+        digest.update(frame.image.data)
     with open_video(path, DEFAULT_LIMITS) as source:
         digest.update(str(source.nominal_rate).encode())
     found = probe(path)
@@ -148,13 +152,15 @@ def bench(tmp_path_factory: pytest.TempPathFactory, program: "Program") -> Bench
 
 
 @pytest.mark.parametrize(("clip", "edit"), CASES, ids=lambda value: getattr(value, "name", value))
-def test_an_edit_changes_the_digests_of_what_it_changes(clip: str, edit: Edit, bench: Bench):
+def test_an_edit_changes_the_digests_of_what_it_changes(
+    clip: str, edit: Edit, bench: Bench
+) -> None:
     before, after = probe(bench.clip(clip)), probe(bench.edited(clip, edit))
     assert (before.video_digest == after.video_digest) is edit.video
     assert (before.sound_digest == after.sound_digest) is edit.sound
 
 
-def test_equal_digests_mean_equal_frames_and_equal_sound(bench: Bench):
+def test_equal_digests_mean_equal_frames_and_equal_sound(bench: Bench) -> None:
     paths = [bench.clip(name) for name in CLIPS]
     paths += [bench.edited(clip, edit) for clip, edit in CASES]
     equal = {"video": 0, "sound": 0}
@@ -168,14 +174,14 @@ def test_equal_digests_mean_equal_frames_and_equal_sound(bench: Bench):
     assert min(equal.values()) > 50
 
 
-def test_two_readings_give_the_same_digests(shelf):
+def test_two_readings_give_the_same_digests(shelf: "Shelf") -> None:
     for name in ("plain.mp4", "packed.avi", "sound.mp4", "late.ts"):
         found = probe(shelf[name])
         assert found == probe(shelf[name])
         assert len(bytes.fromhex(found.video_digest + found.sound_digest)) == 64
 
 
-def test_every_silent_video_has_the_same_sound(shelf):
+def test_every_silent_video_has_the_same_sound(shelf: "Shelf") -> None:
     names = ("plain.mp4", "packed.avi", "late.ts")
     assert len({probe(shelf[name]).sound_digest for name in names}) == 1
     assert probe(shelf["sound.mp4"]).sound_digest != probe(shelf["plain.mp4"]).sound_digest
@@ -190,7 +196,9 @@ CHANGES: dict[str, Callable[[int, int], bytes | int | None]] = {
 }
 
 
-def test_a_packet_lost_changed_or_moved_changes_the_video(tmp_path: Path, program: "Program"):
+def test_a_packet_lost_changed_or_moved_changes_the_video(
+    tmp_path: Path, program: "Program"
+) -> None:
     source = tmp_path / "source.mkv"
     coding = H264.replace("-bf 2", "-bf 0").split()
     program.run("-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=1", *coding, source)
@@ -203,7 +211,7 @@ def test_a_packet_lost_changed_or_moved_changes_the_video(tmp_path: Path, progra
     assert len(set(found.values())) == 4
 
 
-def test_a_codec_whose_decoder_reads_more_is_known_by_its_file(bench: Bench):
+def test_a_codec_whose_decoder_reads_more_is_known_by_its_file(bench: Bench) -> None:
     clip = bench.clip("wmv2.wmv")
     path = bench.folder / "longer.wmv"
     path.write_bytes(clip.read_bytes() + b"\0")
@@ -212,7 +220,9 @@ def test_a_codec_whose_decoder_reads_more_is_known_by_its_file(bench: Bench):
     assert before.sound_digest != after.sound_digest
 
 
-def test_the_unit_of_time_is_no_part_of_a_video(tmp_path: Path, bench: Bench, program: "Program"):
+def test_the_unit_of_time_is_no_part_of_a_video(
+    tmp_path: Path, bench: Bench, program: "Program"
+) -> None:
     path = tmp_path / "fine.mp4"
     program.run("-i", bench.clip("h264.mp4"), *COPY, "-video_track_timescale", "90000", path)
     before, after = probe(bench.clip("h264.mp4")), probe(path)

@@ -1,6 +1,7 @@
 """Small networks and batches; everything seeded."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ MODALITIES = (
     Modality("motion", 5),
     Modality("audio", 6, sequence=True),
 )
-SMALL = {
+SMALL: dict[str, Any] = {
     "modalities": MODALITIES,
     "classes": 4,
     "dim": 8,
@@ -35,7 +36,7 @@ NetworkMaker = Callable[..., Network]
 
 
 @pytest.fixture
-def small() -> dict:
+def small() -> dict[str, Any]:
     """Arguments of a small NetworkConfig."""
     return dict(SMALL)
 
@@ -44,18 +45,18 @@ def small() -> dict:
 def make_network() -> NetworkMaker:
     """Build a small network in float64, so that two ways of computing agree to rounding.
 
-    Its weights are away from their start, where positions and zero biases are alike.
+    Its weights are away from their start, where all positions have equal weights and biases are zero.
     """
 
-    def make(seed: int = 0, **changes: object) -> Network:
+    def make(seed: int = 0, **changes: Any) -> Network:
         torch.manual_seed(seed)
         network = Network(NetworkConfig(**{**SMALL, **changes})).double()
         with torch.no_grad():
             for parameter in network.parameters():
                 parameter.add_(0.2 * torch.randn_like(parameter))
         for module in network.inputs.values():
-            module.mean.normal_()
-            module.scale.uniform_(0.5, 2)
+            module.get_buffer("mean").normal_()
+            module.get_buffer("scale").uniform_(0.5, 2)
         return network
 
     return make

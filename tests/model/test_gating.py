@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from itertools import permutations
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from mmx.model.config import GatingConfig
-from mmx.model.gating import CollaborativeGating, GatedEmbedding, PairSum
+from mmx.model.gating import CollaborativeGating, GatedEmbedding, PairSum, PaperGate
 
 DIM, CLIPS, EXPERTS = 6, 5, 4
 
@@ -27,7 +28,7 @@ def present() -> Tensor:
     return present
 
 
-def make_gating(**options: object) -> CollaborativeGating:
+def make_gating(**options: Any) -> CollaborativeGating:
     torch.manual_seed(2)
     return CollaborativeGating(DIM, EXPERTS, GatingConfig(**options)).double()
 
@@ -45,7 +46,10 @@ def g(pairs: PairSum, own: Tensor, partner: Tensor) -> Tensor:
 
 def h(gating: CollaborativeGating, total: Tensor) -> Tensor:
     """h of equation 1: ReLU, linear, ReLU, linear."""
-    _, first, _, second = gating.gates[0].h
+    gate = gating.gates[0]
+    assert isinstance(gate, PaperGate)
+    _, first, _, second = gate.h
+    assert isinstance(first, torch.nn.Linear) and isinstance(second, torch.nn.Linear)
     return apply_linear(second, apply_linear(first, total.clamp(min=0)).clamp(min=0))
 
 
@@ -82,7 +86,7 @@ def test_gating_is_equations_1_and_2(
 
 
 @pytest.mark.parametrize("form", ["paper", "original"])
-def test_what_a_missing_expert_holds_reaches_no_other(
+def test_values_of_a_missing_expert_have_no_effect(
     form: str, experts: list[Tensor], present: Tensor
 ) -> None:
     gating = make_gating(form=form).eval()
@@ -102,7 +106,7 @@ def test_present_partners_matter(experts: list[Tensor], present: Tensor) -> None
 
 
 @pytest.mark.parametrize("order", list(permutations(range(EXPERTS)))[1::5])
-def test_simultaneous_gating_does_not_care_for_the_order_of_experts(
+def test_simultaneous_gating_does_not_depend_on_the_order_of_experts(
     order: tuple[int, ...], experts: list[Tensor], present: Tensor
 ) -> None:
     gating = make_gating()
@@ -112,7 +116,9 @@ def test_simultaneous_gating_does_not_care_for_the_order_of_experts(
         torch.testing.assert_close(permuted[place], straight[e], atol=1e-12, rtol=1e-12)
 
 
-def test_sequential_gating_cares(experts: list[Tensor], present: Tensor) -> None:
+def test_sequential_gating_depends_on_the_order_of_experts(
+    experts: list[Tensor], present: Tensor
+) -> None:
     gating = make_gating(order="sequential")
     straight = gating(experts, present)
     backward = gating(experts[::-1], present.flip(1))[::-1]

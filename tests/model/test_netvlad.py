@@ -13,10 +13,10 @@ def make(ghosts: int = 0, batch_norm: bool = False) -> NetVLAD:
     torch.manual_seed(0)
     module = NetVLAD(WIDTH, CLUSTERS, ghosts, batch_norm).double().eval()
     if batch_norm:
-        module.norm.running_mean.normal_()
-        module.norm.running_var.uniform_(0.5, 2)
+        module.get_buffer("norm.running_mean").normal_()
+        module.get_buffer("norm.running_var").uniform_(0.5, 2)
     else:
-        module.bias.data.normal_()
+        module.get_parameter("bias").data.normal_()
     return module
 
 
@@ -28,7 +28,8 @@ def runs() -> list[Tensor]:
 
 
 def pool(module: NetVLAD, runs: list[Tensor]) -> Tensor:
-    return module(torch.cat(runs), torch.tensor([len(run) for run in runs]))
+    pooled: Tensor = module(torch.cat(runs), torch.tensor([len(run) for run in runs]))
+    return pooled
 
 
 def pool_naively(module: NetVLAD, run: Tensor) -> Tensor:
@@ -37,17 +38,18 @@ def pool_naively(module: NetVLAD, run: Tensor) -> Tensor:
     for x in run:
         scores = x @ module.clusters
         if module.norm is None:
-            scores = scores + module.bias
+            scores = scores + module.get_parameter("bias")
         else:
-            spread = (module.norm.running_var + module.norm.eps).sqrt()
-            scores = (scores - module.norm.running_mean) / spread
+            spread = (module.get_buffer("norm.running_var") + module.norm.eps).sqrt()
+            scores = (scores - module.get_buffer("norm.running_mean")) / spread
         weights = scores.exp() / scores.exp().sum()
         for k in range(CLUSTERS):
             vlad[:, k] += weights[k] * (x - module.centres[:, k])
     for k in range(CLUSTERS):
         vlad[:, k] /= vlad[:, k].norm()
     flat = torch.stack([vlad[d, k] for d in range(WIDTH) for k in range(CLUSTERS)])
-    return flat / flat.norm()
+    unit: Tensor = flat / flat.norm()
+    return unit
 
 
 @pytest.mark.parametrize("ghosts", [0, 2])
@@ -71,14 +73,14 @@ def test_a_clip_does_not_depend_on_longer_ones_beside_it(runs: list[Tensor]) -> 
         torch.testing.assert_close(pool(module, [run])[0], together[place], atol=1e-12, rtol=0)
 
 
-def test_ghosts_take_their_share(runs: list[Tensor]) -> None:
+def test_ghosts_take_part_in_the_assignment(runs: list[Tensor]) -> None:
     with_ghosts = make(ghosts=2)
     without = make()
     without.load_state_dict(
         {
             "clusters": with_ghosts.clusters[:, :CLUSTERS],
             "centres": with_ghosts.centres,
-            "bias": with_ghosts.bias[:CLUSTERS],
+            "bias": with_ghosts.get_parameter("bias")[:CLUSTERS],
         }
     )
     assert with_ghosts.out_features == without.out_features == WIDTH * CLUSTERS

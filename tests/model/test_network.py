@@ -2,9 +2,11 @@
 
 import importlib.util
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -14,9 +16,13 @@ from mmx.model.batch import Batch, Feature
 from mmx.model.config import GatingConfig, Modality, NetworkConfig
 from mmx.model.network import Network, Output
 
+if TYPE_CHECKING:
+    from tests.model.conftest import BatchMaker, NetworkMaker
+
+
 LENGTHS = [7, 1, 11, 3]
 MISSING = {"audio": [0, 3, 7], "motion": [3], "scene": [9, 10, 11, 12]}
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "published": {},
     "sum": {"aggregate": "sum"},
     "naive concatenation": {"fusion": "concat"},
@@ -33,6 +39,7 @@ def benchmark() -> ModuleType:
     """benchmarks/train.py, whose padded implementation is written independently."""
     path = Path(__file__).parents[2] / "benchmarks" / "train.py"
     spec = importlib.util.spec_from_file_location("benchmark_train", path)
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -45,7 +52,10 @@ def outputs_equal(one: Output, other: Output) -> None:
 
 @pytest.mark.parametrize("missing", [{}, MISSING])
 def test_values_and_gradients_equal_the_padded_implementation(
-    missing: dict, make_network, make_batch, benchmark: ModuleType
+    missing: dict[str, Any],
+    make_network: "NetworkMaker",
+    make_batch: "BatchMaker",
+    benchmark: ModuleType,
 ) -> None:
     network = make_network(sequence_head="none")
     batch = make_batch(LENGTHS, missing)
@@ -69,7 +79,7 @@ def test_values_and_gradients_equal_the_padded_implementation(
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_shapes(variant: str, make_network, make_batch) -> None:
+def test_shapes(variant: str, make_network: "NetworkMaker", make_batch: "BatchMaker") -> None:
     network = make_network(**VARIANTS[variant]).eval()
     output = network(make_batch(LENGTHS, MISSING))
     config, sequences = network.config, len(output.spans.start)
@@ -90,7 +100,10 @@ def test_shapes(variant: str, make_network, make_batch) -> None:
 
 @pytest.mark.parametrize("variant", ["published", "sum", "sequences only", "stride", "original"])
 def test_a_trailer_does_not_depend_on_the_others(
-    variant: str, make_network, make_batch, cut
+    variant: str,
+    make_network: "NetworkMaker",
+    make_batch: "BatchMaker",
+    cut: Callable[[Batch, Sequence[int]], Batch],
 ) -> None:
     network = make_network(**VARIANTS[variant]).eval()
     batch = make_batch(LENGTHS, MISSING)
@@ -107,14 +120,22 @@ def test_a_trailer_does_not_depend_on_the_others(
             torch.testing.assert_close(found, expected, atol=1e-11, rtol=1e-9)
 
 
-def test_the_order_of_trailers_is_the_order_of_the_output(make_network, make_batch, cut) -> None:
+def test_the_order_of_trailers_is_the_order_of_the_output(
+    make_network: "NetworkMaker",
+    make_batch: "BatchMaker",
+    cut: Callable[[Batch, Sequence[int]], Batch],
+) -> None:
     network, batch = make_network(), make_batch(LENGTHS, MISSING)
     order = [2, 0, 3, 1]
     turned = network(cut(batch, order))
     torch.testing.assert_close(turned.logits, network(batch).logits[order], atol=1e-11, rtol=1e-9)
 
 
-def test_the_order_of_clips_matters_within_a_sequence(make_network, make_batch, cut) -> None:
+def test_the_order_of_clips_matters_within_a_sequence(
+    make_network: "NetworkMaker",
+    make_batch: "BatchMaker",
+    cut: Callable[[Batch, Sequence[int]], Batch],
+) -> None:
     network, batch = make_network(), make_batch([3], {})
     turned = cut(Batch(batch.features, torch.tensor([1, 1, 1])), [2, 1, 0])
     backward = network(Batch(turned.features, torch.tensor([3])))
@@ -123,7 +144,9 @@ def test_the_order_of_clips_matters_within_a_sequence(make_network, make_batch, 
     assert (backward.trailer - straight.trailer).abs().max() > 1e-6
 
 
-def test_the_order_of_modalities_does_not_matter(make_network, make_batch, small) -> None:
+def test_the_order_of_modalities_does_not_matter(
+    make_network: "NetworkMaker", make_batch: "BatchMaker", small: dict[str, Any]
+) -> None:
     network, batch = make_network(), make_batch(LENGTHS, MISSING)
     dim, order = small["dim"], [2, 0, 3, 1]
     turned = make_network(modalities=tuple(small["modalities"][m] for m in order))
@@ -142,29 +165,35 @@ def test_the_order_of_modalities_does_not_matter(make_network, make_batch, small
 
 
 @pytest.mark.parametrize("variant", ["published", "naive concatenation"])
-def test_a_modality_that_is_missing_everywhere(variant: str, make_network, make_batch) -> None:
+def test_a_modality_that_is_missing_everywhere(
+    variant: str, make_network: "NetworkMaker", make_batch: "BatchMaker"
+) -> None:
     network = make_network(**VARIANTS[variant])
     batch = make_batch([4, 2], {"audio": range(6)})
     before = network(batch)
     before.logits.sum().backward()
-    assert all(p.grad is None or p.grad.abs().max() == 0 for p in network.inputs.audio.parameters())
+    assert all(
+        p.grad is None or p.grad.abs().max() == 0 for p in network.inputs["audio"].parameters()
+    )
     with torch.no_grad():
-        for parameter in network.inputs.audio.parameters():
+        for parameter in network.inputs["audio"].parameters():
             parameter.add_(1)
     outputs_equal(network(batch), before)
 
 
-def test_presence_is_told_apart_from_zero(make_network, make_batch) -> None:
+def test_presence_is_told_apart_from_zero(
+    make_network: "NetworkMaker", make_batch: "BatchMaker"
+) -> None:
     network = make_network(fusion="concat")
     with torch.no_grad():
-        network.inputs.scene.project.weight.zero_()
-        network.inputs.scene.project.bias.zero_()
+        for parameter in network.get_submodule("inputs.scene.project").parameters():
+            parameter.zero_()
     here, gone = make_batch([4]), make_batch([4], {"scene": range(4)})
     gone = replace(gone, features={**here.features, "scene": gone.features["scene"]})
     assert (network(here).clips - network(gone).clips).abs().max() > 1e-4
 
 
-def test_inputs_are_standardised(make_network, make_batch) -> None:
+def test_inputs_are_standardised(make_network: "NetworkMaker", make_batch: "BatchMaker") -> None:
     network, batch = make_network(), make_batch(LENGTHS)
     expected = network(batch)
     shift = {
@@ -176,26 +205,32 @@ def test_inputs_are_standardised(make_network, make_batch) -> None:
     }
     network.standardise(
         {
-            name: (part.mean * shift[name][1] + shift[name][0], part.scale * shift[name][1])
+            name: (mean * shift[name][1] + shift[name][0], scale * shift[name][1])
             for name, part in network.inputs.items()
+            for mean, scale in [(part.get_buffer("mean"), part.get_buffer("scale"))]
         }
     )
     outputs_equal(network(Batch(moved, batch.lengths)), expected)
 
 
-def test_a_probe_neither_changes_the_trailers_nor_teaches_them(make_network, make_batch) -> None:
+def test_a_probe_changes_neither_trailers_nor_gradients(
+    make_network: "NetworkMaker", make_batch: "BatchMaker"
+) -> None:
     batch = make_batch(LENGTHS)
     probed, plain = make_network(), make_network(sequence_head="none")
     plain.load_state_dict(probed.state_dict(), strict=False)
     torch.testing.assert_close(probed(batch).logits, plain(batch).logits, atol=0, rtol=0)
     probed(batch).sequence_logits.square().sum().backward()
     taught = {name for name, p in probed.named_parameters() if p.grad is not None}
+    assert probed.sequence_head is not None
     assert taught == {
         f"sequence_head.{name}" for name, _ in probed.sequence_head.named_parameters()
     }
 
 
-def test_where_sequences_are_classified_the_trailer_is_their_mean(make_network, make_batch) -> None:
+def test_where_sequences_are_classified_the_trailer_is_their_mean(
+    make_network: "NetworkMaker", make_batch: "BatchMaker"
+) -> None:
     network = make_network(sequence_head="only")
     output = network(make_batch(LENGTHS))
     for trailer in range(len(LENGTHS)):
@@ -205,7 +240,7 @@ def test_where_sequences_are_classified_the_trailer_is_their_mean(make_network, 
     assert network.fusion.project.weight.grad.abs().max() > 0
 
 
-def test_initial_weights_do_not_depend_on_the_probe(small) -> None:
+def test_initial_weights_do_not_depend_on_the_probe(small: dict[str, Any]) -> None:
     states = []
     for head in ("probe", "none"):
         torch.manual_seed(0)
@@ -213,7 +248,9 @@ def test_initial_weights_do_not_depend_on_the_probe(small) -> None:
     assert all(torch.equal(states[0][name], tensor) for name, tensor in states[1].items())
 
 
-def test_an_untrained_network_does_not_care_for_the_order_of_clips(small, make_batch, cut) -> None:
+def test_an_untrained_network_does_not_depend_on_the_order_of_clips(
+    small: dict[str, Any], make_batch: "BatchMaker", cut: Callable[[Batch, Sequence[int]], Batch]
+) -> None:
     torch.manual_seed(0)
     network = Network(NetworkConfig(**small)).double()
     batch = make_batch([3])
@@ -225,7 +262,7 @@ def test_an_untrained_network_does_not_care_for_the_order_of_clips(small, make_b
 
 
 def test_signals_keep_their_size_at_the_start() -> None:
-    """What tells trailers apart is neither lost nor blown up on the way to the logits."""
+    """Differences between trailers neither vanish nor explode on the way to the logits."""
     torch.manual_seed(0)
     modalities = (Modality("appearance", 64), Modality("scene", 64))
     network = Network(NetworkConfig(modalities, 20, dim=64, slots=4, bottleneck=256))
@@ -239,7 +276,11 @@ def test_signals_keep_their_size_at_the_start() -> None:
         assert 0.1 < tensor.std(0).mean() < 10
 
 
-def test_summed_sequences_may_come_in_any_order(make_network, make_batch, cut) -> None:
+def test_summed_sequences_may_come_in_any_order(
+    make_network: "NetworkMaker",
+    make_batch: "BatchMaker",
+    cut: Callable[[Batch, Sequence[int]], Batch],
+) -> None:
     network = make_network(aggregate="sum", sequence_length=1, sequence_stride=1)
     batch = make_batch([5])
     turned = cut(Batch(batch.features, torch.ones(5, dtype=torch.int64)), [3, 1, 0, 4, 2])
@@ -270,7 +311,7 @@ def test_paper_sizes() -> None:
     assert shapes["n.2.weight"] == (128, 128)
 
 
-def test_a_configuration_survives_json(small) -> None:
+def test_a_configuration_survives_json(small: dict[str, Any]) -> None:
     config = NetworkConfig(**small, gating=GatingConfig("original", include_self=True))
     assert NetworkConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
@@ -284,6 +325,8 @@ def test_a_configuration_survives_json(small) -> None:
         ({"ghosts": -1}, "ghosts"),
     ],
 )
-def test_impossible_configurations_are_refused(change: dict, words: str, small) -> None:
+def test_impossible_configurations_are_refused(
+    change: dict[str, Any], words: str, small: dict[str, Any]
+) -> None:
     with pytest.raises(ValueError, match=words):
         NetworkConfig(**{**small, **change})

@@ -4,6 +4,8 @@ The order of computation, the names and the shapes are the original's: modalitie
 order, each pair (i, j) with j = i included, and y_i overwritten before expert i + 1.
 """
 
+from typing import TYPE_CHECKING
+
 import pytest
 import torch
 from torch import Tensor
@@ -12,6 +14,10 @@ from mmx.model.batch import Batch
 from mmx.model.config import GatingConfig, Modality, NetworkConfig
 from mmx.model.network import Network
 from mmx.model.original import from_original
+
+if TYPE_CHECKING:
+    from tests.model.conftest import BatchMaker
+
 
 DIM, CLUSTERS, EPS = 8, 3, 1e-5
 MODALITIES = (
@@ -137,7 +143,8 @@ class Naive:
         y = [self.linear(f"ce.video_dim_reduce.{i}.fc", x) for i, x in enumerate(inputs)]
         y = [one / one.norm(dim=1, keepdim=True) for one in y]
         for i in range(len(y)):
-            mean = sum(self.pair(y[i], y[j]) for j in range(len(y))) / (len(y) + 1e-11)
+            total = sum((self.pair(y[i], y[j]) for j in range(len(y))), torch.zeros(()))
+            mean = total / (len(y) + 1e-11)
             name = f"ce.video_GU.{i}.cg"
             attention = self.norm(f"{name}.batch_norm", mean)
             own = self.norm(f"{name}.batch_norm2", self.linear(f"{name}.fc", y[i]))
@@ -149,7 +156,10 @@ class Naive:
 def gate_with(network: Network, batch: Batch) -> list[Tensor]:
     total = batch.clips
     experts = [network.inputs[m.name](batch.features[m.name], total) for m in MODALITIES]
-    return network.fusion.gating(experts, torch.ones(total, len(MODALITIES), dtype=torch.bool))
+    assert network.fusion.gating is not None
+    there = torch.ones(total, len(MODALITIES), dtype=torch.bool)
+    gated: list[Tensor] = network.fusion.gating(experts, there)
+    return gated
 
 
 def gate_naively(naive: Naive, batch: Batch) -> list[Tensor]:
@@ -161,7 +171,7 @@ def gate_naively(naive: Naive, batch: Batch) -> list[Tensor]:
 
 @pytest.mark.parametrize("train", [False, True])
 def test_gating_gives_the_originals_numbers(
-    train: bool, state: dict[str, Tensor], network: Network, make_batch
+    train: bool, state: dict[str, Tensor], network: Network, make_batch: "BatchMaker"
 ) -> None:
     batch = make_batch([4, 3], modalities=MODALITIES)
     naive = Naive(state, train)
@@ -172,7 +182,7 @@ def test_gating_gives_the_originals_numbers(
 
 
 def test_running_statistics_move_once_per_pair(
-    state: dict[str, Tensor], network: Network, make_batch
+    state: dict[str, Tensor], network: Network, make_batch: "BatchMaker"
 ) -> None:
     batch = make_batch([4, 3], modalities=MODALITIES)
     naive = Naive(state, train=True)
@@ -187,9 +197,10 @@ def test_running_statistics_move_once_per_pair(
 
 
 def test_simultaneous_order_gives_other_numbers(
-    state: dict[str, Tensor], network: Network, make_batch
+    state: dict[str, Tensor], network: Network, make_batch: "BatchMaker"
 ) -> None:
     batch = make_batch([4, 3], modalities=MODALITIES)
+    assert network.fusion.gating is not None
     network.fusion.gating.config = GatingConfig("original", "simultaneous", include_self=True)
     found = gate_with(network.eval(), batch)
     expected = gate_naively(Naive(state, train=False), batch)

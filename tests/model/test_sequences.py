@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmx.model.sequences import clip_index, cut_spans, slot_index
@@ -39,13 +39,15 @@ def test_a_trailer_is_cut(
 
 def cut_naively(clips: int, length: int, stride: int) -> list[tuple[int, int]]:
     """Every start in turn, as long as it brings a clip that was not there before."""
-    spans, start = [], 0
+    spans: list[tuple[int, int]] = []
+    start = 0
     while start < clips and (not spans or spans[-1][1] < clips):
         spans.append((start, min(start + length, clips)))
         start += stride
     return spans
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=5), st.integers(1, 12), st.integers(1, 12))
 def test_cutting_is_the_naive_loop(lengths: list[int], length: int, stride: int) -> None:
     expected = [
@@ -58,6 +60,7 @@ def test_cutting_is_the_naive_loop(lengths: list[int], length: int, stride: int)
     assert spans.counts.tolist() == [len(cut_naively(n, length, stride)) for n in lengths]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=5), st.integers(1, 12), st.integers(1, 12))
 def test_clips_lie_where_the_spans_say(lengths: list[int], length: int, stride: int) -> None:
     total = torch.tensor(lengths)
@@ -87,6 +90,7 @@ def test_slots_of_one_trailer(count: int, slots: int, expected: list[int]) -> No
     assert slot_index(torch.tensor([count]), slots).tolist() == [expected]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=5), st.integers(1, 45))
 def test_slots_of_many_trailers(counts: list[int], slots: int) -> None:
     index = slot_index(torch.tensor(counts), slots)

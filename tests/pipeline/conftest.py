@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP))
 
 from benchmarks import simulated  # noqa: E402
-from mmx.pipeline import run  # noqa: E402
 from mmx.pipeline.registry import trailer_steps  # noqa: E402
 from mmx.project import open_project  # noqa: E402
 
@@ -66,7 +65,7 @@ class Project:
             command, cwd=self.root, env=environment(), capture_output=True, text=True, check=False
         )
 
-    def start(self, *command: str) -> subprocess.Popen:
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
         """Start a command in a process group of its own."""
         quiet = subprocess.DEVNULL
         return subprocess.Popen(
@@ -89,7 +88,7 @@ class Project:
         self.run("git", "add", "--all")
         self.run("git", "commit", "--quiet", "--allow-empty", "--message", "work")
 
-    def edit(self, values: dict[str, object]) -> None:
+    def edit(self, values: Mapping[str, object]) -> None:
         """Set dotted keys of params.yaml."""
         path = self.root / "params.yaml"
         data = yaml.safe_load(path.read_text())
@@ -106,9 +105,10 @@ class Project:
         path = self.root / "data" / "trailers.csv"
         path.write_text(edit(path.read_text()))
 
-    def status(self) -> dict:
+    def status(self) -> dict[str, Any]:
         """Return `mmx status` as data."""
-        return self.json("mmx", "status")
+        told: dict[str, Any] = self.json("mmx", "status")
+        return told
 
     def artefacts(self, *folders: str) -> dict[str, bytes]:
         """Return every file below the folders, by relative name."""
@@ -196,7 +196,7 @@ def run_simulated(root: Path) -> Counter[str]:
     opened = open_project(root)
     simulated.ingest(opened)
     steps = trailer_steps(opened.params)
-    return +Counter({step.name: len(run.run_items(step, opened).computed) for step in steps})
+    return +Counter({step.name: len(step.run(opened).computed) for step in steps})
 
 
 @pytest.fixture(scope="session")

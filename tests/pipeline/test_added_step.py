@@ -3,16 +3,21 @@
 import re
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
+if TYPE_CHECKING:
+    from tests.pipeline.conftest import Project
+
+
 PAGE = Path(__file__).parents[2] / "docs" / "adding-a-step.md"
 
 
 @pytest.fixture
-def extended(project):
+def extended(project: "Project") -> "Project":
     """A project with results, and the step of the page added to it."""
     code, params, stage = re.findall(r"```(?:python|yaml)\n(.*?)```", PAGE.read_text(), re.DOTALL)
     (project.root / "mmx/steps/brightness.py").write_text(code)
@@ -22,7 +27,7 @@ def extended(project):
     return project
 
 
-def test_a_step_is_one_file(extended):
+def test_a_step_is_one_file(extended: "Project") -> None:
     [planned] = [step for step in extended.json("mmx", "plan") if step["compute"]]
     assert (planned["step"], planned["compute"]) == ("brightness", 9)
     assert extended.repro("brightness") == Counter(brightness=9)
@@ -33,7 +38,9 @@ def test_a_step_is_one_file(extended):
     assert (state["done"], state["pending"]) == (9, 0)
 
 
-def test_its_parameters_its_code_and_its_results_count_as_those_of_any_step(extended):
+def test_its_parameters_its_code_and_its_results_count_as_those_of_any_step(
+    extended: "Project",
+) -> None:
     extended.run("dvc", "repro")
     extended.run("mmx", "verify")
     extended.edit({"brightness.every": 3})
@@ -46,6 +53,6 @@ def test_its_parameters_its_code_and_its_results_count_as_those_of_any_step(exte
     assert extended.repro("brightness") == Counter(brightness=9)
 
 
-def test_an_unknown_key_of_its_section_is_refused(extended):
+def test_an_unknown_key_of_its_section_is_refused(extended: "Project") -> None:
     extended.edit({"brightness.evry": 3})
     assert "brightness.evry" in extended.run("mmx", "status", fails=True)

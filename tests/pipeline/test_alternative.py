@@ -27,7 +27,9 @@ def written(folder: Path) -> int:
     return len((folder / ".dvc/tmp/written").read_bytes())
 
 
-def test_what_does_not_exist_is_made_once_and_then_kept_even_where_it_is_out_of_date(folder: Path):
+def test_what_does_not_exist_is_made_once_and_then_kept_even_where_it_is_out_of_date(
+    folder: Path,
+) -> None:
     run()
     assert written(folder) == 3 * (3 + len(EXPERTS))
     features = (folder / "data/features/features.npy").read_bytes()

@@ -13,7 +13,7 @@ from benchmarks import simulated
 from mmx.engine.errors import StepFailedError
 from mmx.engine.files import InputChangedError
 from mmx.pipeline import registry
-from mmx.pipeline.run import run_items, run_step
+from mmx.pipeline.registry import run_step
 from mmx.project import open_project
 from mmx.steps import features
 
@@ -150,7 +150,7 @@ def test_what_a_training_reads(project, monkeypatch, name: str, place: str, when
         victim.write_bytes(b"another")
     before = len(list(opened.store.receipts(name)))
     with pytest.raises(StepFailedError, match=f"{victim.name} has other bytes"):
-        run_items(replace(step, schema=step.schema + 1), opened)
+        replace(step, schema=step.schema + 1).run(opened)
     assert len(list(opened.store.receipts(name))) == before
 
 

@@ -2,10 +2,16 @@
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+
+if TYPE_CHECKING:
+    from tests.pipeline.conftest import Project
+
 
 TRAILERS = 9
 EVERY = {
@@ -14,7 +20,7 @@ EVERY = {
 }  # fmt: skip
 
 
-def costs(project) -> dict[str, int]:
+def costs(project: "Project") -> dict[str, int]:
     """Items to compute by step; steps without any are left out."""
     return {
         step["step"]: step["compute"] for step in project.json("mmx", "plan") if step["compute"]
@@ -25,7 +31,7 @@ def all_of(*steps: str) -> dict[str, int]:
     return dict.fromkeys(steps, TRAILERS)
 
 
-def edit(project, name: str, old: str, new: str) -> None:
+def edit(project: "Project", name: str, old: str, new: str) -> None:
     """Replace a piece of a source file, which must be there."""
     path = project.root / name
     text = path.read_text()
@@ -33,7 +39,7 @@ def edit(project, name: str, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-def test_words_cost_nothing(project):
+def test_words_cost_nothing(project: "Project") -> None:
     edit(project, "mmx/media/source.py", "the file is empty", "there is nothing in the file")
     edit(project, "mmx/scenes/shots.py", '"""Shots:', '"""Cuts:')
     edit(project, "mmx/flow/item.py", "def centre(flow: np.ndarray,", "def centre(flow,")
@@ -43,7 +49,7 @@ def test_words_cost_nothing(project):
     assert costs(project) == {}
 
 
-def test_a_moved_module_costs_nothing(project):
+def test_a_moved_module_costs_nothing(project: "Project") -> None:
     package = project.root / "mmx"
     (package / "media/upright.py").rename(package / "media/turned.py")
     for path in package.rglob("*.py"):
@@ -53,7 +59,9 @@ def test_a_moved_module_costs_nothing(project):
     assert costs(project) == {}
 
 
-def test_a_parameter_that_is_added_costs_nothing_until_it_says_something_else(project):
+def test_a_parameter_that_is_added_costs_nothing_until_it_says_something_else(
+    project: "Project",
+) -> None:
     edit(
         project,
         "mmx/params.py",
@@ -68,7 +76,7 @@ def test_a_parameter_that_is_added_costs_nothing_until_it_says_something_else(pr
     assert costs(project) == all_of("flow", "embed@lite_motion")
 
 
-def test_two_ways_to_say_the_same_parameters_cost_nothing(project):
+def test_two_ways_to_say_the_same_parameters_cost_nothing(project: "Project") -> None:
     params = yaml.safe_load((project.root / "params.yaml").read_text())
     own = {"reads": "clips", "modality": "scene", "batch": params["embed"]["batch"]}
     project.edit({"embed.experts.lite_scene": own})
@@ -77,7 +85,7 @@ def test_two_ways_to_say_the_same_parameters_cost_nothing(project):
     assert costs(project) == all_of("embed@lite_scene")
 
 
-def test_other_arithmetic_costs_all_and_is_not_adopted(project):
+def test_other_arithmetic_costs_all_and_is_not_adopted(project: "Project") -> None:
     edit(project, "mmx/flow/quantise.py", "255", "254")
     assert costs(project) == all_of("flow", "embed@lite_motion")
     said = project.run("mmx", "adopt", "flow", "--sample", "2", fails=True)
@@ -85,7 +93,7 @@ def test_other_arithmetic_costs_all_and_is_not_adopted(project):
     assert costs(project) == all_of("flow", "embed@lite_motion")
 
 
-def test_a_refactoring_is_stopped_before_it_costs_anything_and_adopted(project):
+def test_a_refactoring_is_stopped_before_it_costs_anything_and_adopted(project: "Project") -> None:
     project.edit({"run.ask_above": 0})
     project.commit()
     edit(project, "mmx/flow/item.py", "short_side_size", "size_by_short_side")
@@ -110,7 +118,7 @@ def test_a_refactoring_is_stopped_before_it_costs_anything_and_adopted(project):
     project.run("mmx", "verify")
 
 
-def test_renewing_computes_what_the_gate_had_stopped(project):
+def test_renewing_computes_what_the_gate_had_stopped(project: "Project") -> None:
     project.edit({"run.ask_above": 0})
     edit(project, "mmx/flow/item.py", "short_side_size", "size_by_short_side")
     project.run("dvc", "repro", "flow", fails=True)
@@ -118,7 +126,7 @@ def test_renewing_computes_what_the_gate_had_stopped(project):
     assert project.repro("flow") == Counter(flow=TRAILERS)
 
 
-def test_another_python_is_adopted(project):
+def test_another_python_is_adopted(project: "Project") -> None:
     edit(project, "mmx/tools.py", 'f"{sys.version_info.major}.{sys.version_info.minor}"', '"3.99"')
     path = project.root / "mmx/tools.yaml"
     path.write_text(re.sub(r"python: .*", "python: '3.99'", path.read_text()))
@@ -129,7 +137,7 @@ def test_another_python_is_adopted(project):
 
 
 @pytest.fixture
-def remux(project):
+def remux(project: "Project") -> Callable[..., str]:
     """Writes a trailer's video anew by the ffmpeg program and accepts it; returns the trailer."""
     from imageio_ffmpeg import get_ffmpeg_exe
 
@@ -155,11 +163,15 @@ def remux(project):
     ],
     ids=["title", "faststart"],
 )
-def test_another_container_of_the_same_streams_costs_nothing(project, remux, options):
+def test_another_container_of_the_same_streams_costs_nothing(
+    project: "Project", remux: Callable[..., str], options: tuple[str, str, str, str]
+) -> None:
     remux(*options)
     assert costs(project) == {}
 
 
-def test_new_sound_under_the_same_picture_costs_the_sound(project, remux):
+def test_new_sound_under_the_same_picture_costs_the_sound(
+    project: "Project", remux: Callable[..., str]
+) -> None:
     remux("-c:v", "copy", "-af", "volume=0.5")
     assert costs(project) == {"audio": 1, "embed@lite_audio": 1}

@@ -3,8 +3,13 @@
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.pipeline.conftest import Project
+
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +26,7 @@ LEARNING = Counter({"train": 1, "finetune": 1, "evaluate": 1})
 ONE_EACH = Counter(dict.fromkeys(TRAILER_STEPS, 1))
 
 
-def add_trailer(project, sample_folder: Path, later: str) -> None:
+def add_trailer(project: "Project", sample_folder: Path, later: str) -> None:
     """Add the trailer that the built project does not have."""
     header = (sample_folder / "labels.csv").read_text().splitlines()[0]
     (project.root / "new.csv").write_text(f"{header}\n{later}\n")
@@ -33,19 +38,21 @@ def free_box() -> bytes:
     return (16).to_bytes(4, "big") + b"free" + bytes(8)
 
 
-def test_a_second_run_does_nothing(built):
+def test_a_second_run_does_nothing(built: "Project") -> None:
     before = built.computed()
     assert "up to date" in built.run("dvc", "repro")
     assert built.computed() == before
 
 
-def test_the_report_names_what_was_rejected_and_why(built):
+def test_the_report_names_what_was_rejected_and_why(built: "Project") -> None:
     page = (built.root / "reports" / "index.html").read_text()
     for reason in ("no container that is accepted", "there is no video", "Telenovela"):
         assert reason in page
 
 
-def test_one_trailer_more_is_one_item_per_step(project, sample_folder: Path, later: str):
+def test_one_trailer_more_is_one_item_per_step(
+    project: "Project", sample_folder: Path, later: str
+) -> None:
     splits = project.artefacts("data/splits.parquet")
     add_trailer(project, sample_folder, later)
     plan = {step["step"]: step["compute"] for step in project.json("mmx", "plan")}
@@ -54,7 +61,9 @@ def test_one_trailer_more_is_one_item_per_step(project, sample_folder: Path, lat
     assert project.artefacts("data/splits.parquet") != splits
 
 
-def test_a_replaced_video_is_refused_until_accepted_and_then_one_item_per_step(project):
+def test_a_replaced_video_is_refused_until_accepted_and_then_one_item_per_step(
+    project: "Project",
+) -> None:
     video = project.root / "data" / "videos" / "0001-hollow-canyon.mp4"
     content = video.read_bytes() + free_box()
     video.unlink()
@@ -69,7 +78,7 @@ def test_a_replaced_video_is_refused_until_accepted_and_then_one_item_per_step(p
     assert computed - Counter({"ingest": 1}) == Counter(dict.fromkeys(decoding, 1))
 
 
-def test_an_experts_parameter_concerns_that_expert_and_turns_back(project):
+def test_an_experts_parameter_concerns_that_expert_and_turns_back(project: "Project") -> None:
     before = project.artefacts("data/features", "models")
     project.edit(
         {
@@ -88,7 +97,7 @@ def test_an_experts_parameter_concerns_that_expert_and_turns_back(project):
     assert project.artefacts("data/features", "models") == before
 
 
-def test_a_title_computes_nothing_and_a_label_trains_again(project):
+def test_a_title_computes_nothing_and_a_label_trains_again(project: "Project") -> None:
     features = project.artefacts("data/features")
     project.manifest(lambda text: text.replace("Hollow Canyon", "Hollow Cañon"))
     assert project.repro() == Counter()
@@ -103,7 +112,7 @@ def test_a_title_computes_nothing_and_a_label_trains_again(project):
     assert project.artefacts("data/features") == features
 
 
-def test_a_comment_a_touch_or_more_workers_compute_nothing(project):
+def test_a_comment_a_touch_or_more_workers_compute_nothing(project: "Project") -> None:
     for name in ("mmx/scenes.py", "mmx/flow/item.py", "mmx/training/coarse.py"):
         path = project.root / name
         path.write_text("# A remark.\n" + path.read_text() + "\n# Another.\n")
@@ -116,7 +125,7 @@ def test_a_comment_a_touch_or_more_workers_compute_nothing(project):
     assert project.repro() == Counter()
 
 
-def test_a_helper_function_concerns_the_steps_that_call_it(project):
+def test_a_helper_function_concerns_the_steps_that_call_it(project: "Project") -> None:
     path = project.root / "mmx" / "flow" / "quantise.py"
     path.write_text(path.read_text() + "\n\nUNUSED = 1\n")
     computed = project.repro()
@@ -126,8 +135,8 @@ def test_a_helper_function_concerns_the_steps_that_call_it(project):
 
 @pytest.mark.parametrize("loss", ["store", "clone"])
 def test_after_a_loss_one_more_trailer_is_still_one_item(
-    loss, project, sample_folder: Path, later: str, tmp_path: Path
-):
+    loss: str, project: "Project", sample_folder: Path, later: str, tmp_path: Path
+) -> None:
     if loss == "store":
         shutil.rmtree(project.root / ".mmx")
     else:
@@ -136,7 +145,7 @@ def test_after_a_loss_one_more_trailer_is_still_one_item(
     assert project.repro("features") == ONE_EACH
 
 
-def pulled_clone(project, tmp_path: Path):
+def pulled_clone(project: "Project", tmp_path: Path) -> "Project":
     """Push to a remote, clone, pull: another machine."""
     remote = tmp_path / "remote"
     project.run("dvc", "remote", "add", "--default", "shared", str(remote))
@@ -152,7 +161,7 @@ def pulled_clone(project, tmp_path: Path):
     return clone
 
 
-def test_a_collection_too_small_to_train_still_gets_its_features(project):
+def test_a_collection_too_small_to_train_still_gets_its_features(project: "Project") -> None:
     lines = (project.root / "data" / "trailers.csv").read_text().splitlines()
     project.manifest(lambda _: "\n".join(lines[:2]) + "\n")
     assert project.repro("features") == Counter()

@@ -2,17 +2,21 @@
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from benchmarks import simulated
 from mmx.experts.registry import get_expert
-from mmx.pipeline import ingredients, registry, run
+from mmx.pipeline import ingredients, registry
+from mmx.pipeline import step as step_module
 from mmx.pipeline.registry import trailer_steps
 from mmx.project import open_project
+from mmx.tools import tool_versions
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +31,7 @@ def all_steps(root: Path) -> list[str]:
     return [step.name for step in trailer_steps(open_project(root).params)]
 
 
-def test_other_bytes_of_a_video(root: Path, run_items):
+def test_other_bytes_of_a_video(root: Path, run_items: Callable[[Path], Counter[str]]) -> None:
     simulated.write_video(root, "t00002", version=1)
     assert run_items(root) == every(*all_steps(root), items=1)
 
@@ -41,16 +45,22 @@ def test_other_bytes_of_a_video(root: Path, run_items):
         ("embed.precision", "bfloat16", tuple(f"embed@{name}" for name in EXPERTS)),
     ],
 )
-def test_a_parameter(root: Path, run_items, key: str, value: object, steps: tuple[str, ...]):
+def test_a_parameter(
+    root: Path,
+    run_items: Callable[[Path], Counter[str]],
+    key: str,
+    value: object,
+    steps: tuple[str, ...],
+) -> None:
     simulated.set_param(root, key, value)
     assert run_items(root) == every(*steps)
 
 
 @pytest.fixture
-def change_steps(monkeypatch: pytest.MonkeyPatch):
+def change_steps(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Any], Any]], None]:
     """Have each step changed by a function before the pipeline sees it."""
 
-    def change(function) -> None:
+    def change(function: Callable[[Any], Any]) -> None:
         steps_of = registry.all_steps
         monkeypatch.setattr(
             registry, "all_steps", lambda params: list(map(function, steps_of(params)))
@@ -59,10 +69,14 @@ def change_steps(monkeypatch: pytest.MonkeyPatch):
     return change
 
 
-def test_a_weight(root: Path, run_items, change_steps):
+def test_a_weight(
+    root: Path,
+    run_items: Callable[[Path], Counter[str]],
+    change_steps: Callable[[Callable[[Any], Any]], None],
+) -> None:
     assert get_expert("lite_appearance").weights
 
-    def others(step):
+    def others(step: Any) -> Any:
         if step.name != "embed@lite_appearance":
             return step
         made = step.weights(open_project(root))
@@ -74,9 +88,14 @@ def test_a_weight(root: Path, run_items, change_steps):
 
 
 @pytest.mark.parametrize("tool", ["scenedetect", "ffmpeg", "numba", "torch", "av"])
-def test_the_version_of_a_tool(root: Path, run_items, tool: str, monkeypatch: pytest.MonkeyPatch):
-    versions_of = ingredients.tool_versions
-    monkeypatch.setattr(run, "check_tools", lambda path, names: None)
+def test_the_version_of_a_tool(
+    root: Path,
+    run_items: Callable[[Path], Counter[str]],
+    tool: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    versions_of = tool_versions
+    monkeypatch.setattr(step_module, "check_tools", lambda path, names: None)
     monkeypatch.setattr(
         ingredients,
         "tool_versions",
@@ -87,8 +106,12 @@ def test_the_version_of_a_tool(root: Path, run_items, tool: str, monkeypatch: py
     assert concerned and run_items(root) == every(*concerned)
 
 
-def test_the_code_of_a_module(root: Path, run_items, change_steps):
-    def with_another(step):
+def test_the_code_of_a_module(
+    root: Path,
+    run_items: Callable[[Path], Counter[str]],
+    change_steps: Callable[[Callable[[Any], Any]], None],
+) -> None:
+    def with_another(step: Any) -> Any:
         return replace(step, modules=("mmx.flow.quantise",)) if step.name == "flow" else step
 
     change_steps(with_another)
@@ -99,12 +122,16 @@ def test_the_code_of_a_module(root: Path, run_items, change_steps):
     ("key", "value"),
     [("run.workers", 2), ("run.max_failed", 0.5), ("train.lr", 0.5), ("split.seed", 9)],
 )
-def test_how_work_is_spread_and_what_others_read(root: Path, run_items, key: str, value: object):
+def test_how_work_is_spread_and_what_others_read(
+    root: Path, run_items: Callable[[Path], Counter[str]], key: str, value: object
+) -> None:
     simulated.set_param(root, key, value)
     assert run_items(root) == Counter()
 
 
-def test_a_path_a_file_time_and_the_place_of_the_project(root: Path, run_items, tmp_path: Path):
+def test_a_path_a_file_time_and_the_place_of_the_project(
+    root: Path, run_items: Callable[[Path], Counter[str]], tmp_path: Path
+) -> None:
     videos = root / "data" / "videos"
     (videos / "t00001.mp4").rename(videos / "renamed.mp4")
     os.utime(videos / "t00002.mp4", (0, 0))
@@ -112,7 +139,9 @@ def test_a_path_a_file_time_and_the_place_of_the_project(root: Path, run_items, 
     assert run_items(tmp_path / "elsewhere") == Counter()
 
 
-def test_comments_keys_in_another_order_and_another_trailer_less(root: Path, run_items):
+def test_comments_keys_in_another_order_and_another_trailer_less(
+    root: Path, run_items: Callable[[Path], Counter[str]]
+) -> None:
     path = root / "params.yaml"
     data = dict(reversed(yaml.safe_load(path.read_text()).items()))
     path.write_text("# A remark.\n" + yaml.safe_dump(data, sort_keys=False))

@@ -3,14 +3,21 @@
 import json
 import shutil
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
+if TYPE_CHECKING:
+    from tests.pipeline.conftest import Project
+
+
 pytestmark = pytest.mark.slow
 
 
-def test_ablations_end_in_the_report_and_leave_the_default_path_as_it_was(project):
+def test_ablations_end_in_the_report_and_leave_the_default_path_as_it_was(
+    project: "Project",
+) -> None:
     before = project.computed()
     project.edit({"ablate.seeds": 2, "ablate.variants": ["audio", "full"]})
     assert json.loads(project.run("dvc", "status", "--json")) == {}
@@ -31,7 +38,7 @@ def test_ablations_end_in_the_report_and_leave_the_default_path_as_it_was(projec
     project.run("mmx", "verify")
 
 
-def test_another_order_of_the_genres_is_learnt_anew_and_embeds_nothing(project):
+def test_another_order_of_the_genres_is_learnt_anew_and_embeds_nothing(project: "Project") -> None:
     params = yaml.safe_load((project.root / "params.yaml").read_text())
     project.edit({"collection.genres": params["collection"]["genres"][::-1]})
     project.run("dvc", "repro", "ingest")
@@ -40,7 +47,7 @@ def test_another_order_of_the_genres_is_learnt_anew_and_embeds_nothing(project):
     assert not {"scenes", "audio", "flow", "embed@lite_scene", "features"} & set(status)
 
 
-def test_metrics_are_a_short_row_each(built):
+def test_metrics_are_a_short_row_each(built: "Project") -> None:
     heading, *rows = built.run("dvc", "metrics", "show").strip().splitlines()
     assert len(heading.split()) == 9
     assert [row.split()[0].rsplit("/")[-1] for row in rows] == [
@@ -52,5 +59,5 @@ def test_metrics_are_a_short_row_each(built):
     assert set(whole["splits"]) == {"train", "validation", "test"}
 
 
-def test_the_lock_stays_small_enough_to_be_read(built):
+def test_the_lock_stays_small_enough_to_be_read(built: "Project") -> None:
     assert len((built.root / "dvc.lock").read_bytes()) < 12_000

@@ -1,15 +1,22 @@
 """The paper's experts through the whole DAG, on stand-ins for their checkpoints."""
 
 import shutil
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from mmx.experts.base import Checkpoint
 from mmx.experts.registry import get_expert
+
+if TYPE_CHECKING:
+    from tests.pipeline.conftest import Project
+
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +60,8 @@ def picture(shot: int, frame: int) -> np.ndarray:
     y, x = np.mgrid[: SIZE[0], : SIZE[1]]
     waves = 60 * np.sin((x + 2 * y) / 9 + frame / 2)
     colours = np.random.default_rng(shot).permutation([60, 128, 195])
-    return (colours + waves[..., None]).astype(np.uint8)
+    image: np.ndarray = (colours + waves[..., None]).astype(np.uint8)
+    return image
 
 
 def write_film(path: Path) -> None:
@@ -75,7 +83,7 @@ def write_film(path: Path) -> None:
 
 
 @pytest.fixture
-def weights(tmp_path, monkeypatch) -> Path:
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of weights, empty at first."""
     folder = tmp_path / "weights"
     monkeypatch.setenv("MMX_WEIGHTS", str(folder))
@@ -83,7 +91,7 @@ def weights(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture
-def project(clone, weights, tmp_path):
+def project(clone: "Callable[[Path], Project]", weights: Path, tmp_path: Path) -> "Project":
     """Trailers that nothing has been computed of."""
     videos = tmp_path / "videos"
     videos.mkdir()
@@ -102,12 +110,16 @@ def assert_all_are_asked_for(said: str, weights: Path) -> None:
     assert f"{len(EXPERTS)} file(s) of weights missing" in said
     for name in EXPERTS:
         for checkpoint in get_expert(name).weights:
+            assert isinstance(checkpoint, Checkpoint)
             assert f"put at {weights / checkpoint.file}\n" in said
             for source in checkpoint.sources:
+                assert source.size is not None
                 assert f"from {source.url} ({source.size / 1e6:.1f} MB)" in said
 
 
-def test_without_weights_it_fails_before_any_work_and_asks_for_each_file(project, weights):
+def test_without_weights_it_fails_before_any_work_and_asks_for_each_file(
+    project: "Project", weights: Path
+) -> None:
     assert_all_are_asked_for(project.run("mmx", "profile", "paper", fails=True), weights)
     assert_all_are_asked_for(project.run("dvc", "repro", fails=True), weights)
     for stage in ("scenes", "audio", "flow", "embed"):
@@ -117,7 +129,7 @@ def test_without_weights_it_fails_before_any_work_and_asks_for_each_file(project
     assert not list((project.root / "data").glob("*.parquet"))
 
 
-def test_with_the_files_put_there_it_runs_to_the_report(project, weights):
+def test_with_the_files_put_there_it_runs_to_the_report(project: "Project", weights: Path) -> None:
     script = Path("tests", "experts", "standins.py")
     project.run("python", str(script), str(weights), "weights.lock.yaml")
     project.run("mmx", "profile", "paper")

@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,18 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("lost", ["data/flow", "data/clips", "data/embeddings/lite_scene"])
-def test_what_an_interrupted_run_finished_stays(root: Path, run_items, lost: str):
+def test_what_an_interrupted_run_finished_stays(
+    root: Path, run_items: Callable[[Path], Counter[str]], lost: str
+) -> None:
     # As a kill leaves it: DVC has deleted the output, the items are in the store alone.
     shutil.rmtree(root / lost)
     prune(open_project(root))
     assert run_items(root) == Counter()
 
 
-def test_what_neither_an_output_nor_a_run_would_use_goes(root: Path, run_items):
+def test_what_neither_an_output_nor_a_run_would_use_goes(
+    root: Path, run_items: Callable[[Path], Counter[str]]
+) -> None:
     before = prune(open_project(root), dry_run=True)
     assert (before.receipts, before.objects) == (0, 0)
     simulated.set_param(root, "flow.bound", 10.0)
@@ -34,7 +39,9 @@ def test_what_neither_an_output_nor_a_run_would_use_goes(root: Path, run_items):
     assert run_items(root)["flow"] == 4
 
 
-def test_an_interrupted_training_stays_as_long_as_it_can_go_on(root: Path, monkeypatch):
+def test_an_interrupted_training_stays_as_long_as_it_can_go_on(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = open_project(root).store
     for name in ("wanted", "abandoned"):
         (store.scratch(name) / "checkpoint").touch()
@@ -43,7 +50,7 @@ def test_an_interrupted_training_stays_as_long_as_it_can_go_on(root: Path, monke
     assert [path.name for path in (store.root / "scratch").iterdir()] == ["wanted"]
 
 
-def test_not_while_a_run_is_in_progress(root: Path):
+def test_not_while_a_run_is_in_progress(root: Path) -> None:
     project = open_project(root)
     with project.store.locked("flow"), pytest.raises(StoreBusyError, match="flow"):
         prune(project)

@@ -1,6 +1,7 @@
 """dvc.yaml, .gitignore and tools.yaml say what the files in mmx/steps/ say."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -9,7 +10,12 @@ from mmx.layout import Layout
 from mmx.params import ParamsError, load_params
 from mmx.pipeline.ingredients import step_modules
 from mmx.pipeline.registry import all_steps, all_tools, find_step, item_steps, known_step
-from mmx.pipeline.step import ItemStep, TrailerStep, UnknownStepError
+from mmx.pipeline.step import (
+    ItemStep,
+    Step,
+    TrailerStep,
+    UnknownStepError,
+)
 from mmx.project import open_project
 from mmx.steps.embed import embed_step
 from mmx.tools import check_tools
@@ -21,7 +27,7 @@ STEPS = [step for step in all_steps(PARAMS) if not step.name.startswith("ablate@
 ITEM_STEPS = [step for step in STEPS if isinstance(step, ItemStep)]
 
 
-def stage_of(step) -> dict:
+def stage_of(step: Step) -> dict[str, Any]:
     """Return the entry of dvc.yaml that runs a step, its templates filled in."""
     name, _, part = step.name.partition("@")
     stage = STAGES[name]
@@ -31,16 +37,18 @@ def stage_of(step) -> dict:
     return yaml.safe_load(text.replace("${item.reads}", PARAMS.embed.experts[part].reads))
 
 
-def by_name(step) -> str:
+def by_name(step: Step) -> str:
     return step.name
 
 
-def test_every_step_has_a_stage_and_the_other_way_round():
+def test_every_step_has_a_stage_and_the_other_way_round() -> None:
     assert {step.name.partition("@")[0] for step in STEPS} == set(STAGES)
 
 
 @pytest.mark.parametrize("step", STEPS, ids=by_name)
-def test_a_stage_runs_its_step_and_again_for_other_code_or_tools(step):
+def test_a_stage_runs_its_step_and_again_for_other_code_or_tools(
+    step: Step,
+) -> None:
     stage = stage_of(step)
     assert stage["cmd"] == f"python -m stages.run {step.name}"
     assert "mmx" in stage["deps"]
@@ -48,7 +56,9 @@ def test_a_stage_runs_its_step_and_again_for_other_code_or_tools(step):
 
 
 @pytest.mark.parametrize("step", ITEM_STEPS, ids=by_name)
-def test_a_stage_runs_again_for_every_parameter_that_its_step_reads_and_no_other(step):
+def test_a_stage_runs_again_for_every_parameter_that_its_step_reads_and_no_other(
+    step: ItemStep,
+) -> None:
     stage = stage_of(step)
     # trailers.parquet names the vocabulary: what depends on it depends on that.
     labelled = "data/trailers.parquet" in stage["deps"]
@@ -61,13 +71,13 @@ def test_a_stage_runs_again_for_every_parameter_that_its_step_reads_and_no_other
 
 
 @pytest.mark.parametrize("step", ITEM_STEPS, ids=by_name)
-def test_a_stage_leaves_the_output_of_its_step(step):
+def test_a_stage_leaves_the_output_of_its_step(step: ItemStep) -> None:
     outs = [next(iter(out)) if isinstance(out, dict) else out for out in stage_of(step)["outs"]]
     assert step.output.folder in outs
 
 
 @pytest.mark.parametrize("step", ITEM_STEPS, ids=by_name)
-def test_a_stage_depends_on_what_its_step_needs(step):
+def test_a_stage_depends_on_what_its_step_needs(step: ItemStep) -> None:
     deps = stage_of(step)["deps"]
     made = {each.name: each for each in ITEM_STEPS}
     for need in step.needs:
@@ -76,7 +86,7 @@ def test_a_stage_depends_on_what_its_step_needs(step):
             assert folder in deps or f"{folder}/_receipts" in deps or need == "train"
 
 
-def test_steps_come_after_what_they_need():
+def test_steps_come_after_what_they_need() -> None:
     names = [step.name for step in all_steps(PARAMS)]
     for step in item_steps(PARAMS):
         assert all(
@@ -84,7 +94,7 @@ def test_steps_come_after_what_they_need():
         )
 
 
-def test_git_ignores_every_output():
+def test_git_ignores_every_output() -> None:
     ignored = (TOP / ".gitignore").read_text().splitlines()
     for step in STEPS:
         for out in stage_of(step)["outs"]:
@@ -94,20 +104,20 @@ def test_git_ignores_every_output():
                 assert any(name in ignored for name in above), path
 
 
-def test_tools_yaml_is_what_is_installed():
+def test_tools_yaml_is_what_is_installed() -> None:
     check_tools(Layout(TOP).tools, all_tools())
     written = yaml.safe_load((Layout(TOP).tools).read_text())
     assert set(written) == set(all_tools())
 
 
 @pytest.mark.parametrize("step", ITEM_STEPS, ids=by_name)
-def test_code_that_counts_is_that_of_the_results_alone(step):
+def test_code_that_counts_is_that_of_the_results_alone(step: ItemStep) -> None:
     modules = step_modules(step)
     assert step.recipe.function.partition(":")[0] in modules
     assert not [name for name in modules if name.startswith(("mmx.cli", "mmx.report", "mmx.audit"))]
 
 
-def test_how_an_artefact_is_read_counts_for_those_experts_alone_that_read_it():
+def test_how_an_artefact_is_read_counts_for_those_experts_alone_that_read_it() -> None:
     reach = {
         name: step_modules(embed_step(name)) for name in ("lite_scene", "lite_audio", "lite_motion")
     }
@@ -119,12 +129,12 @@ def test_how_an_artefact_is_read_counts_for_those_experts_alone_that_read_it():
     assert not {"mmx.flow.tvl1", "mmx.media.wav"} & set(reach["lite_motion"])
 
 
-def test_an_unknown_step_is_named_with_those_there_are():
+def test_an_unknown_step_is_named_with_those_there_are() -> None:
     with pytest.raises(UnknownStepError, match=r"'flwo'; there are .*\bflow\b"):
         find_step("flwo", PARAMS)
 
 
-def test_members_of_families_are_known_though_params_do_not_list_them():
+def test_members_of_families_are_known_though_params_do_not_list_them() -> None:
     assert "senet154" not in PARAMS.embed.experts
     step = known_step("embed@senet154", PARAMS)
     assert isinstance(step, TrailerStep) and step.output.folder == "data/embeddings/senet154"
@@ -143,7 +153,9 @@ def test_members_of_families_are_known_though_params_do_not_list_them():
         ({"lite_scnee": {"reads": "clips"}}, "embed.experts.lite_scnee: there is no such expert"),
     ],
 )
-def test_parameters_cannot_contradict_the_registry(tmp_path, entry, words):
+def test_parameters_cannot_contradict_the_registry(
+    tmp_path: Path, entry: dict[str, Any], words: str
+) -> None:
     data = yaml.safe_load((TOP / "params.yaml").read_text())
     data["embed"]["experts"] = entry
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(data))
@@ -151,13 +163,13 @@ def test_parameters_cannot_contradict_the_registry(tmp_path, entry, words):
         open_project(tmp_path)
 
 
-def test_opencv_is_the_contrib_build():
+def test_opencv_is_the_contrib_build() -> None:
     import cv2
 
     assert hasattr(cv2.optflow, "DualTVL1OpticalFlow_create")
 
 
-def test_every_step_leaves_what_its_stage_names_where_the_layout_has_it():
+def test_every_step_leaves_what_its_stage_names_where_the_layout_has_it() -> None:
     layout = Layout(TOP)
     for step in STEPS:
         assert step.output.folder in {path for out in stage_of(step)["outs"] for path in named(out)}
@@ -171,6 +183,6 @@ def test_every_step_leaves_what_its_stage_names_where_the_layout_has_it():
         assert folders[f"embed@{name}"] == layout.embeddings(name)
 
 
-def named(out: str | dict) -> list[str]:
+def named(out: str | dict[str, Any]) -> list[str]:
     """Return the paths of an entry among the outs of dvc.yaml."""
     return [out] if isinstance(out, str) else list(out)

@@ -1,5 +1,6 @@
 """What a step's function is given of one trailer."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ SOURCE = {"sha256": "11" * 32, "video": "videos/x.mp4"}
 
 
 @pytest.fixture
-def given(tmp_path: Path):
+def given(tmp_path: Path) -> Callable[..., Upstream]:
     """What the steps before left: one trailer's receipts with these outputs."""
     template = Path(__file__).parents[2] / "params.yaml"
     (tmp_path / "params.yaml").write_bytes(template.read_bytes())
@@ -39,7 +40,9 @@ def given(tmp_path: Path):
         ("lite_scene", VIDEO, SOURCE["sha256"]),
     ],
 )
-def test_an_expert_reads_its_file_which_is_held_against_its_digest(given, expert, name, sha256):
+def test_an_expert_reads_its_file_which_is_held_against_its_digest(
+    given: Callable[..., Upstream], expert: str, name: str, sha256: str
+) -> None:
     upstream = given(OUTPUT)
     path = upstream.project.layout.root / name
     path.parent.mkdir(parents=True)
@@ -50,12 +53,14 @@ def test_an_expert_reads_its_file_which_is_held_against_its_digest(given, expert
 
 
 @pytest.mark.parametrize(("expert", "name"), [("lite_audio", "audio"), ("lite_motion", "flow")])
-def test_a_lost_file_is_no_silent_trailer(given, expert, name):
+def test_a_lost_file_is_not_taken_for_a_silent_trailer(
+    given: Callable[..., Upstream], expert: str, name: str
+) -> None:
     with pytest.raises(InputChangedError, match=f"data/{name}/{TRAILER}.* is missing"):
         source_of(expert, given(OUTPUT), TRAILER)
 
 
-def test_a_trailer_without_sound_has_nothing_to_read(given):
+def test_a_trailer_without_sound_has_nothing_to_read(given: Callable[..., Upstream]) -> None:
     upstream = given()
     assert source_of("lite_audio", upstream, TRAILER) is None
     assert list(embed_step("lite_audio").reads(upstream, TRAILER)) == []

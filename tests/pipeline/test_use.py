@@ -1,18 +1,24 @@
 """The commands that a user types in a project that has been run."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+
+if TYPE_CHECKING:
+    from tests.pipeline.conftest import Project
+
 
 pytestmark = pytest.mark.slow
 
 TRAILER = "0000-amber-harbour"
 
 
-def test_status_and_plan_find_nothing_left_to_do(built):
+def test_status_and_plan_find_nothing_left_to_do(built: "Project") -> None:
     status = built.status()
     assert {step["pending"] + step["blocked"] for step in status["steps"]} == {0}
     plan = built.json("mmx", "plan")
@@ -20,7 +26,9 @@ def test_status_and_plan_find_nothing_left_to_do(built):
     assert all(step["seconds_per_item"] > 0 and step["bytes_per_item"] > 0 for step in plan)
 
 
-def test_before_the_first_run_everything_is_planned(clone, sample_folder, tmp_path):
+def test_before_the_first_run_everything_is_planned(
+    clone: "Callable[[Path], Project]", sample_folder: Path, tmp_path: Path
+) -> None:
     fresh = clone(tmp_path / "fresh")
     labels = sample_folder / "labels.csv"
     fresh.run("mmx", "init", "--videos", str(sample_folder / "videos"), "--labels", str(labels))
@@ -31,7 +39,7 @@ def test_before_the_first_run_everything_is_planned(clone, sample_folder, tmp_pa
     assert states["scenes"]["pending"] == states["flow"]["blocked"] == trailers
 
 
-def test_a_changed_parameter_is_planned_with_all_that_follows(project):
+def test_a_changed_parameter_is_planned_with_all_that_follows(project: "Project") -> None:
     project.edit({"flow.short_side": 40})
     plan = {step["step"]: step for step in project.json("mmx", "plan")}
     trailers = plan["flow"]["compute"]
@@ -41,7 +49,9 @@ def test_a_changed_parameter_is_planned_with_all_that_follows(project):
     assert pending["flow"] == trailers
 
 
-def test_predicting_a_trailer_of_the_collection_gives_its_own_embedding(built, sample_folder):
+def test_predicting_a_trailer_of_the_collection_gives_its_own_embedding(
+    built: "Project", sample_folder: Path
+) -> None:
     video = sample_folder / "videos" / f"{TRAILER}.mp4"
     (found,) = built.json("mmx", "predict", str(video))
     table = pq.read_table(built.root / "data" / "trailer_embeddings.parquet")
@@ -52,7 +62,7 @@ def test_predicting_a_trailer_of_the_collection_gives_its_own_embedding(built, s
     assert sum(found["genres"].values()) > 0 and found["sequences"]
 
 
-def test_similar_films_are_the_nearest_by_cosine(built):
+def test_similar_films_are_the_nearest_by_cosine(built: "Project") -> None:
     found = built.json("mmx", "similar", TRAILER)
     table = pq.read_table(built.root / "data" / "trailer_embeddings.parquet")
     names = table["trailer_id"].to_pylist()
@@ -64,13 +74,13 @@ def test_similar_films_are_the_nearest_by_cosine(built):
     assert "no embedding" in built.run("mmx", "similar", "few-clips", fails=True)
 
 
-def test_a_video_that_cannot_be_read_is_one_sentence(built, tmp_path: Path):
+def test_a_video_that_cannot_be_read_is_one_sentence(built: "Project", tmp_path: Path) -> None:
     (tmp_path / "notes.mp4").write_text("not a film")
     said = built.run("mmx", "predict", str(tmp_path / "notes.mp4"), fails=True)
     assert said.strip().splitlines()[-1].startswith("error: notes.mp4: ")
 
 
-def test_everything_is_traced_verified_and_published(built, tmp_path: Path):
+def test_everything_is_traced_verified_and_published(built: "Project", tmp_path: Path) -> None:
     tree = built.run("mmx", "trace", TRAILER, "--clip", "0")
     table = pq.read_table(built.root / "data" / "sources.parquet").to_pylist()
     digest = next(row["sha256"] for row in table if row["trailer_id"] == TRAILER)
@@ -83,7 +93,9 @@ def test_everything_is_traced_verified_and_published(built, tmp_path: Path):
     assert (tmp_path / "published" / "croissant.json").exists()
 
 
-def test_a_bit_flipped_in_a_shard_is_found_mended_and_nothing_else_is_touched(project):
+def test_a_bit_flipped_in_a_shard_is_found_mended_and_nothing_else_is_touched(
+    project: "Project",
+) -> None:
     before = project.artefacts("data/clips")
     shard = project.root / min(name for name in before if name.endswith(".parquet"))
     content = bytearray(shard.read_bytes())
@@ -97,7 +109,7 @@ def test_a_bit_flipped_in_a_shard_is_found_mended_and_nothing_else_is_touched(pr
     project.run("mmx", "verify")
 
 
-def test_a_refactoring_is_adopted_after_a_sample(project):
+def test_a_refactoring_is_adopted_after_a_sample(project: "Project") -> None:
     path = project.root / "mmx" / "flow" / "quantise.py"
     path.write_text(path.read_text() + "\n\nUNUSED = 1\n")
     run = ("python", "-c", "from mmx.cli import main; main()")
@@ -107,7 +119,7 @@ def test_a_refactoring_is_adopted_after_a_sample(project):
     assert not project.repro()
 
 
-def test_pruning_removes_what_no_output_needs_and_only_that(project):
+def test_pruning_removes_what_no_output_needs_and_only_that(project: "Project") -> None:
     project.edit({"flow.short_side": 40})
     project.run("dvc", "repro", "flow")
     removed = project.json("mmx", "prune")
@@ -117,7 +129,7 @@ def test_pruning_removes_what_no_output_needs_and_only_that(project):
     assert not project.repro()
 
 
-def test_a_second_run_at_the_same_time_says_so_and_leaves(project):
+def test_a_second_run_at_the_same_time_says_so_and_leaves(project: "Project") -> None:
     hold = (
         "from mmx.project import open_project; import subprocess\n"
         "with open_project().store.locked('elsewhere'):\n"
@@ -128,7 +140,7 @@ def test_a_second_run_at_the_same_time_says_so_and_leaves(project):
     assert said.startswith("1 error: another run is using the item store: elsewhere")
 
 
-def test_other_versions_than_written_are_refused_until_taken(project):
+def test_other_versions_than_written_are_refused_until_taken(project: "Project") -> None:
     path = project.root / "mmx" / "tools.yaml"
     path.write_text(path.read_text().replace("av: ", "av: 0."))
     said = project.run("dvc", "repro", fails=True)
@@ -137,7 +149,7 @@ def test_other_versions_than_written_are_refused_until_taken(project):
     assert not project.repro()
 
 
-def test_switching_the_profile_keeps_comments_and_refuses_over_edits(tmp_path: Path):
+def test_switching_the_profile_keeps_comments_and_refuses_over_edits(tmp_path: Path) -> None:
     from mmx.params import ParamsError, load_params
     from mmx.profiles import switch_profile
 

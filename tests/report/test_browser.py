@@ -166,7 +166,7 @@ def test_the_first_tab_stop_leads_to_the_explorer(tab: Page) -> None:
     assert tab.run("location.hash") == "#explorer"
 
 
-def test_titles_from_strangers_are_text_everywhere(tab: Page, report: Path) -> None:
+def test_untrusted_titles_are_text_everywhere(tab: Page, report: Path) -> None:
     for at, title in enumerate(EVIL):
         tab.open(report, f"#film=t{at:03d}")
         assert tab.text("#card h3").startswith(title)

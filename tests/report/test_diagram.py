@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -34,7 +35,7 @@ def test_the_network_is_drawn_with_its_real_shapes() -> None:
         ({"sequence_head": "only"}, "mean over sequences"),
     ],
 )
-def test_variants_are_drawn_as_they_are(change: dict, expected: str) -> None:
+def test_variants_are_drawn_as_they_are(change: dict[str, Any], expected: str) -> None:
     assert expected in words(
         diagram.to_svg(diagram.plan_network(replace(CONFIG, **change), EXPERTS))
     )

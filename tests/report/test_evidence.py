@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -16,7 +17,7 @@ RECORD = scores.score(LABELS, CHANCES, GENRES, 0.3)
 CURVES = scores.precision_recall(LABELS, CHANCES, GENRES)
 
 
-def space(level: float) -> dict:
+def space(level: float) -> dict[str, Any]:
     pair = {"observed": level, "chance": 0.25}
     groups = ("primary_genre", "genre_set")
     return {
@@ -27,14 +28,14 @@ def space(level: float) -> dict:
     }
 
 
-def ablated(title: str, length: int = 9) -> dict:
+def ablated(title: str, length: int = 9) -> dict[str, Any]:
     mean, deviation = scores.summarise([RECORD, RECORD])
     return {"title": title, "length": length, "mean": mean, "spread": deviation, "curves": CURVES}
 
 
 @pytest.fixture
 def make() -> Callable[..., Evidence]:
-    def build(**ablations: dict) -> Evidence:
+    def build(**ablations: dict[str, Any]) -> Evidence:
         test = {"coarse": RECORD, "fine": RECORD, "random": scores.score_random(LABELS, GENRES)}
         similarity = {"before": 0.9, "after": 0.8, "everyone_before": 0.2, "everyone_after": 0.1}
         metrics = {
@@ -76,7 +77,9 @@ def test_the_papers_columns_follow_our_vocabulary(make: Callable[..., Evidence])
     assert all(isinstance(count, int) for count in shown.lines[0].cells[5:])
 
 
-def test_our_rows_stand_out_and_theirs_are_parted(make: Callable[..., Evidence]) -> None:
+def test_our_rows_are_marked_and_those_of_the_paper_are_separate(
+    make: Callable[..., Evidence],
+) -> None:
     found = make()
     areas = tables.area_table(found.areas, found.deviations, 3, 2)
     lengths = tables.length_table(found.lengths)
@@ -95,7 +98,7 @@ def test_our_rows_stand_out_and_theirs_are_parted(make: Callable[..., Evidence])
         )
 
 
-def test_areas_of_several_seeds_come_with_their_spread(make: Callable[..., Evidence]) -> None:
+def test_areas_of_several_seeds_have_their_deviation(make: Callable[..., Evidence]) -> None:
     found = make(full=ablated("Full model"), audio=ablated("Audio"))
     shown = evidence.show_areas(found, tables.area_table(found.areas, found.deviations, 3, 2))
     rows = {line.cells[0]: line.cells for line in shown.lines if line.style != "theirs"}

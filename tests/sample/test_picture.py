@@ -26,7 +26,7 @@ def shift(shot: Shot, frames: int = 1) -> np.ndarray:
     return np.array(moved)
 
 
-def test_a_frame_does_not_depend_on_the_frames_before():
+def test_a_frame_does_not_depend_on_the_frames_before() -> None:
     forward, backward = Scene(SHOT, WIDTH, HEIGHT), Scene(SHOT, WIDTH, HEIGHT)
     first = [forward.frame(k) for k in range(5)]
     second = [backward.frame(k) for k in reversed(range(5))][::-1]
@@ -35,17 +35,17 @@ def test_a_frame_does_not_depend_on_the_frames_before():
     assert first[0].dtype == np.uint8
 
 
-def test_another_seed_is_another_picture():
+def test_another_seed_is_another_picture() -> None:
     assert (Scene(SHOT, 64, 48).frame(0) != Scene(replace(SHOT, seed=4), 64, 48).frame(0)).any()
 
 
-def test_a_still_camera_is_still():
+def test_a_still_camera_is_still() -> None:
     scene = Scene(BARE, WIDTH, HEIGHT)
     assert np.mean(scene.frame(0) != scene.frame(20)) < 0.01
 
 
 @pytest.mark.parametrize("name", ["drift", "chase"])
-def test_a_panning_camera_moves_the_picture_the_other_way(name: str):
+def test_a_panning_camera_moves_the_picture_the_other_way(name: str) -> None:
     # The layout's horizon stands still; a flat one leaves the moving surface alone.
     flat = replace(BARE, stage=replace(BARE.stage, hues=(90, 90)), move=MOVES[name])
     flat = replace(flat, move=replace(flat.move, shake=0))
@@ -53,12 +53,12 @@ def test_a_panning_camera_moves_the_picture_the_other_way(name: str):
     assert scene_shift[0] == pytest.approx(-flat.move.pan[0] * HEIGHT, abs=0.4)
 
 
-def test_shake_is_as_large_as_it_says():
+def test_shake_is_as_large_as_it_says() -> None:
     jumps = Scene(replace(SHOT, frames=2000, move=MOVES["shake"]), 64, 48)._jumps
     assert np.diff(jumps, axis=0).std() == pytest.approx(np.sqrt(2 + 0.09), rel=0.05)
 
 
-def test_fades_begin_and_end_in_the_dark():
+def test_fades_begin_and_end_in_the_dark() -> None:
     faded = Scene(replace(SHOT, fade_in=True, fade_out=True), WIDTH, HEIGHT)
     plain = Scene(SHOT, WIDTH, HEIGHT)
     light = [faded.frame(k).mean() / plain.frame(k).mean() for k in range(SHOT.frames)]
@@ -68,26 +68,26 @@ def test_fades_begin_and_end_in_the_dark():
     assert light[SHOT.frames // 2] == pytest.approx(1, abs=0.01)
 
 
-def test_a_tint_dims_its_colours_and_no_other():
+def test_a_tint_dims_its_colours_and_no_other() -> None:
     tinted = replace(SHOT, style=replace(PLAIN, tint=(1, 0.5, 1)))
     ratio = Scene(tinted, 64, 48).frame(0).mean((0, 1)) / Scene(SHOT, 64, 48).frame(0).mean((0, 1))
     assert ratio == pytest.approx((1, 0.5, 1), abs=0.02)
 
 
-def test_scan_lines_are_every_third_line():
+def test_scan_lines_are_every_third_line() -> None:
     lined = Scene(replace(SHOT, style=replace(PLAIN, lines=0.5)), 64, 48).frame(0).astype(float)
     ratio = lined.mean((1, 2)) / Scene(SHOT, 64, 48).frame(0).mean((1, 2))
     assert ratio[1::3] == pytest.approx(np.full(16, 0.5), abs=0.02)
     assert ratio[0::3] == pytest.approx(np.ones(16), abs=0.02)
 
 
-def test_a_vignette_darkens_the_corners_only():
+def test_a_vignette_darkens_the_corners_only() -> None:
     dark = Scene(replace(SHOT, style=replace(PLAIN, vignette=1.0)), 64, 64)._lens
     assert dark[32, 32].tolist() == [255, 255, 255]
     assert dark[0, 0].max() <= 1
 
 
-def test_grain_has_the_deviation_that_it_says():
+def test_grain_has_the_deviation_that_it_says() -> None:
     style = replace(PLAIN, grain=5.0)
     bright = replace(SHOT, stage=replace(SHOT.stage, value=0.5))
     noise = Scene(replace(bright, style=style), WIDTH, HEIGHT).frame(0).astype(float)
@@ -96,7 +96,7 @@ def test_grain_has_the_deviation_that_it_says():
     assert noise.std() == pytest.approx(5, rel=0.05)
 
 
-def test_softness_takes_detail_away():
+def test_softness_takes_detail_away() -> None:
     def detail(softness: float) -> float:
         style = replace(PLAIN, softness=softness)
         return cv2.Laplacian(Scene(replace(SHOT, style=style), 96, 64).frame(0), cv2.CV_64F).std()
@@ -105,12 +105,12 @@ def test_softness_takes_detail_away():
 
 
 @pytest.mark.parametrize(("hue", "rgb"), [(0, (200, 0, 0)), (120, (0, 200, 0)), (600, (0, 0, 200))])
-def test_colours_are_those_of_the_wheel(hue: float, rgb: tuple[int, int, int]):
+def test_colours_are_those_of_the_wheel(hue: float, rgb: tuple[int, int, int]) -> None:
     assert colours(hue, 1.0, np.array([200 / 255]))[0].tolist() == list(rgb)
 
 
 @pytest.mark.parametrize("name", TEXTURES)
-def test_a_texture_spans_all_levels(name: str):
+def test_a_texture_spans_all_levels(name: str) -> None:
     surface = texture(name, 90, 120, np.random.default_rng(1))
     assert surface.shape == (90, 120)
     assert (surface.min(), surface.max()) == (0, 255)
@@ -118,7 +118,7 @@ def test_a_texture_spans_all_levels(name: str):
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_a_layout_gives_each_zone_a_part(name: str):
+def test_a_layout_gives_each_zone_a_part(name: str) -> None:
     zones = layout(name, 60, 80)
     assert zones.shape == (60, 80)
     assert zones.min() == 0
@@ -126,14 +126,14 @@ def test_a_layout_gives_each_zone_a_part(name: str):
     assert 0.1 < zones.mean() < 0.9
 
 
-def test_things_are_as_large_as_they_say():
+def test_things_are_as_large_as_they_say() -> None:
     image = np.zeros((100, 100, 3), np.uint8)
     draw(image, "disc", (50.0, 50.0), 30.0, 0.3, np.full((2, 3), 255, np.uint8))
     assert image.mean() / 255 * 100**2 == pytest.approx(np.pi * 30**2, rel=0.03)
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_a_shape_keeps_its_area_when_it_turns(name: str):
+def test_a_shape_keeps_its_area_when_it_turns(name: str) -> None:
     areas = []
     for angle in (0.0, 0.7):
         image = np.zeros((120, 120, 3), np.uint8)

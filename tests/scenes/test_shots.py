@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -68,7 +69,7 @@ def params(**changes: object) -> ScenesParams:
 
 
 @pytest.fixture(scope="module")
-def planted(tmp_path_factory) -> Path:
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("scenes") / "planted.mkv", shots(PLANTED))
 
 
@@ -92,13 +93,13 @@ def command(video: Path, out: Path, detector: str) -> dict[int, float]:
 
 class TestPlantedCuts:
     @pytest.mark.parametrize("detector, threshold", [("content", 27.0), ("adaptive", 3.0)])
-    def test_are_found_exactly(self, planted, detector, threshold):
+    def test_are_found_exactly(self, planted: Path, detector: str, threshold: float) -> None:
         found = detect_shots(planted, params(detector=detector, threshold=threshold))
         assert list(found.cuts) == PLANTED
         assert found.frames == 150
         assert all(score >= threshold for score in found.cuts.values())
 
-    def test_scores_are_mean_changes_of_hue_saturation_and_value(self, planted):
+    def test_scores_are_mean_changes_of_hue_saturation_and_value(self, planted: Path) -> None:
         """By definition, pixel by pixel, on the frames as they are (too small to be shrunk)."""
         found = detect_shots(planted, params()).cuts
         for cut, score in found.items():
@@ -107,7 +108,7 @@ class TestPlantedCuts:
             changes = [np.abs(after[..., i] - before[..., i]).mean() for i in range(3)]
             assert score == pytest.approx(sum(changes) / 3, rel=1e-12)
 
-    def test_a_threshold_just_above_a_score_loses_that_cut_alone(self, planted):
+    def test_a_threshold_just_above_a_score_loses_that_cut_alone(self, planted: Path) -> None:
         scores = detect_shots(planted, params()).cuts
         weakest = min(scores, key=scores.__getitem__)
         again = detect_shots(planted, params(threshold=scores[weakest] * (1 + 1e-9)))
@@ -115,23 +116,23 @@ class TestPlantedCuts:
         assert detect_shots(planted, params(threshold=scores[weakest])).cuts == scores
 
     @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".flv", ".ts"])
-    def test_in_other_containers(self, planted, tmp_path, suffix):
+    def test_in_other_containers(self, planted: Path, tmp_path: Path, suffix: str) -> None:
         frames = [frame.image for frame in read_frames(planted)]
         copy = write(tmp_path / f"a{suffix}", np.stack(frames))
         assert list(detect_shots(copy, params()).cuts) == PLANTED
 
-    def test_shots_shorter_than_the_minimum_are_merged(self, tmp_path):
+    def test_shots_shorter_than_the_minimum_are_merged(self, tmp_path: Path) -> None:
         path = write(tmp_path / "a.mkv", shots([40, 45, 50, 100]))
         assert list(detect_shots(path, params(min_scene_len=1)).cuts) == [40, 45, 50, 100]
         assert list(detect_shots(path, params(min_scene_len=15)).cuts) == [40, 100]
 
-    def test_a_slow_dissolve_is_no_cut(self, tmp_path):
+    def test_a_slow_dissolve_is_no_cut(self, tmp_path: Path) -> None:
         one, two = shot(1, 100), shot(2, 100)
         share = np.clip((np.arange(100) - 20) / 60, 0, 1)[:, None, None, None]
         mixed = ((1 - share) * one + share * two).astype(np.uint8)
         assert detect_shots(write(tmp_path / "a.mkv", mixed), params()).cuts == {}
 
-    def test_a_fade_through_black_is_a_cut_where_the_colour_goes(self, tmp_path):
+    def test_a_fade_through_black_is_a_cut_where_the_colour_goes(self, tmp_path: Path) -> None:
         """Hue and saturation are lost with the last light; PySceneDetect's command agrees."""
         level = np.ones(120)
         level[30:60], level[60:90] = np.linspace(1, 0, 30), np.linspace(0, 1, 30)
@@ -141,11 +142,11 @@ class TestPlantedCuts:
         assert list(found) == [59]
         assert found == pytest.approx(command(path, tmp_path / "out", "content"), abs=1e-4)
 
-    def test_no_cut_at_all(self, tmp_path):
+    def test_no_cut_at_all(self, tmp_path: Path) -> None:
         found = detect_shots(write(tmp_path / "a.mkv", shots([], 40)), params())
         assert (found.cuts, found.frames, found.edges) == ({}, 40, [0, 40])
 
-    def test_one_frame(self, tmp_path):
+    def test_one_frame(self, tmp_path: Path) -> None:
         found = detect_shots(write(tmp_path / "a.mkv", shots([], 1)), params(detector="adaptive"))
         assert (found.cuts, list(found.times)) == ({}, [0.0, 0.04])
 
@@ -154,7 +155,7 @@ class TestVariableRate:
     TICKS = (*range(0, 1600, 40), *range(3000, 3000 + 110 * 20, 20))
     """40 frames of 40 ms, a pause, 110 frames of 20 ms."""
 
-    def test_seconds_come_from_presentation_times(self, tmp_path):
+    def test_seconds_come_from_presentation_times(self, tmp_path: Path) -> None:
         path = write(tmp_path / "a.mkv", shots([60, 110]), self.TICKS)
         found = detect_shots(path, params())
         assert list(found.cuts) == [60, 110]
@@ -163,7 +164,7 @@ class TestVariableRate:
         assert [clip.stop_s for clip in clips[:2]] == [3.4, 4.4]
         assert clips[2].stop_s == pytest.approx(5.2, abs=0.021)
 
-    def test_the_shortest_shot_is_measured_in_time(self, tmp_path):
+    def test_the_shortest_shot_is_measured_in_time(self, tmp_path: Path) -> None:
         """15 frames are 0.6 s at the nominal rate: 25 frames of 20 ms are too few."""
         path = write(tmp_path / "a.mkv", shots([60, 85]), self.TICKS)
         assert float(av.open(str(path)).streams.video[0].guessed_rate) == 25
@@ -173,7 +174,9 @@ class TestVariableRate:
 class TestAgainstPySceneDetect:
     @pytest.mark.parametrize("detector, threshold", [("content", 27.0), ("adaptive", 3.0)])
     @pytest.mark.parametrize("size", [(160, 96), (644, 360), (200, 420)])
-    def test_cuts_and_scores_are_the_commands(self, tmp_path, detector, threshold, size):
+    def test_cuts_and_scores_are_the_commands(
+        self, tmp_path: Path, detector: str, threshold: float, size: tuple[int, int]
+    ) -> None:
         """Larger than 256 pixels, pictures are shrunk as the command shrinks them."""
         path = write(tmp_path / "a.mkv", shots([20, 45, 70], 90, size=size))
         expected = command(path, tmp_path / "out", detector)
@@ -183,7 +186,7 @@ class TestAgainstPySceneDetect:
 
     @pytest.mark.skipif("MMX_TEST_VIDEOS" not in os.environ, reason="names a folder of films")
     @pytest.mark.parametrize("detector, threshold", [("content", 27.0), ("adaptive", 3.0)])
-    def test_on_real_films(self, tmp_path, detector, threshold):
+    def test_on_real_films(self, tmp_path: Path, detector: str, threshold: float) -> None:
         videos = [p for p in Path(os.environ["MMX_TEST_VIDEOS"]).iterdir() if p.suffix != ".tsv"]
         assert videos
         for video in sorted(videos):
@@ -209,16 +212,16 @@ class TestKeepClips:
             ("frame", [(1, 9), (13, 49), (51, 59)]),
         ],
     )
-    def test_what_is_dropped(self, drop, spans):
+    def test_what_is_dropped(self, drop: str, spans: list[tuple[int, int]]) -> None:
         clips = keep_clips(self.SHOTS, drop)
         assert clips == [Clip(i, a, b, a / 10, b / 10) for i, (a, b) in enumerate(spans)]
 
     @pytest.mark.parametrize("cuts, kept", [({}, 0), ({5: 30.0}, 0), ({5: 30.0, 7: 30.0}, 1)])
-    def test_few_shots_leave_none_or_one(self, cuts, kept):
+    def test_few_shots_leave_none_or_one(self, cuts: dict[int, float], kept: int) -> None:
         assert len(keep_clips(Shots(cuts, array("d", range(11))), "clip")) == kept
 
     @given(st.integers(1, 60).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(1, n)))))
-    def test_all_frames_are_in_one_shot(self, case):
+    def test_all_frames_are_in_one_shot(self, case) -> None:
         frames, cuts = case
         found = Shots({c: 30.0 for c in sorted(cuts - {frames})}, array("d", range(frames + 1)))
         clips = keep_clips(found, "none")
@@ -229,14 +232,16 @@ class TestKeepClips:
 
 
 class TestItem:
-    def item(self, video: Path, out: Path, **changes: object) -> tuple[dict, list[dict]]:
+    def item(
+        self, video: Path, out: Path, **changes: object
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         out.mkdir()
         facts = detect_item(video=video, params=params(**changes), limits=Limits(), out=out)
         table = read_rows(out / "rows.arrow")
         assert table.schema == SCHEMA
         return facts, table.to_pylist()
 
-    def test_rows_and_facts(self, planted, tmp_path):
+    def test_rows_and_facts(self, planted: Path, tmp_path: Path) -> None:
         facts, rows = self.item(planted, tmp_path / "out")
         assert facts == {"frames": 150, "cuts": 4, "clips": 3, "duration_s": 6.0}
         scores = detect_shots(planted, params()).cuts
@@ -246,24 +251,24 @@ class TestItem:
             for i, (a, b) in enumerate(pairwise(PLANTED))
         ]  # fmt: skip
 
-    def test_the_start_of_the_video_has_no_score(self, planted, tmp_path):
+    def test_the_start_of_the_video_has_no_score(self, planted: Path, tmp_path: Path) -> None:
         for drop, first in (("none", 0), ("frame", 1)):
             _, rows = self.item(planted, tmp_path / drop, drop_first_last=drop)
             assert rows[0]["start"] == first
             assert [row["cut_score"] is None for row in rows] == [True] + [False] * 4
 
-    def test_a_video_without_cuts_has_no_rows(self, tmp_path):
+    def test_a_video_without_cuts_has_no_rows(self, tmp_path: Path) -> None:
         video = write(tmp_path / "a.mkv", shots([], 30))
         facts, rows = self.item(video, tmp_path / "out")
         assert (facts["clips"], facts["frames"], rows) == (0, 30, [])
 
-    def test_equal_videos_give_equal_bytes(self, planted, tmp_path):
+    def test_equal_videos_give_equal_bytes(self, planted: Path, tmp_path: Path) -> None:
         for name in ("1", "2"):
             self.item(planted, tmp_path / name)
         data = [(tmp_path / name / "rows.arrow").read_bytes() for name in ("1", "2")]
         assert data[0] == data[1]
 
-    def test_a_fault_of_the_video_is_passed_on(self, tmp_path):
+    def test_a_fault_of_the_video_is_passed_on(self, tmp_path: Path) -> None:
         (tmp_path / "a.mp4").write_text("no video")
         with pytest.raises(MediaFault):
             self.item(tmp_path / "a.mp4", tmp_path / "out")

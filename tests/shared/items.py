@@ -1,5 +1,6 @@
 """Small items that need no video: a number in, a row or a file out."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,12 @@ def ingredients(number: int = 1, **changes: Any) -> Ingredients:
 
 
 @pytest.fixture
-def make_ingredients():
+def make_ingredients() -> Callable[..., Ingredients]:
     return ingredients
 
 
 @pytest.fixture
-def make_task():
+def make_task() -> Callable[..., Task]:
     def task(number: int, **arguments: Any) -> Task:
         return Task(f"item{number}", ingredients(number), {"number": number, **arguments})
 

@@ -14,8 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import simulated, torture  # noqa: E402
-from mmx.pipeline.registry import trailer_steps  # noqa: E402
-from mmx.pipeline.run import run_items, run_step  # noqa: E402
+from mmx.pipeline.registry import run_step, trailer_steps  # noqa: E402
 from mmx.project import Project, open_project  # noqa: E402
 
 TRAILERS = 5
@@ -31,7 +30,7 @@ def run_all(project: Project) -> dict[str, int]:
     """Run every stage up to the feature store in this process; how many items each computed."""
     simulated.ingest(project)
     steps = trailer_steps(project.params)
-    computed = {step.name: len(run_items(step, project).computed) for step in steps}
+    computed = {step.name: len(step.run(project).computed) for step in steps}
     run_step("features", project)
     run_step("split", project)
     return computed

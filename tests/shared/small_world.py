@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -133,7 +134,7 @@ def write_features(store: Path, ids: list[str], tastes: np.ndarray, clips: np.nd
     (store / "digest.txt").write_text(f"root {'a' * 64}\n")
 
 
-def write_project(folder: Path, titles: list[str], rejected: list[dict]) -> World:
+def write_project(folder: Path, titles: list[str], rejected: list[dict[str, Any]]) -> World:
     """Write data/ for one trailer per title; the last `rejected` rows were refused."""
     rng = np.random.default_rng(3)
     count = len(titles)

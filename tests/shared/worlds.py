@@ -1,6 +1,7 @@
 """The fixtures of a small evaluated collection, which several folders of tests share."""
 
 import json
+from typing import Any
 
 import pytest
 from small_world import EVIL, World, evaluate, train_models, write_project
@@ -24,6 +25,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 @pytest.fixture(scope="session")
-def metrics(world: World) -> dict:
+def metrics(world: World) -> dict[str, Any]:
     """metrics.json."""
-    return json.loads((world.layout.evaluation / "metrics.json").read_text())
+    path = world.layout.evaluation / "metrics.json"
+    read: dict[str, Any] = json.loads(path.read_text())
+    return read

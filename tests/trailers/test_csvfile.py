@@ -9,22 +9,22 @@ from mmx.trailers.csvfile import TableError, defuse, read_csv, restore, write_cs
 
 
 @pytest.mark.parametrize("text", ["=1+2", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "'=1", "''-x"])
-def test_formulas_are_defused(text: str):
+def test_formulas_are_defused(text: str) -> None:
     assert defuse(text) == f"'{text}"
 
 
 @pytest.mark.parametrize("text", ["", "Drama", "'Tis", "a=b", "'", "1-2", "O'Hara"])
-def test_other_text_is_left_alone(text: str):
+def test_other_text_is_left_alone(text: str) -> None:
     assert defuse(text) == text == restore(text)
 
 
 @given(st.text())
-def test_restoring_undoes_defusing_and_no_cell_begins_a_formula(text: str):
+def test_restoring_undoes_defusing_and_no_cell_begins_a_formula(text: str) -> None:
     assert restore(defuse(text)) == text
     assert not defuse(text).startswith(("=", "+", "-", "@", "\t", "\r"))
 
 
-def test_a_table_is_read_with_and_without_a_byte_order_mark(tmp_path: Path):
+def test_a_table_is_read_with_and_without_a_byte_order_mark(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     for encoding in ("utf-8", "utf-8-sig"):
         path.write_text("Title,Year\n Été ,1999\n", encoding=encoding)
@@ -33,7 +33,7 @@ def test_a_table_is_read_with_and_without_a_byte_order_mark(tmp_path: Path):
         assert table.records[0].values == {"title": "Été", "year": "1999"}
 
 
-def test_rows_are_numbered_as_in_a_spreadsheet_and_empty_ones_skipped(tmp_path: Path):
+def test_rows_are_numbered_as_in_a_spreadsheet_and_empty_ones_skipped(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text('title\n"two\nlines"\n\n   \nfive\n', encoding="utf-8")
     assert [(one.row, one.values["title"]) for one in read_csv(path, []).records] == [
@@ -42,7 +42,7 @@ def test_rows_are_numbered_as_in_a_spreadsheet_and_empty_ones_skipped(tmp_path: 
     ]
 
 
-def test_a_row_of_another_length_says_so(tmp_path: Path):
+def test_a_row_of_another_length_says_so(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("a,b\n1\n1,2,3\n1,2\n", encoding="utf-8")
     short, long, right = read_csv(path, []).records
@@ -63,13 +63,13 @@ def test_a_row_of_another_length_says_so(tmp_path: Path):
         (b"title\n" + b"x" * 200_000, "not CSV"),
     ],
 )
-def test_what_is_no_such_table_is_refused(tmp_path: Path, content: bytes, message: str):
+def test_what_is_no_such_table_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "t.csv").write_bytes(content)
     with pytest.raises(TableError, match=message):
         read_csv(tmp_path / "t.csv", ["title", "year", "genres"])
 
 
-def test_a_missing_table_is_named_without_its_folder(tmp_path: Path):
+def test_a_missing_table_is_named_without_its_folder(tmp_path: Path) -> None:
     with pytest.raises(TableError, match=r"^t\.csv does not exist$"):
         read_csv(tmp_path / "t.csv", [])
 
@@ -78,7 +78,9 @@ cells = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12).map
 
 
 @given(st.lists(st.tuples(cells, cells).filter(any), max_size=5))
-def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory, rows: list):
+def test_what_is_written_is_read_again(
+    tmp_path_factory: pytest.TempPathFactory, rows: list
+) -> None:
     path = tmp_path_factory.mktemp("round") / "t.csv"
     records = [dict(zip("ab", row, strict=True)) for row in rows]
     write_csv(path, ["a", "b"], records)

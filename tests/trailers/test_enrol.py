@@ -1,7 +1,7 @@
 import hashlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,7 +10,7 @@ from mmx.trailers import TableError, accept, init, read_manifest
 from mmx.trailers.paths import PathFault
 
 if TYPE_CHECKING:
-    from conftest import Desk
+    from tests.trailers.conftest import Desk
 
 
 def sha256(path: Path) -> str:
@@ -23,11 +23,11 @@ def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
     return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
 
 
-def enrol(desk: "Desk", **options: object):
+def enrol(desk: "Desk", **options: object) -> Any:
     return init(desk.layout, desk.videos, desk.labels, **options)
 
 
-def test_videos_are_linked_pinned_and_left_alone(desk: "Desk"):
+def test_videos_are_linked_pinned_and_left_alone(desk: "Desk") -> None:
     first, second = desk.add("Alien.mp4"), desk.add("deep/er/été 2.webm", group_id="g")
     before = snapshot(desk.videos)
     report = enrol(desk)
@@ -40,7 +40,7 @@ def test_videos_are_linked_pinned_and_left_alone(desk: "Desk"):
     assert snapshot(desk.videos) == before
 
 
-def test_what_init_writes_is_a_manifest_without_faults(desk: "Desk"):
+def test_what_init_writes_is_a_manifest_without_faults(desk: "Desk") -> None:
     desk.add("a.mp4", title="=HYPERLINK(1)", imdb_id="tt1234567", url="http://x.org", license="CC0")
     enrol(desk)
     (row,) = read_manifest(desk.layout.manifest)
@@ -52,7 +52,7 @@ def test_what_init_writes_is_a_manifest_without_faults(desk: "Desk"):
 @pytest.mark.parametrize(
     "video", ["../secret.mp4", "/etc/passwd", "a/../../secret.mp4", "out/secret.mp4", "link.mp4"]
 )
-def test_a_row_that_leads_out_of_the_folder_gets_no_link(desk: "Desk", video: str):
+def test_a_row_that_leads_out_of_the_folder_gets_no_link(desk: "Desk", video: str) -> None:
     (desk.root / "secret.mp4").write_text("secret")
     (desk.videos / "out").symlink_to(desk.root)
     (desk.videos / "link.mp4").symlink_to(desk.root / "secret.mp4")
@@ -65,7 +65,7 @@ def test_a_row_that_leads_out_of_the_folder_gets_no_link(desk: "Desk", video: st
     assert not any(row["sha256"] for row in desk.manifest() if row["video"] != "good.mp4")
 
 
-def test_equal_stems_in_two_folders_are_two_trailers(desk: "Desk"):
+def test_equal_stems_in_two_folders_are_two_trailers(desk: "Desk") -> None:
     one, two = desk.add("one/film.mp4"), desk.add("two/film.mp4")
     enrol(desk)
     first, second = desk.manifest()
@@ -73,7 +73,7 @@ def test_equal_stems_in_two_folders_are_two_trailers(desk: "Desk"):
     assert [first["sha256"], second["sha256"]] == [sha256(one), sha256(two)]
 
 
-def test_ids_do_not_depend_on_the_order_of_the_table(desk: "Desk"):
+def test_ids_do_not_depend_on_the_order_of_the_table(desk: "Desk") -> None:
     for video in ("one/film.mp4", "two/film.mp4", "Film!.mp4", "影.mp4"):
         desk.add(video)
     enrol(desk)
@@ -84,7 +84,7 @@ def test_ids_do_not_depend_on_the_order_of_the_table(desk: "Desk"):
     assert {row["video"]: row["trailer_id"] for row in desk.manifest()} == ids
 
 
-def test_every_row_is_reported_with_its_reason(desk: "Desk", params: CollectionParams):
+def test_every_row_is_reported_with_its_reason(desk: "Desk", params: CollectionParams) -> None:
     desk.add("good.mp4")
     desk.add("gone.mp4", b"")
     desk.add("good.mp4", title="Twice")
@@ -103,7 +103,7 @@ def test_every_row_is_reported_with_its_reason(desk: "Desk", params: CollectionP
     assert [row["trailer_id"] for row in desk.manifest()] == ["good", "gone", "year", "genre"]
 
 
-def test_a_ragged_row_stays_out(desk: "Desk"):
+def test_a_ragged_row_stays_out(desk: "Desk") -> None:
     desk.add("a.mp4")
     with desk.labels.open("a", encoding="utf-8") as file:
         file.write("B,1999,Drama\n")
@@ -112,7 +112,7 @@ def test_a_ragged_row_stays_out(desk: "Desk"):
     assert len(desk.manifest()) == 1
 
 
-def test_ids_may_be_given(desk: "Desk"):
+def test_ids_may_be_given(desk: "Desk") -> None:
     desk.add("a.mp4", trailer_id="alpha")
     desk.add("b.mp4", trailer_id="alpha")
     desk.add("c.mp4", trailer_id="No Way")
@@ -127,13 +127,66 @@ def test_ids_may_be_given(desk: "Desk"):
     assert ids[1].startswith("alpha-")
 
 
-def test_columns_that_mmx_does_not_know_are_named(desk: "Desk"):
-    desk.add("a.mp4", director="X")
-    assert enrol(desk).ignored == ("director",)
+def test_columns_that_mmx_does_not_know_are_carried_along(desk: "Desk") -> None:
+    desk.add("a.mp4", Director="Ridley Scott", note="")
+    desk.add("b.mp4", note="=1+1")
+    assert enrol(desk).added == ("director", "note")
+    first, second = desk.manifest()
+    assert (first["director"], first["note"]) == ("Ridley Scott", "")
+    assert (second["director"], second["note"]) == ("", "'=1+1")
+
+
+def test_rows_that_are_there_get_the_cells_of_a_new_column_and_keep_all_others(
+    desk: "Desk",
+) -> None:
+    desk.add("a.mp4", note="first")
+    enrol(desk)
+    (before,) = desk.manifest()
+    desk.rows[0] |= {"title": "Another", "note": "second", "director": "X"}
+    desk.write()
+    enrol(desk)
+    assert desk.manifest() == [{**before, "director": "X"}]
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        (
+            ["Director's"],
+            r'^labels\.csv has a column "director\'s": name a column of your own with',
+        ),
+        (["réalisateur"], "'réalisateur': name a column of your own with a-z, 0-9 and _"),
+        ([""], "labels.csv has a column ''"),
+        (["1st"], "'1st'"),
+        (["a" * 65], f"'{'a' * 64}'"),
+        (["status"], "labels.csv has a column 'status', which mmx fills in: rename it"),
+        (["reason"], "'reason', which mmx fills in"),
+        ([f"c{n}" for n in range(65)], "has 65 columns that mmx does not know, more than 64"),
+    ],
+)
+def test_a_column_that_cannot_be_kept_is_one_sentence(
+    desk: "Desk", columns: list[str], words: str
+) -> None:
+    desk.add("a.mp4", **dict.fromkeys(columns, "x"))
+    with pytest.raises(TableError, match=words) as caught:
+        enrol(desk)
+    assert "\n" not in str(caught.value)
+    assert not desk.layout.manifest.exists()
+
+
+def test_columns_of_manifest_and_labels_together_are_bounded(desk: "Desk") -> None:
+    desk.add("a.mp4", **{f"a{n}": "" for n in range(40)})
+    enrol(desk)
+    before = desk.layout.manifest.read_bytes()
+    desk.rows = []
+    desk.add("b.mp4", **{f"b{n}": "" for n in range(40)})
+    with pytest.raises(TableError, match=r"trailers\.csv has 80 columns"):
+        enrol(desk)
+    assert desk.layout.manifest.read_bytes() == before
 
 
 @pytest.mark.parametrize("column", ["title", "year", "genres", "video"])
-def test_a_missing_column_is_named(desk: "Desk", column: str):
+def test_a_missing_column_is_named(desk: "Desk", column: str) -> None:
     desk.add("a.mp4")
     desk.rows = [{name: cell for name, cell in desk.rows[0].items() if name != column}]
     desk.write()
@@ -142,7 +195,7 @@ def test_a_missing_column_is_named(desk: "Desk", column: str):
     assert not desk.layout.manifest.exists()
 
 
-def test_a_grown_folder_keeps_ids_pins_and_corrections(desk: "Desk"):
+def test_a_grown_folder_keeps_ids_pins_and_corrections(desk: "Desk") -> None:
     desk.add("film.mp4")
     enrol(desk)
     text = desk.layout.manifest.read_text(encoding="utf-8").replace("A Film", "A Better Title")
@@ -158,7 +211,7 @@ def test_a_grown_folder_keeps_ids_pins_and_corrections(desk: "Desk"):
     assert added["trailer_id"].startswith("film-")
 
 
-def test_a_second_run_changes_nothing(desk: "Desk"):
+def test_a_second_run_changes_nothing(desk: "Desk") -> None:
     desk.add("a.mp4")
     desk.add("gone.mp4", b"")
     enrol(desk)
@@ -167,7 +220,7 @@ def test_a_second_run_changes_nothing(desk: "Desk"):
     assert desk.layout.manifest.read_bytes() == before
 
 
-def test_rows_and_columns_of_the_manifest_alone_are_kept(desk: "Desk"):
+def test_rows_and_columns_of_the_manifest_alone_are_kept(desk: "Desk") -> None:
     desk.add("a.mp4", trailer_id="a")
     enrol(desk)
     lines = desk.layout.manifest.read_text(encoding="utf-8").splitlines()
@@ -181,7 +234,7 @@ def test_rows_and_columns_of_the_manifest_alone_are_kept(desk: "Desk"):
     ]
 
 
-def test_a_video_that_comes_later_is_pinned_then(desk: "Desk"):
+def test_a_video_that_comes_later_is_pinned_then(desk: "Desk") -> None:
     late = desk.add("late.mp4", b"")
     assert enrol(desk).rejected
     late.write_bytes(b"here now")
@@ -190,7 +243,7 @@ def test_a_video_that_comes_later_is_pinned_then(desk: "Desk"):
     assert desk.manifest()[0]["sha256"] == sha256(late)
 
 
-def test_a_folder_that_moved_is_linked_anew_with_its_pins(desk: "Desk"):
+def test_a_folder_that_moved_is_linked_anew_with_its_pins(desk: "Desk") -> None:
     desk.add("film.mp4")
     enrol(desk)
     before = desk.manifest()
@@ -200,7 +253,7 @@ def test_a_folder_that_moved_is_linked_anew_with_its_pins(desk: "Desk"):
     assert (desk.layout.videos / "film.mp4").samefile(moved / "film.mp4")
 
 
-def test_force_begins_anew(desk: "Desk"):
+def test_force_begins_anew(desk: "Desk") -> None:
     changed, dropped = desk.add("a.mp4"), desk.add("b.mp4")
     enrol(desk)
     changed.write_bytes(b"new")
@@ -215,7 +268,7 @@ def test_force_begins_anew(desk: "Desk"):
     assert own.read_text() == "the only copy"
 
 
-def test_videos_may_lie_in_the_project_already(desk: "Desk"):
+def test_videos_may_lie_in_the_project_already(desk: "Desk") -> None:
     desk.layout.videos.mkdir(parents=True)
     video = desk.layout.videos / "a.mp4"
     video.write_bytes(b"mine")
@@ -226,13 +279,13 @@ def test_videos_may_lie_in_the_project_already(desk: "Desk"):
     assert video.read_bytes() == b"mine"
 
 
-def test_a_pipe_is_not_waited_for(desk: "Desk"):
+def test_a_pipe_is_not_waited_for(desk: "Desk") -> None:
     desk.add("pipe.mp4", b"")
     os.mkfifo(desk.videos / "pipe.mp4")
     assert enrol(desk).rejected[0].reason == "video 'pipe.mp4' is not a file"
 
 
-def test_accept_pins_the_new_bytes_of_one_trailer(desk: "Desk"):
+def test_accept_pins_the_new_bytes_of_one_trailer(desk: "Desk") -> None:
     first, _ = desk.add("a.mp4"), desk.add("b.mp4", title="-b")
     enrol(desk)
     before = desk.manifest()
@@ -242,7 +295,9 @@ def test_accept_pins_the_new_bytes_of_one_trailer(desk: "Desk"):
 
 
 @pytest.mark.parametrize(("trailer", "error"), [("nobody", TableError), ("gone", PathFault)])
-def test_accept_refuses_what_it_cannot_pin(desk: "Desk", trailer: str, error: type[Exception]):
+def test_accept_refuses_what_it_cannot_pin(
+    desk: "Desk", trailer: str, error: type[Exception]
+) -> None:
     desk.add("gone.mp4", b"")
     enrol(desk)
     before = desk.layout.manifest.read_bytes()

@@ -21,7 +21,7 @@ videos = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=
         (".mp4", "mp4"),
     ],
 )
-def test_an_id_is_like_the_name_of_the_video(video: str, expected: str):
+def test_an_id_is_like_the_name_of_the_video(video: str, expected: str) -> None:
     assert slug(video) == expected
 
 
@@ -33,11 +33,11 @@ def test_an_id_is_like_the_name_of_the_video(video: str, expected: str):
         ("a\n", False), ("a.b", False), ("٣", False),
     ],
 )  # fmt: skip
-def test_an_id_is_a_safe_name(text: str, valid: bool):
+def test_an_id_is_a_safe_name(text: str, valid: bool) -> None:
     assert is_trailer_id(text) is valid
 
 
-def test_equal_stems_are_told_apart_whatever_comes_first():
+def test_equal_stems_are_told_apart_whatever_comes_first() -> None:
     paths = ["one/film.mp4", "two/film.mp4", "other.mp4"]
     ids = derive_ids(paths, [])
     assert ids["other.mp4"] == "other"
@@ -46,14 +46,14 @@ def test_equal_stems_are_told_apart_whatever_comes_first():
     assert derive_ids(reversed(paths), []) == ids
 
 
-def test_an_id_that_is_taken_is_not_given_again():
+def test_an_id_that_is_taken_is_not_given_again() -> None:
     (given_id,) = derive_ids(["film.mp4"], ["film"]).values()
     assert given_id != "film"
     assert derive_ids(["film.mp4"], ["film", given_id])["film.mp4"] not in ("film", given_id)
 
 
 @given(st.sets(videos, max_size=12), st.sets(st.sampled_from(["a", "b", "film", "t"])))
-def test_ids_are_valid_different_and_independent_of_the_order(paths: set, taken: set):
+def test_ids_are_valid_different_and_independent_of_the_order(paths: set, taken: set) -> None:
     ids = derive_ids(sorted(paths), taken)
     assert set(ids) == paths
     assert all(map(is_trailer_id, ids.values()))

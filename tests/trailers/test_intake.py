@@ -17,10 +17,10 @@ from mmx.params import CollectionParams
 from mmx.trailers import Ingested, IngestError, TableError, accept, ingest, init
 from mmx.trailers import inspection as inspection_module
 from mmx.trailers.inspection import inspect_files, known_states
-from mmx.trailers.intake import SOURCES_SCHEMA, TRAILERS_SCHEMA
+from mmx.trailers.intake import SOURCES_SCHEMA, trailers_schema
 
 if TYPE_CHECKING:
-    from conftest import Desk
+    from tests.trailers.conftest import Desk
 
 
 @pytest.fixture(scope="session")
@@ -55,9 +55,11 @@ def rows(table: pa.Table) -> dict[str, dict[str, object]]:
     return {row["trailer_id"]: row for row in table.to_pylist()}
 
 
-def test_rows_are_accepted_or_rejected_with_a_reason(project: "Desk", params: CollectionParams):
+def test_rows_are_accepted_or_rejected_with_a_reason(
+    project: "Desk", params: CollectionParams
+) -> None:
     tables = take(project, params, workers=2)
-    assert tables.trailers.schema == TRAILERS_SCHEMA
+    assert tables.trailers.schema == trailers_schema()
     assert tables.sources.schema == SOURCES_SCHEMA
     found = rows(tables.trailers)
     assert list(found) == ["a", "b", "cut", "genre", "gone", "text"]
@@ -81,7 +83,7 @@ def test_rows_are_accepted_or_rejected_with_a_reason(project: "Desk", params: Co
 
 def test_sources_hold_what_the_file_is_and_nothing_people_say(
     project: "Desk", params: CollectionParams, video: bytes
-):
+) -> None:
     source = rows(take(project, params).sources)["b"]
     assert source["size"] == len(video)
     assert source["sha256"] == project.manifest()[0]["sha256"]
@@ -94,7 +96,7 @@ def test_sources_hold_what_the_file_is_and_nothing_people_say(
     assert not {"title", "year", "genres", "group_id"} & set(source)
 
 
-def test_sources_tell_the_streams_from_the_file(project: "Desk", params: CollectionParams):
+def test_sources_tell_the_streams_from_the_file(project: "Desk", params: CollectionParams) -> None:
     found = rows(take(project, params).sources)
     digests = ("video_digest", "sound_digest")
     assert [found["a"][name] for name in digests] == [found["b"][name] for name in digests]
@@ -102,7 +104,7 @@ def test_sources_tell_the_streams_from_the_file(project: "Desk", params: Collect
     assert found["a"]["sha256"] != found["b"]["sha256"]
 
 
-def test_equal_collections_give_equal_tables(project: "Desk", params: CollectionParams):
+def test_equal_collections_give_equal_tables(project: "Desk", params: CollectionParams) -> None:
     first = take(project, params, workers=1)
     (project.root / "cache.json").unlink()
     lines = project.layout.manifest.read_text(encoding="utf-8").splitlines()
@@ -113,7 +115,7 @@ def test_equal_collections_give_equal_tables(project: "Desk", params: Collection
     assert first.sources.equals(second.sources)
 
 
-def test_a_corrected_title_changes_no_source(project: "Desk", params: CollectionParams):
+def test_a_corrected_title_changes_no_source(project: "Desk", params: CollectionParams) -> None:
     first = take(project, params)
     text = project.layout.manifest.read_text(encoding="utf-8").replace("Été", "Summer")
     project.layout.manifest.write_text(text, encoding="utf-8")
@@ -122,9 +124,47 @@ def test_a_corrected_title_changes_no_source(project: "Desk", params: Collection
     assert not first.trailers.equals(second.trailers)
 
 
+def test_the_table_begins_with_the_columns_that_it_has_always_had() -> None:
+    text = pa.string()
+    expected = [
+        ("trailer_id", text),
+        ("title", text),
+        ("year", pa.int32()),
+        ("genres", pa.list_(text)),
+        ("group_id", text),
+        ("video", text),
+        ("status", text),
+        ("reason", text),
+        ("imdb_id", text),
+        ("url", text),
+        ("license", text),
+    ]
+    assert [(each.name, each.type) for each in trailers_schema()] == expected
+    assert [each.name for each in trailers_schema() if each.nullable] == ["year"]
+
+
+def test_an_added_column_is_in_the_table_and_changes_no_source(
+    project: "Desk", params: CollectionParams
+) -> None:
+    first = take(project, params)
+    lines = project.layout.manifest.read_text(encoding="utf-8").splitlines()
+    cells = {"b": "'=late", "a": "row", "text": ""}
+    noted = [f"{line},{cells.get(line.split(',')[0], '')},,x" for line in lines[1:]]
+    text = "\n".join([f"{lines[0]},note,empty,row", *noted]) + "\n"
+    project.layout.manifest.write_text(text, encoding="utf-8")
+    second = take(project, params)
+    assert second.trailers.schema == trailers_schema(["note", "empty", "row"])
+    assert second.sources.equals(first.sources)
+    assert second.trailers.drop_columns(["note", "empty", "row"]).equals(first.trailers)
+    found = rows(second.trailers)
+    assert (found["b"]["note"], found["a"]["note"], found["text"]["note"]) == ("=late", "row", "")
+    assert {row["empty"] for row in found.values()} == {""}
+    assert {row["row"] for row in found.values()} == {"x"}
+
+
 def test_other_bytes_are_an_error_until_they_are_accepted(
     project: "Desk", params: CollectionParams, video: bytes
-):
+) -> None:
     (project.videos / "b.mp4").write_bytes(video + b"\0" * 16)
     with pytest.raises(IngestError, match=r"the video of b has other bytes .* `mmx accept b`"):
         take(project, params)
@@ -132,14 +172,16 @@ def test_other_bytes_are_an_error_until_they_are_accepted(
     assert rows(take(project, params).sources)["b"]["sha256"] == digest
 
 
-def test_a_video_that_never_was_pinned_is_rejected(project: "Desk", params: CollectionParams):
+def test_a_video_that_never_was_pinned_is_rejected(
+    project: "Desk", params: CollectionParams
+) -> None:
     pin = project.manifest()[0]["sha256"]
     text = project.layout.manifest.read_text(encoding="utf-8").replace(pin, "")
     project.layout.manifest.write_text(text, encoding="utf-8")
     assert "run `mmx accept b`" in str(rows(take(project, params).trailers)["b"]["reason"])
 
 
-def test_a_limit_rejects(project: "Desk", params: CollectionParams):
+def test_a_limit_rejects(project: "Desk", params: CollectionParams) -> None:
     short = params.model_copy(update={"max_seconds": 0.2})
     tables = take(project, short)
     assert len(tables.sources) == 0
@@ -148,7 +190,7 @@ def test_a_limit_rejects(project: "Desk", params: CollectionParams):
     assert len(again.sources) == 2
 
 
-def test_two_rows_may_name_one_video(project: "Desk", params: CollectionParams):
+def test_two_rows_may_name_one_video(project: "Desk", params: CollectionParams) -> None:
     lines = project.layout.manifest.read_text(encoding="utf-8").splitlines()
     lines.append(lines[1].replace("b,", "twin,", 1))
     project.layout.manifest.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -158,7 +200,7 @@ def test_two_rows_may_name_one_video(project: "Desk", params: CollectionParams):
 
 def test_a_path_that_leads_out_of_data_videos_is_rejected(
     write_manifest: Callable[..., Path], desk: "Desk", params: CollectionParams
-):
+) -> None:
     (desk.root / "secret.mp4").write_bytes(b"secret")
     write_manifest({"video": "../../secret.mp4", "sha256": "0" * 64})
     row = rows(take(desk, params).trailers)["a"]
@@ -167,13 +209,13 @@ def test_a_path_that_leads_out_of_data_videos_is_rejected(
 
 
 def test_a_missing_manifest_is_one_sentence(tmp_path: Path, params: CollectionParams):
-    with pytest.raises(TableError, match=r"^trailers\.csv does not exist$"):
+    with pytest.raises(TableError, match=r"^trailers\.csv is not there yet: `mmx init` makes it$"):
         ingest(Layout(tmp_path), params, cache=tmp_path / "cache.json", workers=1)
 
 
 def test_unchanged_files_are_not_read_again(
     project: "Desk", params: CollectionParams, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     first = take(project, params)
     read: list[Path] = []
 
@@ -195,7 +237,9 @@ def test_unchanged_files_are_not_read_again(
     "content",
     [b"", b"{", b"[]", b"1", b'{"stamp": 1}', b"\xff", b'{"files": []}', b'{"files": {"1": 1}}'],
 )
-def test_a_damaged_cache_is_no_cache(project: "Desk", params: CollectionParams, content: bytes):
+def test_a_damaged_cache_is_no_cache(
+    project: "Desk", params: CollectionParams, content: bytes
+) -> None:
     (project.root / "cache.json").write_bytes(content)
     assert known_states(project.root / "cache.json") == {}
     assert len(take(project, params).sources) == 2
@@ -203,7 +247,7 @@ def test_a_damaged_cache_is_no_cache(project: "Desk", params: CollectionParams, 
 
 def test_what_ingest_read_is_known_by_its_state(
     project: "Desk", params: CollectionParams, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     cache = project.root / "cache.json"
     assert known_states(cache) == {}
     sources = rows(take(project, params).sources)
@@ -219,7 +263,7 @@ def test_what_ingest_read_is_known_by_its_state(
 
 def test_a_file_that_changes_while_it_is_read_is_no_result(
     project: "Desk", monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     path = project.videos / "b.mp4"
     digest = inspection_module.file_digest
 
@@ -235,7 +279,7 @@ def test_a_file_that_changes_while_it_is_read_is_no_result(
 
 def test_another_reader_or_limit_forgets_the_cache(
     project: "Desk", monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     cache, path = project.root / "cache.json", project.videos / "b.mp4"
     inspect_files([path], Limits(), cache, workers=1)
     before = json.loads(cache.read_bytes())["stamp"]
@@ -249,7 +293,7 @@ def test_another_reader_or_limit_forgets_the_cache(
 
 def test_a_reader_that_dies_is_the_concern_of_one_file_only(
     project: "Desk", monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.syspath_prepend(Path(__file__).parent)
     dying = importlib.import_module("dying")
     monkeypatch.setattr(inspection_module, "_inspect_chunk", dying.read_or_die)

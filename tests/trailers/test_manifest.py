@@ -5,13 +5,21 @@ from pathlib import Path
 import pytest
 
 from mmx.params import CollectionParams
+from mmx.trailers.columns import LONGEST_CELL, one_line
 from mmx.trailers.csvfile import TableError
-from mmx.trailers.manifest import genre_faults, one_line, read_manifest, split_genres
+from mmx.trailers.manifest import (
+    COLUMNS,
+    OPTIONAL,
+    REQUIRED,
+    genre_faults,
+    read_manifest,
+    split_genres,
+)
 
 Writer = Callable[..., Path]
 
 
-def test_a_good_row_is_typed(write_manifest: Writer):
+def test_a_good_row_is_typed(write_manifest: Writer) -> None:
     optional = {
         "imdb_id": "tt0078748",
         "url": "https://x.org/a",
@@ -26,7 +34,7 @@ def test_a_good_row_is_typed(write_manifest: Writer):
     assert (row.imdb_id, row.url, row.group_id, row.license) == tuple(optional.values())
 
 
-def test_a_trailer_without_a_group_is_its_own(write_manifest: Writer):
+def test_a_trailer_without_a_group_is_its_own(write_manifest: Writer) -> None:
     first, second = read_manifest(
         write_manifest({"trailer_id": "a", "group_id": ""}, {"trailer_id": "b", "group_id": "a"})
     )
@@ -46,36 +54,59 @@ def test_a_trailer_without_a_group_is_its_own(write_manifest: Writer):
         ({"genres": "Drama|Drama"}, "name one more than once"),
         ({"video": "../x.mp4"}, "video '../x.mp4' has"),
         ({"sha256": "abc"}, "sha256 is not 64"),
-        ({"imdb_id": "0078748"}, "imdb_id '0078748'"),
+        ({"imdb_id": "0078748"}, "imdb_id '0078748' is not a valid IMDb id"),
         ({"url": "javascript:alert(1)"}, "is not http or https"),
     ],
 )
 def test_a_fault_is_in_the_row_and_names_the_cell(
     write_manifest: Writer, cells: dict[str, str], fault: str
-):
+) -> None:
     (row,) = read_manifest(write_manifest(cells))
     assert len(row.faults) == 1
     assert fault in row.faults[0]
 
 
-def test_all_faults_of_a_row_are_told(write_manifest: Writer):
+def test_all_faults_of_a_row_are_told(write_manifest: Writer) -> None:
     (row,) = read_manifest(write_manifest({"title": "", "year": "x", "genres": ""}))
     assert len(row.faults) == 3
 
 
-def test_doubled_ids_are_refused_and_named(write_manifest: Writer):
+def test_doubled_ids_are_refused_and_named(write_manifest: Writer) -> None:
     path = write_manifest({"trailer_id": "a"}, {"trailer_id": "b"}, {"trailer_id": "a"})
     with pytest.raises(TableError, match="'a' in rows 2, 4"):
         read_manifest(path)
 
 
-def test_text_is_composed_on_one_line_and_restored(write_manifest: Writer):
+def test_text_is_composed_on_one_line_and_restored(write_manifest: Writer) -> None:
     title = unicodedata.normalize("NFD", "Él  río\n\x07dorado")
     first, second = read_manifest(
         write_manifest({"title": title}, {"trailer_id": "b", "title": "'=Sum"})
     )
     assert first.title == "Él río dorado" == one_line("Él río dorado")
     assert second.title == "=Sum"
+
+
+def test_each_column_of_its_own_is_required_or_optional() -> None:
+    assert REQUIRED == ("trailer_id", "title", "year", "genres", "video", "sha256")
+    assert OPTIONAL == ("imdb_id", "url", "group_id", "license")
+    assert tuple(COLUMNS) == (*REQUIRED, *OPTIONAL)
+
+
+def test_cells_of_other_columns_are_text_on_one_short_line(write_manifest: Writer) -> None:
+    noted = {"note": unicodedata.normalize("NFD", "é\x00\r\n\u2028two"), "empty": " "}
+    first, second = read_manifest(
+        write_manifest({**noted, "long": "w" * 9999}, {"trailer_id": "b", **noted, "long": "'-"})
+    )
+    assert first.faults == ()
+    assert (first.added["note"], first.added["empty"]) == ("é two", "")
+    assert first.added["long"] == "w" * (LONGEST_CELL - 1) + "…"
+    assert second.added["long"] == "-"
+
+
+@pytest.mark.parametrize("name", ["two words", "", "reason", "x" * 65, "<b>"])
+def test_a_column_that_cannot_be_kept_is_refused_by_name(write_manifest: Writer, name: str) -> None:
+    with pytest.raises(TableError, match=r"^trailers\.csv has a column '"):
+        read_manifest(write_manifest({name: ""}))
 
 
 def test_genres_stand_between_bars():
@@ -94,5 +125,5 @@ def test_genres_stand_between_bars():
 )
 def test_genres_are_held_against_the_vocabulary(
     genres: list[str], faults: list[str], params: CollectionParams
-):
+) -> None:
     assert genre_faults(genres, params) == faults

@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("video", "reason"), ATTACKS)
-def test_a_path_that_could_lead_elsewhere_is_refused(folder: Path, video: str, reason: str):
+def test_a_path_that_could_lead_elsewhere_is_refused(folder: Path, video: str, reason: str) -> None:
     assert path_fault(video)
     for find in (locate, video_file):
         with pytest.raises(PathFault, match=reason):
@@ -39,28 +39,28 @@ def test_a_path_that_could_lead_elsewhere_is_refused(folder: Path, video: str, r
 
 
 @pytest.mark.parametrize("video", ["a.mp4", "a/b/c.mp4", "…/影.mp4", "a b.mp4", "..a.mp4", "-x"])
-def test_a_plain_path_is_fine(video: str):
+def test_a_plain_path_is_fine(video: str) -> None:
     assert path_fault(video) == ""
 
 
-def test_a_file_below_the_folder_is_found(folder: Path):
+def test_a_file_below_the_folder_is_found(folder: Path) -> None:
     assert locate(folder, "sub/film.mp4").read_text() == "film"
 
 
 @pytest.mark.parametrize("name", ["link.mp4", "sub/link.mp4"])
-def test_a_link_out_of_the_folder_is_refused(folder: Path, name: str):
+def test_a_link_out_of_the_folder_is_refused(folder: Path, name: str) -> None:
     (folder / name).symlink_to(folder.parent / "secret.mp4")
     with pytest.raises(PathFault, match="leads out"):
         locate(folder, name)
 
 
-def test_a_folder_that_is_a_link_out_is_refused(folder: Path):
+def test_a_folder_that_is_a_link_out_is_refused(folder: Path) -> None:
     (folder / "out").symlink_to(folder.parent)
     with pytest.raises(PathFault, match="leads out"):
         locate(folder, "out/secret.mp4")
 
 
-def test_a_neighbour_whose_name_begins_alike_is_outside(folder: Path):
+def test_a_neighbour_whose_name_begins_alike_is_outside(folder: Path) -> None:
     other = folder.parent / "videos-of-others"
     other.mkdir()
     (other / "x.mp4").touch()
@@ -69,18 +69,18 @@ def test_a_neighbour_whose_name_begins_alike_is_outside(folder: Path):
         locate(folder, "x.mp4")
 
 
-def test_a_link_inside_the_folder_is_followed(folder: Path):
+def test_a_link_inside_the_folder_is_followed(folder: Path) -> None:
     (folder / "link.mp4").symlink_to("sub/film.mp4")
     assert locate(folder, "link.mp4") == (folder / "sub" / "film.mp4").resolve()
 
 
 @pytest.mark.parametrize(("table", "disk"), [("NFC", "NFD"), ("NFD", "NFC")])
-def test_accents_may_be_written_either_way(folder: Path, table: str, disk: str):
+def test_accents_may_be_written_either_way(folder: Path, table: str, disk: str) -> None:
     (folder / unicodedata.normalize(disk, "été.mp4")).touch()
     assert locate(folder, unicodedata.normalize(table, "été.mp4")).exists()
 
 
-def test_only_files_are_videos(folder: Path):
+def test_only_files_are_videos(folder: Path) -> None:
     os.mkfifo(folder / "pipe.mp4")
     for name in ("pipe.mp4", "sub"):
         for find in (locate, video_file):
@@ -90,13 +90,13 @@ def test_only_files_are_videos(folder: Path):
         video_file(folder, "sub/film.mp4/x")
 
 
-def test_reasons_have_no_absolute_path(folder: Path):
+def test_reasons_have_no_absolute_path(folder: Path) -> None:
     with pytest.raises(PathFault) as caught:
         locate(folder, "nothing.mp4")
     assert str(caught.value) == "there is no video 'nothing.mp4'"
 
 
-def test_a_link_is_made_kept_and_moved(folder: Path, tmp_path: Path):
+def test_a_link_is_made_kept_and_moved(folder: Path, tmp_path: Path) -> None:
     project = tmp_path / "project"
     source = folder / "sub" / "film.mp4"
     link(source, project, "deep/film.mp4")
@@ -111,14 +111,14 @@ def test_a_link_is_made_kept_and_moved(folder: Path, tmp_path: Path):
     assert [path.name for path in made.parent.iterdir()] == ["film.mp4"]
 
 
-def test_a_file_of_the_users_own_is_not_replaced(folder: Path, tmp_path: Path):
+def test_a_file_of_the_users_own_is_not_replaced(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "film.mp4").write_text("the only copy")
     with pytest.raises(PathFault, match="of its own"):
         link(folder / "sub" / "film.mp4", tmp_path, "film.mp4")
     assert (tmp_path / "film.mp4").read_text() == "the only copy"
 
 
-def test_no_link_is_made_through_a_link_into_another_folder(folder: Path, tmp_path: Path):
+def test_no_link_is_made_through_a_link_into_another_folder(folder: Path, tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()
     (project / "sub").symlink_to(folder / "sub")
@@ -127,7 +127,9 @@ def test_no_link_is_made_through_a_link_into_another_folder(folder: Path, tmp_pa
     assert [path.name for path in (folder / "sub").iterdir()] == ["film.mp4"]
 
 
-def test_a_folder_of_videos_linked_as_a_whole_is_left_as_it_is(folder: Path, tmp_path: Path):
+def test_a_folder_of_videos_linked_as_a_whole_is_left_as_it_is(
+    folder: Path, tmp_path: Path
+) -> None:
     (tmp_path / "linked").symlink_to(folder)
     link(folder / "sub" / "film.mp4", tmp_path / "linked", "sub/film.mp4")
     assert not (folder / "sub" / "film.mp4").is_symlink()

@@ -55,7 +55,7 @@ def sample_collection(n: int) -> tuple[Groups, Labels]:
 
 
 @given(collections(), st.integers(0, 3))
-def test_every_trailer_has_one_split_and_a_group_shares_it(collection: tuple, seed: int):
+def test_every_trailer_has_one_split_and_a_group_shares_it(collection: tuple, seed: int) -> None:
     groups, labels = collection
     table = assign(groups, labels, PAPER.model_copy(update={"seed": seed}))
     assert table.schema == SCHEMA
@@ -70,7 +70,7 @@ def test_every_trailer_has_one_split_and_a_group_shares_it(collection: tuple, se
 
 
 @given(collections(), st.randoms(use_true_random=False))
-def test_the_order_of_the_trailers_plays_no_part(collection: tuple, chance: random.Random):
+def test_the_order_of_the_trailers_plays_no_part(collection: tuple, chance: random.Random) -> None:
     groups, labels = collection
     names = list(groups)
     chance.shuffle(names)
@@ -80,7 +80,9 @@ def test_the_order_of_the_trailers_plays_no_part(collection: tuple, chance: rand
 
 
 @given(collections(), st.data())
-def test_earlier_splits_are_kept_as_the_collection_grows(collection: tuple, data: st.DataObject):
+def test_earlier_splits_are_kept_as_the_collection_grows(
+    collection: tuple, data: st.DataObject
+) -> None:
     groups, labels = collection
     known = data.draw(st.sets(st.sampled_from(sorted(groups))))
     earlier = assign(*subset(groups, labels, known), SAMPLE)
@@ -89,7 +91,7 @@ def test_earlier_splits_are_kept_as_the_collection_grows(collection: tuple, data
 
 
 @given(collections())
-def test_an_unchanged_collection_keeps_its_split_under_any_seed(collection: tuple):
+def test_an_unchanged_collection_keeps_its_split_under_any_seed(collection: tuple) -> None:
     groups, labels = collection
     earlier = assign(groups, labels, SAMPLE)
     other = SAMPLE.model_copy(update={"seed": 9})
@@ -97,12 +99,12 @@ def test_an_unchanged_collection_keeps_its_split_under_any_seed(collection: tupl
 
 
 @given(collections())
-def test_a_split_without_a_share_stays_empty(collection: tuple):
+def test_a_split_without_a_share_stays_empty(collection: tuple) -> None:
     params = SplitParams(train=0.7, validation=0.0, test=0.3)
     assert "validation" not in splits_of(assign(*collection, params)).values()
 
 
-def test_a_trailer_follows_its_group_even_when_the_group_is_corrected():
+def test_a_trailer_follows_its_group_even_when_the_group_is_corrected() -> None:
     labels = {name: ["Drama"] for name in "abcd"}
     earlier = pa.table(
         {
@@ -115,7 +117,7 @@ def test_a_trailer_follows_its_group_even_when_the_group_is_corrected():
     assert splits_of(joined) == {"a": "test", "b": "test", "c": "test", "d": "validation"}
 
 
-def test_sizes_and_genres_are_as_balanced_as_the_librarys_or_better():
+def test_sizes_and_genres_are_as_balanced_as_the_librarys_or_better() -> None:
     groups, labels = sample_collection(120)
     names = sorted(groups)
     vocabulary = sorted({genre for genres in labels.values() for genre in genres})
@@ -135,14 +137,14 @@ def test_sizes_and_genres_are_as_balanced_as_the_librarys_or_better():
 
 
 @pytest.mark.parametrize("params", [PAPER, SAMPLE])
-def test_shares_are_met_to_two_per_cent(params: SplitParams):
+def test_shares_are_met_to_two_per_cent(params: SplitParams) -> None:
     count = Counter(splits_of(assign(*sample_collection(200), params)).values())
     shares = {"train": params.train, "validation": params.validation, "test": params.test}
     for split, share in shares.items():
         assert count[split] == pytest.approx(share * 200, abs=4)
 
 
-def test_other_seeds_give_other_splits():
+def test_other_seeds_give_other_splits() -> None:
     groups, labels = sample_collection(60)
     drawn = {
         tuple(splits_of(assign(groups, labels, SAMPLE.model_copy(update={"seed": seed}))).items())
@@ -151,7 +153,7 @@ def test_other_seeds_give_other_splits():
     assert len(drawn) == 5
 
 
-def test_trailers_added_one_by_one_restore_sizes_and_genres():
+def test_trailers_added_one_by_one_restore_sizes_and_genres() -> None:
     groups, labels = sample_collection(150)
     names = list(groups)
     table = assign(*subset(groups, labels, set(names[:60])), SAMPLE)
@@ -165,7 +167,7 @@ def test_trailers_added_one_by_one_restore_sizes_and_genres():
     assert at_once < one_by_one < 0.6 * by_chance
 
 
-def test_new_trailers_fill_the_split_that_is_short():
+def test_new_trailers_fill_the_split_that_is_short() -> None:
     labels = {f"t{n}": ["Drama"] for n in range(40)}
     groups = {name: name for name in labels}
     known = sorted(labels)[:20]
@@ -174,7 +176,7 @@ def test_new_trailers_fill_the_split_that_is_short():
     assert count == {"train": 24, "validation": 6, "test": 10}
 
 
-def test_no_trailers_give_no_splits():
+def test_no_trailers_give_no_splits() -> None:
     table = assign({}, {}, PAPER)
     assert len(table) == 0
     assert table.schema == SCHEMA

@@ -13,6 +13,7 @@ import pytest
 def benchmark() -> ModuleType:
     path = Path(__file__).parents[2] / "benchmarks" / "train.py"
     spec = importlib.util.spec_from_file_location("benchmarks_train", path)
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)

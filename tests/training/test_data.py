@@ -1,6 +1,9 @@
 """The collection against the tables it was read from, row by row."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -12,11 +15,15 @@ from mmx.model.config import Modality
 from mmx.training import CollectionError
 from mmx.training.data import Collection, Column, encode_labels, read_collection, standards
 
+if TYPE_CHECKING:
+    from tests.training.conftest import Files
+
+
 GENRES = ("Drama", "Comedy", "Horror")
 EXPERTS = {"appearance": ("eye",), "motion": ("flow", "stack"), "audio": ("ear",)}
 
 
-def rows_of(files, expert: str) -> dict[tuple[str, int], np.ndarray]:
+def rows_of(files: "Files", expert: str) -> dict[tuple[str, int], np.ndarray]:
     """An expert's table as a dictionary, read without the project's reader."""
     found = {}
     for path in (files.features / expert).glob("*.parquet"):
@@ -40,7 +47,7 @@ def test_modalities_are_what_a_network_takes(collection: Collection) -> None:
     )
 
 
-def test_a_batch_holds_the_rows_of_the_tables(collection: Collection, files) -> None:
+def test_a_batch_holds_the_rows_of_the_tables(collection: Collection, files: "Files") -> None:
     members = [5, 0, 12]
     batch = collection.trailers(members)
     assert batch.lengths.tolist() == [collection.lengths[m] for m in members]
@@ -74,13 +81,13 @@ def test_a_batch_of_parts_of_trailers(collection: Collection) -> None:
     assert torch.equal(parts.features["audio"].values, torch.cat([runs[2], runs[0], runs[1]]))
 
 
-def test_a_batch_in_which_nobody_has_a_modality(collection: Collection) -> None:
+def test_a_batch_without_a_modality(collection: Collection) -> None:
     audio = collection.trailers([0]).features["audio"]
     assert audio.values.shape == (0, 5)
     assert len(audio.clips) == len(audio.counts) == 0
 
 
-def test_labels_and_the_genre_named_first(collection: Collection, files) -> None:
+def test_labels_and_the_genre_named_first(collection: Collection, files: "Files") -> None:
     given = {r["trailer_id"]: r["genres"] for r in pq.read_table(files.trailers).to_pylist()}
     for row, name in enumerate(collection.ids):
         assert {GENRES[g] for g in np.flatnonzero(collection.labels[row])} == set(given[name])
@@ -124,35 +131,37 @@ def test_a_modality_that_is_missing_in_training_has_neutral_standards(
     assert scale.tolist() == [1] * 5
 
 
-def test_what_the_store_lacks_is_named(files) -> None:
+def test_what_the_store_lacks_is_named(files: "Files") -> None:
     with pytest.raises(CollectionError, match="no expert nose"):
         read_collection(files.features, files.trailers, files.splits, {"smell": ("nose",)}, GENRES)
 
 
-def test_a_genre_outside_the_vocabulary_is_named(files) -> None:
+def test_a_genre_outside_the_vocabulary_is_named(files: "Files") -> None:
     with pytest.raises(CollectionError, match="Horror"):
         read_collection(files.features, files.trailers, files.splits, EXPERTS, GENRES[:2])
 
 
-def test_sequences_cannot_be_joined(files) -> None:
+def test_sequences_cannot_be_joined(files: "Files") -> None:
     mixed = {"motion": ("flow", "ear")}
     with pytest.raises(CollectionError, match="one vector per clip"):
         read_collection(files.features, files.trailers, files.splits, mixed, GENRES)
 
 
-def test_an_empty_split_is_refused(write, tmp_path) -> None:
+def test_an_empty_split_is_refused(write: "Callable[..., Files]", tmp_path: Path) -> None:
     files = write(tmp_path, {"a": 2, "b": 3}, {})
     with pytest.raises(CollectionError, match="too small"):
         read_collection(files.features, files.trailers, files.splits, EXPERTS, GENRES)
 
 
-def test_a_trailer_without_clips_is_named(write, tmp_path) -> None:
+def test_a_trailer_without_clips_is_named(write: "Callable[..., Files]", tmp_path: Path) -> None:
     files = write(tmp_path, {"a": 2, "b": 3}, {"a": "train", "lost": "train"})
     with pytest.raises(CollectionError, match="lost"):
         read_collection(files.features, files.trailers, files.splits, EXPERTS, GENRES)
 
 
-def test_embeddings_that_are_not_finite_are_refused(write, tmp_path) -> None:
+def test_embeddings_that_are_not_finite_are_refused(
+    write: "Callable[..., Files]", tmp_path: Path
+) -> None:
     files = write(tmp_path, {"a": 2, "b": 3}, {"a": "train", "b": "train"})
     path = next(p for p in (files.features / "eye").iterdir() if pq.read_table(p).num_rows)
     table = pq.read_table(path)

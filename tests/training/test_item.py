@@ -1,14 +1,16 @@
 """The two steps end to end, and models as folders."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 
-from mmx.params import FinetuneParams, TrainParams
+from mmx.params import FinetuneParams, ModelParams, TrainParams
 from mmx.training import CollectionError
 from mmx.training.coarse_item import coarse_item
 from mmx.training.data import Collection
@@ -16,12 +18,16 @@ from mmx.training.embed import embed_collection
 from mmx.training.fine_item import finetune_item
 from mmx.training.load import load_description, load_network
 
+if TYPE_CHECKING:
+    from tests.training.conftest import Files
+
+
 GENRES = ("Drama", "Comedy", "Horror")
 TRAIN = TrainParams(epochs=2, batch=4, threads=1)
 FINE = FinetuneParams(epochs=2, batch=4, threads=1)
 
 
-def run_coarse(files, model, out: Path, **more) -> dict[str, int]:
+def run_coarse(files: "Files", model: ModelParams, out: Path, **more: Any) -> dict[str, int]:
     out.mkdir()
     return coarse_item(
         features=files.features, trailers=files.trailers, splits=files.splits, genres=GENRES,
@@ -29,7 +35,7 @@ def run_coarse(files, model, out: Path, **more) -> dict[str, int]:
     )  # fmt: skip
 
 
-def run_fine(files, coarse: Path, out: Path, **more) -> dict[str, int]:
+def run_fine(files: "Files", coarse: Path, out: Path, **more: Any) -> dict[str, int]:
     out.mkdir()
     return finetune_item(
         coarse=coarse, features=files.features, trailers=files.trailers, splits=files.splits,
@@ -38,7 +44,7 @@ def run_fine(files, coarse: Path, out: Path, **more) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def models(files, model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def models(files: "Files", model: ModelParams, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `coarse` and `fine`."""
     folder = tmp_path_factory.mktemp("models")
     run_coarse(files, model, folder / "coarse")
@@ -46,13 +52,15 @@ def models(files, model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_facts_are_counts(files, model, tmp_path: Path) -> None:
+def test_facts_are_counts(files: "Files", model: ModelParams, tmp_path: Path) -> None:
     facts = run_coarse(files, model, tmp_path / "coarse")
     assert facts == {"train": 10, "validation": 5, "test": 5, "epochs": 2, "kept_epoch": 2}
     assert run_fine(files, tmp_path / "coarse", tmp_path / "fine") == facts
 
 
-def test_equal_inputs_give_equal_bytes(files, model, models: Path, tmp_path: Path) -> None:
+def test_equal_inputs_give_equal_bytes(
+    files: "Files", model: ModelParams, models: Path, tmp_path: Path
+) -> None:
     run_coarse(files, model, tmp_path / "coarse")
     run_fine(files, tmp_path / "coarse", tmp_path / "fine")
     for kind in ("coarse", "fine"):
@@ -89,7 +97,9 @@ def test_fine_tuning_starts_from_the_coarse_model(models: Path, collection: Coll
     assert 0 < np.abs(one - other).max() < 0.5
 
 
-def test_curves_are_written_and_survive_resuming(files, model, tmp_path: Path) -> None:
+def test_curves_are_written_and_survive_resuming(
+    files: "Files", model: ModelParams, tmp_path: Path
+) -> None:
     live, scratch = tmp_path / "live", tmp_path / "scratch"
     run_coarse(files, model, tmp_path / "a", live=live, scratch=scratch)
     lines = (live / "plots" / "metrics" / "train_loss.tsv").read_text().splitlines()
@@ -104,7 +114,9 @@ def test_curves_are_written_and_survive_resuming(files, model, tmp_path: Path) -
     )
 
 
-def test_a_collection_too_small_is_refused(write, model, tmp_path: Path) -> None:
+def test_a_collection_too_small_is_refused(
+    write: "Callable[..., Files]", model: ModelParams, tmp_path: Path
+) -> None:
     files = write(tmp_path / "files", {"a": 4, "b": 4}, {"a": "train", "b": "test"})
     with pytest.raises(CollectionError, match="at least 2 trailers to train on"):
         run_coarse(files, model, tmp_path / "out")

@@ -1,4 +1,4 @@
-"""The machine: what is set is what holds, and is put back."""
+"""Settings of torch: they hold inside the context and are restored after it."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def test_devices_by_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("there", [False, True])
-def test_auto_takes_a_gpu_where_there_is_one(there: bool, monkeypatch) -> None:
+def test_auto_takes_a_gpu_where_there_is_one(there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mmx.device, "count_gpus", lambda: int(there))
     assert find_device("auto").type == ("cuda" if there else "cpu")
 

@@ -1,16 +1,18 @@
-"""A training that is cut off anywhere ends as if it had not been: equal weights, equal history."""
+"""An interrupted training continues to equal weights and equal history."""
 
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 
 from mmx.model.config import NetworkConfig
-from mmx.params import FinetuneParams, TrainParams
+from mmx.params import FinetuneParams, ModelParams, TrainParams
 from mmx.training.checkpoint import FILE, Checkpoint
 from mmx.training.coarse import train
 from mmx.training.coarse_item import coarse_item
@@ -18,6 +20,10 @@ from mmx.training.data import Collection
 from mmx.training.fine import finetune
 from mmx.training.load import new_network
 from mmx.training.run import Run, Trained
+
+if TYPE_CHECKING:
+    from tests.training.conftest import Files
+
 
 ROOT = Path(__file__).parents[2]
 AUGMENTED = {"batch": 4, "lr": 1e-2, "threads": 1, "clip_dropout": 0.3, "feature_noise": 0.1}
@@ -51,14 +57,14 @@ coarse_item(
 
 
 class CutOffError(Exception):
-    """Stands for the end of the process."""
+    """Raised in place of the end of the process."""
 
 
 def cut_off_after(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a training end right after an epoch was recorded and perhaps saved."""
     save = Checkpoint.save
 
-    def save_and_fail(self: Checkpoint, state) -> None:
+    def save_and_fail(self: Checkpoint, state: Callable[[], Any]) -> None:
         save(self, state)
         if state()["history"][-1]["epoch"] == epoch:
             raise CutOffError
@@ -86,7 +92,11 @@ def equal(one: Trained, other: Trained) -> bool:
 
 @pytest.mark.parametrize("epoch", [1, 3, 6])
 def test_coarse_training_goes_on(
-    epoch: int, collection: Collection, config: NetworkConfig, tmp_path: Path, monkeypatch
+    epoch: int,
+    collection: Collection,
+    config: NetworkConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole = train(collection, config, COARSE, device="cpu")
     with monkeypatch.context() as patch, pytest.raises(CutOffError):
@@ -100,7 +110,11 @@ def test_coarse_training_goes_on(
 
 @pytest.mark.parametrize("epoch", [1, 4])
 def test_fine_tuning_goes_on(
-    epoch: int, collection: Collection, config: NetworkConfig, tmp_path: Path, monkeypatch
+    epoch: int,
+    collection: Collection,
+    config: NetworkConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole = finetune(new_network(config, 0), collection, FINE, device="cpu")
     with monkeypatch.context() as patch, pytest.raises(CutOffError):
@@ -117,7 +131,7 @@ def test_fine_tuning_goes_on(
 
 
 def test_early_stopping_survives_being_cut_off(
-    collection: Collection, config: NetworkConfig, tmp_path: Path, monkeypatch
+    collection: Collection, config: NetworkConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     params = COARSE.model_copy(update={"epochs": 40, "patience": 4})
     whole = train(collection, config, params, device="cpu")
@@ -157,8 +171,9 @@ def test_a_checkpoint_holds_nothing_but_data(
     assert len(found["state"]["history"]) == 6
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_the_bytes_of_an_unkilled_one(
-    files, model, tmp_path: Path, monkeypatch
+    files: "Files", model: ModelParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     params = TrainParams(epochs=5, batch=4, threads=1)
     for name in ("whole", "killed", "scratch"):

@@ -1,11 +1,11 @@
-"""Which clips a step sees."""
+"""The clips of a training step."""
 
 from collections import Counter
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmx.params import FinetuneParams
@@ -37,6 +37,7 @@ def test_halves_are_cut_in_the_middle(count: int, first: list[int], second: list
     assert other.tolist() == second
 
 
+@settings(deadline=None)
 @given(SIZES, st.integers(1, 12), SEEDS)
 def test_random_sequences_are_two_runs_apart(count: int, length: int, seed: int) -> None:
     clips = np.arange(100, 100 + count)
@@ -56,6 +57,7 @@ def test_random_sequences_are_anywhere_and_in_any_order() -> None:
     assert seen.keys() == {(a, b) for a in range(4) for b in range(4) if a != b}
 
 
+@settings(deadline=None)
 @given(SIZES, SEEDS)
 def test_shuffled_halves_share_out_the_clips(count: int, seed: int) -> None:
     clips = np.arange(100, 100 + count)

@@ -24,7 +24,8 @@ class Places365ResNet18(ResNet):
         """Map normalised RGB (batch, 3, height, width), 224 x 224 in training, to (batch, 512)."""
         stem = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         maps = self.layer4(self.layer3(self.layer2(self.layer1(stem))))
-        return self.avgpool(maps).flatten(1)
+        features: Tensor = self.avgpool(maps).flatten(1)
+        return features
 
 
 class Places365DenseNet161(DenseNet):

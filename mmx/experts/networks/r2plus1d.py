@@ -43,4 +43,5 @@ class R2Plus1D34(VideoResNet):
         Trained on 8 or 32 frames of 112 x 112; any size and length is taken.
         """
         maps = self.layer4(self.layer3(self.layer2(self.layer1(self.stem(frames)))))
-        return self.avgpool(maps).flatten(1)
+        features: Tensor = self.avgpool(maps).flatten(1)
+        return features

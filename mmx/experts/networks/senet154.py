@@ -27,4 +27,6 @@ class SENet154(SENet):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map normalised RGB (batch, 3, height, width), 224 x 224 in training, to (batch, 2048)."""
-        return self.forward_head(self.forward_features(images), pre_logits=True)
+        maps = self.forward_features(images)  # type: ignore[no-untyped-call]
+        features: Tensor = self.forward_head(maps, pre_logits=True)
+        return features

@@ -38,7 +38,8 @@ class VGGish(nn.Module):
         """Map log-mel patches (batch, 1, 96 frames, 64 bands) to (batch, 128)."""
         maps = self.features(patches)
         # The weights come from TensorFlow, whose maps are flattened height, width, channel.
-        return self.embeddings(maps.permute(0, 2, 3, 1).flatten(1))
+        embeddings: Tensor = self.embeddings(maps.permute(0, 2, 3, 1).flatten(1))
+        return embeddings
 
 
 class Postprocessor(nn.Module):

@@ -1,11 +1,19 @@
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 import pytest
 import timm
+from torch import Tensor, nn
 
 from mmx.experts.networks.places365 import (
     Places365DenseNet161,
     Places365ResNet18,
     densenet_name,
 )
+
+if TYPE_CHECKING:
+    from tests.experts.networks.conftest import Shapes
+
 
 NETWORKS = {
     "resnet18": (Places365ResNet18, 512),
@@ -14,16 +22,22 @@ NETWORKS = {
 
 
 @pytest.fixture(params=NETWORKS)
-def pair(request, randomised):
+def pair(
+    request: pytest.FixtureRequest, randomised: Callable[[nn.Module], dict[str, Tensor]]
+) -> tuple[nn.Module, Any, int]:
     """Ours, timm's network of the same weights without its head, and the width."""
     build, width = NETWORKS[request.param]
-    ours = build()
-    theirs = timm.create_model(request.param, pretrained=False, num_classes=365).eval()
+    ours: nn.Module = build()
+    theirs: nn.Module = timm.create_model(request.param, pretrained=False, num_classes=365).eval()
     theirs.load_state_dict(randomised(ours))
     return ours, theirs, width
 
 
-def test_equals_timm_under_the_same_state(pair, noise, difference):
+def test_equals_timm_under_the_same_state(
+    pair: tuple[nn.Module, Any, int],
+    noise: Callable[..., Tensor],
+    difference: Callable[[Tensor, Tensor], float],
+) -> None:
     ours, theirs, width = pair
     for size in ((224, 224), (75, 97)):
         images = noise(2, 3, *size)
@@ -32,14 +46,16 @@ def test_equals_timm_under_the_same_state(pair, noise, difference):
         assert difference(ours(images), features) < 1e-5
 
 
-def test_the_head_of_365_places_is_there_to_be_loaded(pair, shapes):
+def test_the_head_of_365_places_is_there_to_be_loaded(
+    pair: tuple[nn.Module, Any, int], shapes: "Callable[[nn.Module], Shapes]"
+) -> None:
     ours, theirs, width = pair
     head = "fc" if width == 512 else "classifier"
     assert shapes(ours) == shapes(theirs)
     assert shapes(ours)[f"{head}.weight"] == (365, width)
 
 
-def test_old_densenet_names_become_todays():
+def test_old_densenet_names_become_todays() -> None:
     renames = {
         "features.denseblock1.denselayer1.norm.1.weight": (
             "features.denseblock1.denselayer1.norm1.weight"
@@ -54,7 +70,7 @@ def test_old_densenet_names_become_todays():
     assert {old: densenet_name(old) for old in renames} == renames
 
 
-def test_old_names_of_every_layer_are_found_again(shapes):
+def test_old_names_of_every_layer_are_found_again(shapes: "Callable[[nn.Module], Shapes]") -> None:
     names = set(shapes(Places365DenseNet161()))
     layer = ".denselayer"
     old = {

@@ -1,19 +1,28 @@
+from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from torch import Tensor, nn
 from torch.nn import functional
 
 from mmx.experts.networks.r2plus1d import R2Plus1D34
 
+if TYPE_CHECKING:
+    from tests.experts.networks.conftest import Shapes
 
-def norm(state, name, volume, eps):
+
+State = dict[str, Tensor]
+
+
+def norm(state: State, name: str, volume: Tensor, eps: float) -> Tensor:
     scale = state[f"{name}.weight"] / torch.sqrt(state[f"{name}.running_var"] + eps)
     shift = state[f"{name}.bias"] - state[f"{name}.running_mean"] * scale
     return volume * scale[:, None, None, None] + shift[:, None, None, None]
 
 
-def factored(state, prefix, volume, stride, eps):
+def factored(state: State, prefix: str, volume: Tensor, stride: int, eps: float) -> Tensor:
     """Space, norm, ReLU, then time: frame by frame, and pixel by pixel."""
     spatial = state[f"{prefix}.0.weight"].squeeze(2)
     frames = [
@@ -29,7 +38,7 @@ def factored(state, prefix, volume, stride, eps):
     return lines.permute(0, 3, 4, 1, 2)
 
 
-def block(state, prefix, volume, stride, eps):
+def block(state: State, prefix: str, volume: Tensor, stride: int, eps: float) -> Tensor:
     inner = factored(state, f"{prefix}.conv1.0", volume, stride, eps)
     inner = norm(state, f"{prefix}.conv1.1", inner, eps).relu()
     inner = factored(state, f"{prefix}.conv2.0", inner, 1, eps)
@@ -41,7 +50,7 @@ def block(state, prefix, volume, stride, eps):
     return (inner + volume).relu()
 
 
-def reference(state, frames, eps=1e-3):
+def reference(state: State, frames: Tensor, eps: float = 1e-3) -> Tensor:
     """R(2+1)D-34 in two and one dimensions. The stem strides space only."""
     spatial = state["stem.0.weight"].squeeze(2)
     maps = [functional.conv2d(f, spatial, stride=2, padding=3) for f in frames.unbind(2)]
@@ -56,15 +65,21 @@ def reference(state, frames, eps=1e-3):
 
 
 @pytest.fixture(scope="module")
-def network():
+def network() -> R2Plus1D34:
     return R2Plus1D34()
 
 
-def test_names_and_shapes_are_the_published_ones(network, published, shapes):
+def test_names_and_shapes_are_the_published_ones(
+    network: R2Plus1D34,
+    published: "Callable[[str], Shapes]",
+    shapes: "Callable[[nn.Module], Shapes]",
+) -> None:
     assert shapes(network) == published("r2plus1d_34")
 
 
-def test_the_second_convolution_of_a_layer_has_the_trained_midplanes(network, shapes):
+def test_the_second_convolution_of_a_layer_has_the_trained_midplanes(
+    network: R2Plus1D34, shapes: "Callable[[nn.Module], Shapes]"
+) -> None:
     found = shapes(network)
     for layer, trained, torchvision in ((2, 288, 230), (3, 576, 460), (4, 1152, 921)):
         assert found[f"layer{layer}.0.conv1.0.0.weight"][0] == torchvision
@@ -73,20 +88,28 @@ def test_the_second_convolution_of_a_layer_has_the_trained_midplanes(network, sh
 
 
 def test_equals_a_written_out_reference_at_odd_sizes_and_lengths(
-    network, randomised, noise, difference
-):
+    network: R2Plus1D34,
+    randomised: Callable[[nn.Module], dict[str, Tensor]],
+    noise: Callable[..., Tensor],
+    difference: Callable[[Tensor, Tensor], float],
+) -> None:
     state = randomised(network)
     for shape in ((8, 32, 32), (5, 37, 45), (1, 33, 16)):
         frames = noise(2, 3, *shape)
         assert difference(network(frames), reference(state, frames)) < 1e-5
 
 
-def test_torchs_own_epsilon_would_give_other_values(network, randomised, noise, difference):
+def test_torchs_own_epsilon_would_give_other_values(
+    network: R2Plus1D34,
+    randomised: Callable[[nn.Module], dict[str, Tensor]],
+    noise: Callable[..., Tensor],
+    difference: Callable[[Tensor, Tensor], float],
+) -> None:
     frames = noise(1, 3, 5, 33, 33)
     mistaken = partial(reference, eps=1e-5)
     assert difference(network(frames), mistaken(randomised(network), frames)) > 1e-3
 
 
 @pytest.mark.parametrize("classes", [359, 487])
-def test_the_heads_of_ig65m_fit_too(classes):
+def test_the_heads_of_ig65m_fit_too(classes: int) -> None:
     assert R2Plus1D34(classes).state_dict()["fc.weight"].shape == (classes, 512)

@@ -1,14 +1,26 @@
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from mmx.experts.networks.vggish import Postprocessor, VGGish, chain, flat_means
 
+if TYPE_CHECKING:
+    from tests.experts.networks.conftest import Shapes
+
+
 STAGES = ((0,), (3,), (6, 8), (11, 13))
 
 
-def reference(state, patches, order=(0, 2, 3, 1), relu=True):
+def reference(
+    state: dict[str, Tensor],
+    patches: Tensor,
+    order: tuple[int, ...] = (0, 2, 3, 1),
+    relu: bool = True,
+) -> Tensor:
     """VGGish written out; `order` is how the last maps (N, C, H, W) are turned."""
     maps = patches
     for stage in STAGES:
@@ -25,26 +37,43 @@ def reference(state, patches, order=(0, 2, 3, 1), relu=True):
 
 
 @pytest.fixture(scope="module")
-def network():
+def network() -> VGGish:
     return VGGish(relu=True)
 
 
-def test_names_and_shapes_are_the_published_ones(network, published, shapes):
+def test_names_and_shapes_are_the_published_ones(
+    network: VGGish, published: "Callable[[str], Shapes]", shapes: "Callable[[nn.Module], Shapes]"
+) -> None:
     assert shapes(network) == published("vggish")
 
 
-def test_equals_a_written_out_reference(network, randomised, noise, difference):
+def test_equals_a_written_out_reference(
+    network: VGGish,
+    randomised: Callable[[nn.Module], dict[str, Tensor]],
+    noise: Callable[..., Tensor],
+    difference: Callable[[Tensor, Tensor], float],
+) -> None:
     state, patches = randomised(network), noise(2, 1, 96, 64)
     assert difference(network(patches), reference(state, patches)) < 1e-5
 
 
-def test_flattening_channels_first_would_give_other_values(network, randomised, noise, difference):
+def test_flattening_channels_first_would_give_other_values(
+    network: VGGish,
+    randomised: Callable[[nn.Module], dict[str, Tensor]],
+    noise: Callable[..., Tensor],
+    difference: Callable[[Tensor, Tensor], float],
+) -> None:
     state, patches = randomised(network), noise(2, 1, 96, 64)
     mistaken = reference(state, patches, order=(0, 1, 2, 3))
     assert difference(network(patches), mistaken) > 0.1
 
 
-def test_the_last_relu_is_a_switch(network, randomised, noise, difference):
+def test_the_last_relu_is_a_switch(
+    network: VGGish,
+    randomised: Callable[[nn.Module], dict[str, Tensor]],
+    noise: Callable[..., Tensor],
+    difference: Callable[[Tensor, Tensor], float],
+) -> None:
     state, patches = randomised(network), noise(2, 1, 96, 64)
     plain = VGGish(relu=False).eval()
     plain.load_state_dict(state)
@@ -54,7 +83,7 @@ def test_the_last_relu_is_a_switch(network, randomised, noise, difference):
 
 
 @pytest.fixture
-def pca(noise):
+def pca(noise: Callable[..., Tensor]) -> tuple[Postprocessor, Tensor, Tensor]:
     """A post-processor with random parameters, its matrix E and means m."""
     matrix, means = noise(128, 128) / 10, noise(128)
     processor = Postprocessor(quantise=False)
@@ -62,14 +91,20 @@ def pca(noise):
     return processor, matrix, means
 
 
-def test_pca_is_the_matrix_times_what_is_left_of_the_means(pca, noise, difference):
+def test_pca_is_the_matrix_times_what_is_left_of_the_means(
+    pca: tuple[Postprocessor, Tensor, Tensor],
+    noise: Callable[..., Tensor],
+    difference: Callable[[Tensor, Tensor], float],
+) -> None:
     processor, matrix, means = pca
     rows = noise(5, 128) * 3
     expected = torch.stack([matrix @ (row - means) for row in rows])
     assert difference(processor(rows), expected) < 1e-5
 
 
-def test_quantised_values_are_truncated_whole_numbers_of_the_clipped_range(pca, noise):
+def test_quantised_values_are_truncated_whole_numbers_of_the_clipped_range(
+    pca: tuple[Postprocessor, Tensor, Tensor], noise: Callable[..., Tensor]
+) -> None:
     processor, _, _ = pca
     quantised = Postprocessor(quantise=True)
     quantised.load_state_dict(processor.state_dict())
@@ -82,7 +117,12 @@ def test_quantised_values_are_truncated_whole_numbers_of_the_clipped_range(pca, 
     assert (exact.round().numpy() != eight_bits).any()
 
 
-def test_a_chain_runs_one_after_the_other(network, randomised, noise, pca):
+def test_a_chain_runs_one_after_the_other(
+    network: VGGish,
+    randomised: Callable[[nn.Module], dict[str, Tensor]],
+    noise: Callable[..., Tensor],
+    pca: tuple[Postprocessor, Tensor, Tensor],
+) -> None:
     randomised(network)
     processor, _, _ = pca
     patches = noise(2, 1, 96, 64)
@@ -92,7 +132,7 @@ def test_a_chain_runs_one_after_the_other(network, randomised, noise, pca):
     assert isinstance(both.get_submodule("postprocessor"), nn.Module)
 
 
-def test_means_in_a_column_become_a_row():
+def test_means_in_a_column_become_a_row() -> None:
     state = flat_means({"pca_means": torch.zeros(128, 1), "pca_eigen_vectors": torch.eye(128)})
     assert state["pca_means"].shape == (128,)
     assert state["pca_eigen_vectors"].shape == (128, 128)
