@@ -3,17 +3,16 @@
     python -m benchmarks.flow --videos DIR [--pairs 40] [--short-sides 128 224 256] [--json FILE]
                               [--device cuda]
 
-The pairs are consecutive frames inside clips, spread over all clips of all videos of the folder.
-Each pair is computed by one and by the other, pair by pair, with one thread each. What is compared
-is the processor's time of the thread, which on a machine that others use too says more than the
-clock; the clock's stands beside it. Then a share of the pairs is computed with all cores each: ours
-by as many processes, OpenCV's by as many threads, by the clock.
+The pairs are consecutive frames inside clips, from all clips of all videos of the folder. Each pair
+is computed by mmx and by OpenCV in turns, with one thread each. Processor time is compared, which is
+more reliable than wall time on a shared machine; wall time is printed too. Then a share of the pairs
+is computed with all cores: by processes of mmx and by threads of OpenCV, in wall time.
 
-Where the mean end-point difference of a pair is above 0.05 pixels, two more figures say what it
-means: the TV-L1 energy of both solutions, and how much OpenCV's own result changes when the
-last bit of half of the pixels does. The breakdown calls the solver's kernels one by one. Storage is measured
-on the flow of the largest short side. Where there is a GPU, or another device is named, the PyTorch
-solver computes all pairs too.
+If the mean end-point difference of a pair is above 0.05 pixels, two more figures are printed: the
+TV-L1 energy of both solutions, and how much OpenCV's own result changes if the last bit of half of
+the pixels does. The breakdown calls the solver's kernels one by one. Storage is measured on the flow
+of the largest short side. With a GPU, or if a device is named, the PyTorch solver computes all pairs
+too.
 """
 
 import argparse

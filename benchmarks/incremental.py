@@ -4,8 +4,8 @@
 
 Simulated trailers (benchmarks/simulated.py): real file counts and tables, small contents, the real
 engine and the real DVC, up to the feature store. The alternative is a common design:
-one stage per step with `persist: true` directories, and scripts that skip files which exist. It is
-measured as it is; where its result is out of date, the table says so.
+one stage per step with `persist: true` directories, and scripts that skip existing files. Where
+its result is out of date, the table says so.
 """
 
 import argparse

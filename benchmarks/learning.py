@@ -10,8 +10,8 @@ trailers together; a model per fold is trained on the others, as params.yaml say
 so many epochs of coarse training instead).
 
 `genres`: out-of-fold predictions of every trailer, scored at once: the full model, each modality
-alone, naive concatenation, the random baseline. `noise`: gating against naive concatenation when one
-modality, another with each seed, is noise of the same mean and deviation; `gain` is paired.
+alone, naive concatenation, the random baseline. `noise`: gating against naive concatenation when
+one modality, another with each seed, is noise of the same mean and deviation; `gain` is paired.
 `styles`: the coarse space, and the spaces that fine-tuning makes of it by each set of options: how
 often the nearest trailers of a held-out one, among all, share its primary genre or its hidden
 style, beside chance; silhouettes.
