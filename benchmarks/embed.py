@@ -249,7 +249,7 @@ def wait_for(device: torch.device) -> None:
 @torch.inference_mode()
 def loop(job: EmbedJob, times: int, threads: int) -> None:
     """Read one sample, embed it alone, and so on, with so many threads of torch."""
-    expert, single = customary(get_expert(job.expert)), plain(job.expert, files_of(job))
+    expert, single = customary(get_expert(job.expert)), original_network(job.expert, files_of(job))
     device, before = torch.device(find_device("auto")), torch.get_num_threads()
     torch.set_num_threads(threads)
     for _ in range(times):
@@ -289,7 +289,7 @@ def files_of(job: EmbedJob) -> tuple[tuple[str, Path], ...]:
 
 
 @cache
-def plain(name: str, weights: tuple[tuple[str, Path], ...]) -> torch.nn.Module:
+def original_network(name: str, weights: tuple[tuple[str, Path], ...]) -> torch.nn.Module:
     """Build and keep a network as its authors have it."""
     return get_expert(name).build(dict(weights) or None).to(find_device("auto"))
 

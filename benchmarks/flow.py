@@ -3,17 +3,16 @@
     python -m benchmarks.flow --videos DIR [--pairs 40] [--short-sides 128 224 256] [--json FILE]
                               [--device cuda]
 
-The pairs are consecutive frames inside clips, spread over all clips of all videos of the folder.
-Each pair is computed by one and by the other, pair by pair, with one thread each. What is compared
-is the processor's time of the thread, which on a machine that others use too says more than the
-clock; the clock's stands beside it. Then a share of the pairs is computed with all cores each: ours
-by as many processes, OpenCV's by as many threads, by the clock.
+The pairs are consecutive frames inside clips, from all clips of all videos of the folder. Each pair
+is computed by mmx and by OpenCV in turns, with one thread each. Processor time is compared, which is
+more reliable than wall time on a shared machine; wall time is printed too. Then a share of the pairs
+is computed with all cores: by processes of mmx and by threads of OpenCV, in wall time.
 
-Where the mean end-point difference of a pair is above 0.05 pixels, two more figures say what it
-means: the TV-L1 energy of both solutions, and how far OpenCV is from itself when the last bit of
-half of the pixels changes. The breakdown calls the solver's kernels one by one. Storage is measured
-on the flow of the largest short side. Where there is a GPU, or another device is named, the PyTorch
-solver computes all pairs too.
+If the mean end-point difference of a pair is above 0.05 pixels, two more figures are printed: the
+TV-L1 energy of both solutions, and how much OpenCV's own result changes if the last bit of half
+of the pixels does. The breakdown calls the solver's kernels one by one. Storage is measured on
+the flow of the largest short side. With a GPU, or if a device is named, the PyTorch solver
+computes all pairs too.
 """
 
 import argparse
@@ -45,10 +44,10 @@ from mmx.flow.quantise import quantise
 from mmx.flow.tvl1 import TVL1
 
 FRAMES = 37_866_450
-"""Of the whole collection (section 4.1); as many pairs, near enough."""
+"""Of the whole collection (section 4.1), approximately the number of pairs."""
 DAY = 86400.0
 CLEAR = 0.05
-"""Pixels of mean difference above which more is asked."""
+"""Mean difference in pixels above which more figures are printed."""
 ROUNDS = 16
 """Times that every process computes the pairs in one measurement."""
 REPEATS = 5

@@ -42,7 +42,7 @@ class Footage:
 
 
 def find_footage(folder: Path, count: int) -> list[Footage]:
-    """Choose `count` pairs, spread over all clips of all videos that can be read, each clip's
+    """Choose `count` pairs, from all clips of all videos that can be read, each clip's
     share by its length; at least one of each."""
     shots = {video: _clips(video) for video in sorted(folder.iterdir()) if video.is_file()}
     shots = {video: clips for video, clips in shots.items() if clips}
@@ -66,7 +66,7 @@ def _clips(video: Path) -> list[Clip]:
 
 
 def thin(footage: list[Footage], count: int) -> list[Footage]:
-    """Return `count` of the pairs, evenly spread."""
+    """Return `count` of the pairs, evenly spaced."""
     every = [(index, clip, pair) for index, each in enumerate(footage)
              for clip, pairs in each.pairs.items() for pair in pairs]  # fmt: skip
     kept = {every[place] for place in evenly_spaced(len(every), count)}
@@ -109,7 +109,7 @@ def compare(
 def nudge(frame: np.ndarray, seed: int) -> np.ndarray:
     """Return a uint8 frame as floats of 0 to 1, half of which are the next larger number instead.
 
-    No camera could tell it from the frame: what a flow makes of it says how far rounding goes.
+    The difference is below any camera noise; the change of the flow shows the effect of rounding.
     """
     levels = frame.astype(np.float32) / np.float32(255.0)
     chosen = np.random.default_rng(seed).random(frame.shape) < 0.5

@@ -19,7 +19,7 @@ from mmx.flow.tiles import Grid, aligned_zeros
 from mmx.flow.tvl1 import TVL1
 
 FOREVER = Stop(np.float32(-1.0), -1.0, -1.0)
-"""No sum of squares is that small."""
+"""Thresholds below any sum of squares: iterations never stop early."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def take_apart(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Parts:
 
 
 def nanoseconds_per_pixel(rows: int, width: int, at_once: int) -> float:
-    """Return what an iteration costs per pixel when so many follow each other; the best of some."""
+    """Return the time of an iteration per pixel with `at_once` at a time; the best of several."""
     solver = scale.Scale(rows, width, TVL1Params())
     noise = np.random.default_rng(0).uniform(0, 255, (2, rows, width)).astype(np.float32)
     solver.solve(noise[0], noise[1], None)

@@ -1,11 +1,11 @@
-"""What does one changed trailer cost among thousands? Ours, and the obvious alternative beside it.
+"""The cost of one changed trailer among thousands, for mmx and for a common alternative.
 
     python -m benchmarks.incremental --trailers 8803
 
 Simulated trailers (benchmarks/simulated.py): real file counts and tables, small contents, the real
-engine and the real DVC, up to the feature store. The alternative is what most people would write:
-one stage per step with `persist: true` directories, and scripts that skip files which exist. It is
-measured as it is; where its result is out of date, the table says so.
+engine and the real DVC, up to the feature store. The alternative is a common design:
+one stage per step with `persist: true` directories, and scripts that skip existing files. Where
+its result is out of date, the table says so.
 """
 
 import argparse
@@ -52,7 +52,7 @@ class Measured:
     peak_mib: float
     """Resident memory of its largest process."""
     items: int | None
-    """Items computed; None where the design does not know."""
+    """Items computed; None if the design does not record it."""
     note: str = ""
 
 

@@ -10,8 +10,8 @@ trailers together; a model per fold is trained on the others, as params.yaml say
 so many epochs of coarse training instead).
 
 `genres`: out-of-fold predictions of every trailer, scored at once: the full model, each modality
-alone, naive concatenation, no knowledge. `noise`: gating against naive concatenation when one
-modality, another with each seed, is noise of the same mean and deviation; `gain` is paired.
+alone, naive concatenation, the random baseline. `noise`: gating against naive concatenation when
+one modality, another with each seed, is noise of the same mean and deviation; `gain` is paired.
 `styles`: the coarse space, and the spaces that fine-tuning makes of it by each set of options: how
 often the nearest trailers of a held-out one, among all, share its primary genre or its hidden
 style, beside chance; silhouettes.
@@ -46,7 +46,7 @@ from mmx.training.load import configure
 
 Json = dict[str, Any]
 WATCHED = 2
-"""Trailers per fold that training only watches; nothing depends on them."""
+"""Validation trailers per fold; they have no effect on the result."""
 MODELS = ("full", "appearance", "scene", "motion", "audio", "naive")
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -63,12 +63,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "constant_epochs": 5,
     },
 }
-"""Fine-tuning: the published way, and what is changed of it."""
+"""Options of fine-tuning: as published, and changes to it."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What is learnt from, and how."""
+    """The collection, and how to train on it."""
 
     collection: Collection
     genres: list[str]
@@ -124,7 +124,7 @@ def hold_out(collection: Collection, fold: np.ndarray, number: int) -> Collectio
 def learn(
     collection: Collection, model: ModelParams, params: TrainParams, seed: int
 ) -> tuple[Any, Embedded]:
-    """Train on one fold's training trailers; return the network and its answer for all."""
+    """Train on one fold's training trailers; return the network and its output for all."""
     chosen = collection.select(list(model.modalities))
     config = configure(model, chosen.modalities, chosen.labels.shape[1])
     network = train(chosen, config, seeded(params, seed), device="cpu").network
@@ -139,19 +139,19 @@ def seeded(params: Any, seed: int) -> Any:
 def predict(setup: Setup, collection: Collection, model: ModelParams, seed: int) -> np.ndarray:
     """Return every trailer's probabilities by the model that did not see it, [trailers, genres]."""
     fold = cut(setup, seed)
-    chances = np.empty(collection.labels.shape)
+    probabilities = np.empty(collection.labels.shape)
     for number in range(setup.folds):
         held = hold_out(collection, fold, number)
         _, embedded = learn(held, model, setup.params.train, seed)
         members = held.members("test")
-        chances[members] = scores.sigmoid(embedded.logits[members])
-    return chances
+        probabilities[members] = scores.sigmoid(embedded.logits[members])
+    return probabilities
 
 
-def figures(setup: Setup, chances: np.ndarray) -> Json:
+def figures(setup: Setup, probabilities: np.ndarray) -> Json:
     """Return the averages of out-of-fold predictions."""
     threshold = setup.params.evaluate.threshold
-    record = scores.score(setup.collection.labels, chances, setup.genres, threshold)
+    record = scores.score(setup.collection.labels, probabilities, setup.genres, threshold)
     return averages(record)
 
 
@@ -254,27 +254,27 @@ def run_part(task: tuple[str, Setup, int]) -> Json:
 
 
 def measure(setup: Setup, seeds: int, parts: Sequence[str], workers: int) -> Json:
-    """Run every part with every seed; return mean, spread and runs of each."""
+    """Run every part with every seed; return mean, deviation and runs of each."""
     tasks = [(part, setup, seed) for part in parts for seed in range(seeds)]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         runs = list(pool.map(run_part, tasks))
     found = {}
     for number, part in enumerate(parts):
         own = runs[number * seeds : (number + 1) * seeds]
-        mean, spread = scores.summarise(own)
-        found[part] = {"mean": mean, "spread": spread, "runs": own}
+        mean, deviation = scores.summarise(own)
+        found[part] = {"mean": mean, "spread": deviation, "runs": own}
     trailers = len(setup.collection.ids)
     return {"trailers": trailers, "folds": setup.folds, "seeds": seeds, **found}
 
 
-def lines(mean: Json, spread: Json, path: str = "") -> Iterator[str]:
+def lines(mean: Json, deviation: Json, path: str = "") -> Iterator[str]:
     """Return one readable line per figure."""
     for name, value in mean.items():
         place = f"{path}{name}"
         if isinstance(value, dict):
-            yield from lines(value, spread[name], f"{place}.")
+            yield from lines(value, deviation[name], f"{place}.")
         elif value is not None:
-            around = "" if spread[name] is None else f" ± {spread[name]:.4f}"
+            around = "" if deviation[name] is None else f" ± {deviation[name]:.4f}"
             yield f"{place:<38} {value:8.4f}{around}"
 
 

@@ -2,7 +2,7 @@
 
 Videos are a few hundred bytes; each step derives small, deterministic results from them
 (benchmarks/simulated_items.py) with its real inputs, parameters, file counts and table layouts, in
-no time. So what is measured, killed or damaged is everything but the arithmetic. The stages of a
+no time. So everything but the arithmetic is measured, killed or damaged. The stages of a
 simulated project run `python -m benchmarks.simulated_stage STEP`.
 """
 
@@ -64,7 +64,7 @@ def write_project(
 
 
 def link_with_cache(path: Path) -> None:
-    """Let DVC keep one inode for work tree and cache, whatever the template prefers."""
+    """Let DVC keep one inode for work tree and cache, in place of the template's setting."""
     config = configparser.ConfigParser()
     config.read(path)
     config["cache"]["type"] = '"hardlink,copy"'

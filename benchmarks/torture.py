@@ -1,4 +1,4 @@
-"""Kill runs and flip bits, and see that nothing finished is lost and nothing wrong is kept.
+"""Kill runs and flip bits, and check that no finished item is lost and no damage is kept.
 
     python -m benchmarks.torture kill --runs 50 --trailers 24 --seed 0
     python -m benchmarks.torture flip --bits 200 --trailers 24 --seed 0
@@ -6,8 +6,8 @@
 
 Both work on a simulated collection (benchmarks/simulated.py) in a temporary folder, through the
 real engine and the real DVC, and print a tally. Bits may also be flipped in a project that was
-run to its end, models and reports included; it is whole again afterwards. Exit code 1 where the
-tally is not clean.
+run to its end, models and reports included; it is repaired afterwards. Exit code 1 if there
+are faults.
 """
 
 import argparse
@@ -38,12 +38,12 @@ OUTPUTS = ("data/clips", "data/audio", "data/flow", "data/embeddings", "data/fea
            "data/trailer_embeddings.parquet", "models/coarse", "models/fine",
            "reports/evaluation", "reports/evidence", "reports/index.html",
            "reports/metrics.json")  # fmt: skip
-"""What the default path leaves."""
+"""The outputs of `dvc repro`."""
 
 
 @dataclass
 class Tally:
-    """What happened."""
+    """Counts of events, and faults."""
 
     counts: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Moment:
     """so many seconds."""
 
     def __str__(self) -> str:
-        """As a tally tells it."""
+        """Return the text for a tally."""
         return f"killed {self.seconds:.2f} s after item {self.items}"
 
 
@@ -214,7 +214,7 @@ def flip(path: Path, chance: random.Random) -> None:
 
 
 def kind_of(path: Path, project: Project) -> str:
-    """What sort of artefact a path is, for the tally."""
+    """The kind of artefact of a path, for the tally."""
     root = project.layout.root
     if path.is_relative_to(project.store.root):
         return f"store {path.relative_to(project.store.root).parts[0]}"
@@ -263,8 +263,8 @@ def flip_batch(
     missed = [path for inode, path in inodes.items() if inode not in named]
     tally.counts["damaged artefacts found"] += bits - len(missed)
     tally.faults += [f"{path} was not found" for path in missed]
-    tally.counts["healthy files blamed"] += len(named - inodes.keys())
-    tally.faults += [f"{f.name}: {f.what}" for f in found.findings if not blamed(f, inodes)]
+    tally.counts["healthy files reported"] += len(named - inodes.keys())
+    tally.faults += [f"{f.name}: {f.what}" for f in found.findings if not is_expected(f, inodes)]
     computed = journal(project)
     mended = repair(project)
     tally.counts["sources named"] += len(mended.sources)
@@ -276,7 +276,7 @@ def flip_batch(
     tally.counts["items computed again"] += again.total()
     damaged = {own[inode] for inode in inodes if inode in own}
     tally.faults += [
-        f"{item} was whole and was computed again" for item in again - Counter(damaged)
+        f"{item} was undamaged and was computed again" for item in again - Counter(damaged)
     ]
     tally.faults += [f"{name} has other bytes" for name in differences(expected, outputs(root))]
     left = verify(project)
@@ -300,13 +300,13 @@ def inodes_of(finding: Finding) -> Iterator[tuple[int, int]]:
             yield (path.stat().st_dev, path.stat().st_ino)
 
 
-def blamed(finding: Finding, inodes: dict[tuple[int, int], Path]) -> bool:
+def is_expected(finding: Finding, inodes: dict[tuple[int, int], Path]) -> bool:
     """Say whether a finding is about a file that was really damaged."""
     return any(inode in inodes for inode in inodes_of(finding))
 
 
 def restore_sources(sources: tuple[Finding, ...], originals: dict[Path, bytes]) -> None:
-    """Do what the messages say: bring the originals back."""
+    """Restore the originals, as the messages say."""
     for finding in sources:
         content = next(originals[path] for path in finding.paths if path in originals)
         for path in finding.paths:

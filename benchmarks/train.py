@@ -3,7 +3,7 @@
     python benchmarks/train.py [--steps 3] [--batch 32] [--threads 2] [--json FILE]
 
 Both take the same weights through the same steps of coarse training, at the paper's sizes, on
-random embeddings of 7,555 trailers whose numbers of clips are spread as in trailers of 2 to 3
+random embeddings of 7,555 trailers whose numbers of clips are distributed as in trailers of 2 to 3
 minutes (median shot 2.2 s). `padded` fills 40 x 9 clip slots per trailer, pools every clip's sound
 over the longest one's length, and runs g on every concatenated pair of modalities. Each runs in a
 process of its own, in turns, so that memory is apart and load is shared. An epoch is extrapolated
@@ -80,7 +80,7 @@ def random_collection(trailers: list[np.ndarray], seed: int) -> Collection:
 
 
 class Padded(nn.Module):
-    """The same function of the same weights, written as one would at first."""
+    """The same function of the same weights, in the straightforward padded form."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ class Padded(nn.Module):
         return logits
 
     def _dense(self, batch: Batch, name: str, valid: Tensor) -> tuple[Tensor, Tensor]:
-        """Spread one modality: [trailers, places, longest, width], and which of it is there."""
+        """Pad one modality: [trailers, places, longest, width], and which of it is there."""
         feature = batch.features[name]
         longest = int(feature.counts.max())
         counts = torch.zeros(batch.clips, dtype=torch.int64)

@@ -1,7 +1,7 @@
-"""`mmx ablate`: the rows of tables 2 and 5, each trained with several seeds; off the default path.
+"""`mmx ablate`: train the rows of tables 2 and 5 with several seeds; not part of `dvc repro`.
 
-Not stages of dvc.yaml, in which they would be stale for everybody who does not run them. Their
-results are small, and kept in git with their receipts.
+As stages of dvc.yaml they would be out of date in every project that does not run them. Their
+results are small and are kept in git with their receipts.
 """
 
 import subprocess
@@ -15,24 +15,24 @@ from mmx.steps.ablate import ablate_step
 
 
 def ablate(project: Project, variants: Sequence[str] = ()) -> list[str]:
-    """Train and evaluate variants, those of params.yaml if none are named; return their names.
+    """Train and evaluate variants, by default those of params.yaml; return their names.
 
-    What is there already and still holds is kept. Ends with the report that shows them. Raise
-    VariantError for a name that is no variant's.
+    Results that are still valid are kept. The report is then drawn again with all of them. Raise
+    VariantError for an unknown name.
     """
     names = list(variants or project.params.ablate.variants)
     for name in names:
         step = ablate_step(name)
-        take_in(step, project)
+        store_existing_results(step, project)
         step.run(project)
-    # DVC itself runs the stage, so that its lock stays true and `dvc repro` has nothing to do.
+    # DVC itself runs the stage, so that dvc.lock matches and `dvc repro` has nothing to do.
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", "--force", "evaluate"]
     subprocess.run(command, cwd=project.layout.root, check=True)
     return names
 
 
-def take_in(step: CollectionStep, project: Project) -> None:
-    """Give the item store what the work tree has of a step: a clone has it from git alone."""
+def store_existing_results(step: CollectionStep, project: Project) -> None:
+    """Add a step's results in the work tree to the item store: a fresh clone has them from git."""
     out = step.output.path(project.layout.root)
     files = Files(content_files(out))
     for item, receipt in read_receipts(out).items():

@@ -1,7 +1,7 @@
-"""Which output of a project cannot be read: what an error that nobody expected may come from.
+"""Find an output of a project that cannot be read: a possible cause of an unexpected error.
 
-Readers of outputs take them to be what their steps wrote. Where one of them fails, this looks for
-the file that is to blame; `mmx verify` proves more, and takes longer.
+Readers of outputs assume that they are as their steps wrote them. If a reader fails, this looks for
+the damaged file; `mmx verify` checks more and takes longer.
 """
 
 import json
@@ -14,24 +14,24 @@ from mmx.layout import Layout
 from mmx.outputs import ITEM, is_receipts, read_shard
 
 READ_WHOLE = 1 << 24
-"""Bytes of a table up to which its rows are read too; of a larger one, columns and places only."""
+"""Bytes up to which all rows of a table are read; of a larger table only some columns are."""
 
 
 def damaged_output(root: Path) -> str:
-    """Return the first output of the project in `root` that cannot be read, or nothing."""
+    """Return the first output of the project in `root` that cannot be read, or an empty string."""
     layout = Layout(root.resolve())
     for path, check in checks(layout):
         try:
             check(path)
-        # Whatever a library raises over such a file.
+        # Libraries raise all kinds of exceptions for such a file.
         except Exception:
             return path.relative_to(layout.root).as_posix()
     return ""
 
 
 def checks(layout: Layout) -> Iterator[tuple[Path, Callable[[Path], object]]]:
-    """Yield what there is of the project's outputs, and what reads each of them or raises."""
-    # The columns that every version had: an older table is not a damaged one.
+    """Yield each existing output with a function that reads it and raises if it cannot."""
+    # Only columns that every version of mmx wrote: an older table is not damaged.
     tables = {
         layout.sources: [ITEM, "video", "sha256"],
         layout.trailers: [ITEM, "genres", "status"],
@@ -52,7 +52,7 @@ def checks(layout: Layout) -> Iterator[tuple[Path, Callable[[Path], object]]]:
 
 
 def check_table(path: Path, columns: list[str]) -> None:
-    """Open a table and read these columns of it; all that it has where it is small."""
+    """Read these columns of a table; all columns if the table is small."""
     with pq.ParquetFile(path) as table:
         missing = set(columns) - set(table.schema_arrow.names)
         if missing:

@@ -1,4 +1,4 @@
-"""Errors that a user can act on end in one sentence and an exit code; others keep their trace."""
+"""Errors that a user can act on end in one sentence and an exit code; bugs keep their traceback."""
 
 import re
 import sys
@@ -9,9 +9,9 @@ from typing import NoReturn
 
 from mmx.engine.errors import UserError, machine_fault
 
-__all__ = ["MADE_BY", "UserError", "report_errors"]
+__all__ = ["COMMAND_FOR", "UserError", "report_errors"]
 
-MADE_BY = {
+COMMAND_FOR = {
     "data/trailers.csv": "mmx init",
     "data/sources.parquet": "dvc repro ingest",
     "data/trailers.parquet": "dvc repro ingest",
@@ -23,7 +23,7 @@ MADE_BY = {
     "models/fine": "dvc repro finetune",
     "reports/evaluation": "dvc repro",
 }
-"""What a command may ask for too early, and what makes it."""
+"""The command that makes each output, for errors about outputs that do not exist yet."""
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def report_errors() -> Iterator[None]:
     except UserError as error:
         end(str(error), error.exit_code)
     except Exception as error:
-        reason = too_early(error) or out_of_order(error) or damage(error)
+        reason = missing_output(error) or machine_trouble(error) or damaged_file(error)
         if not reason:
             raise
         end(reason, UserError.exit_code)
@@ -46,29 +46,29 @@ def end(reason: str, exit_code: int) -> NoReturn:
     sys.exit(exit_code)
 
 
-def too_early(error: Exception) -> str:
-    """Return what makes the output of a step that is not there; nothing for other errors."""
+def missing_output(error: Exception) -> str:
+    """Return which output is missing and what makes it; an empty string for other errors."""
     if not isinstance(error, FileNotFoundError):
         return ""
-    # PyArrow's error has the path in its text alone.
+    # PyArrow's error has the path only in its text.
     asked = re.findall(rf"{re.escape(str(Path.cwd()))}/([^'\"]+)", str(error))
-    for path, command in MADE_BY.items():
+    for path, command in COMMAND_FOR.items():
         if any(Path(name).is_relative_to(path) for name in asked):
             return f"{path} is not there yet: `{command}` makes it"
     return ""
 
 
-def out_of_order(error: Exception) -> str:
-    """Return what is wrong with the machine and that nothing is lost; nothing for other errors."""
-    broken = machine_fault(error)
-    going_on = "what was finished is kept, and the same command goes on from there"
-    return f"{broken}; {going_on}" if broken else ""
+def machine_trouble(error: Exception) -> str:
+    """Return what is wrong with the machine; an empty string for other errors."""
+    fault = machine_fault(error)
+    resume = "finished items are kept; run the same command again to continue"
+    return f"{fault}; {resume}" if fault else ""
 
 
-def damage(error: Exception) -> str:
-    """Return which output of the project in this folder explains an error; nothing for a bug.
+def damaged_file(error: Exception) -> str:
+    """Return which unreadable output of the project explains an error; an empty string for a bug.
 
-    No reader of an output has to expect that somebody damaged or replaced the file.
+    So readers of outputs need not handle files that somebody damaged or replaced.
     """
     # Imported here: PyArrow takes longer to load than a small stage to run.
     from mmx.damage import damaged_output
@@ -78,5 +78,5 @@ def damage(error: Exception) -> str:
         return ""
     return (
         f"{path} is damaged, or is not what its step wrote: "
-        "`mmx repair` takes it out, `dvc repro` makes it again"
+        "`mmx repair` removes it, `dvc repro` makes it again"
     )

@@ -1,4 +1,4 @@
-"""Genres and nearest films of videos outside the collection, through exactly the same steps."""
+"""Genres and nearest films of videos outside the collection, by the same steps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from mmx.temporary import Source, temporary_project
 from mmx.trailers.inspection import inspect_file
 from mmx.training.data import collect
 from mmx.training.embed import Embedded, embed_collection
-from mmx.training.load import Description, load_description, load_network
+from mmx.training.load import ModelDescription, load_description, load_network
 
 
 class PredictError(UserError):
@@ -29,7 +29,7 @@ class PredictError(UserError):
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A trailer of the collection and how near it is."""
+    """A trailer of the collection and its similarity to the query."""
 
     trailer_id: str
     title: str
@@ -51,7 +51,7 @@ class SequencePrediction:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the models say of one video."""
+    """The models' predictions for one video."""
 
     video: str
     """File name."""
@@ -67,7 +67,7 @@ class Prediction:
 
 
 def predict(project: Project, videos: Sequence[Path]) -> list[Prediction]:
-    """Run `videos` through the steps of the pipeline in a folder of their own, then the models.
+    """Run the steps of the pipeline on `videos` in a temporary project, then the models.
 
     Raise PredictError for a video that cannot be read or has no clip.
     """
@@ -100,9 +100,9 @@ def predict(project: Project, videos: Sequence[Path]) -> list[Prediction]:
 
 
 def inspected(video: Path, number: int, project: Project) -> Source:
-    """Return what the steps read of a video; PredictError for one that they cannot read.
+    """Return what the steps need to know of a video; PredictError if it cannot be read.
 
-    Its trailer is called by its `number` among the videos.
+    Its trailer_id is made of its `number` among the videos.
     """
     if not video.is_file():
         raise PredictError(f"there is no video {video.name!r}")
@@ -113,12 +113,12 @@ def inspected(video: Path, number: int, project: Project) -> Source:
     return Source(f"video-{number:04d}", video, about)
 
 
-def used_experts(description: Description) -> list[str]:
-    """Return the experts that the model takes."""
+def used_experts(description: ModelDescription) -> list[str]:
+    """Return the experts that the model uses."""
     return sorted({name for members in description.experts.values() for name in members})
 
 
-def embed(aside: Project, description: Description, names: dict[str, str]) -> None:
+def embed(aside: Project, description: ModelDescription, names: dict[str, str]) -> None:
     """Run every step that the model's experts need, and build a feature store of the result."""
     experts = used_experts(description)
     for step in with_needs(map(embed_step, experts), aside.params):
@@ -161,8 +161,8 @@ def sequences_of(
 
 def by_genre(genres: Sequence[str], logits: np.ndarray) -> dict[str, float]:
     """Return probability by genre, the most probable first."""
-    chances = zip(genres, sigmoid(logits).tolist(), strict=True)
-    return dict(sorted(chances, key=lambda pair: -pair[1]))
+    probabilities = zip(genres, sigmoid(logits).tolist(), strict=True)
+    return dict(sorted(probabilities, key=lambda pair: -pair[1]))
 
 
 def neighbours_of(queries: np.ndarray, project: Project) -> list[tuple[Neighbour, ...]]:
@@ -180,7 +180,7 @@ def read_space(project: Project, space: str) -> tuple[list[str], np.ndarray]:
 def rank(
     queries: np.ndarray, names: Sequence[str], vectors: np.ndarray, project: Project
 ) -> list[tuple[Neighbour, ...]]:
-    """Return the trailers `names` nearest to each of Q x D queries, with what is known of them."""
+    """Return the trailers `names` nearest to each of Q x D queries, with title, year and genres."""
     known = labels(project)
     found = nearest(queries, vectors, project.params.evaluate.neighbours)
     return [
@@ -200,7 +200,7 @@ def labels(project: Project) -> dict[str, dict[str, Any]]:
 
 
 def similar(project: Project, trailer: str, *, space: str = "fine") -> tuple[Neighbour, ...]:
-    """Return the trailers nearest to one of the collection, itself left out.
+    """Return the trailers nearest to one of the collection, the query left out.
 
     space: `fine` or `coarse`. Raise PredictError for a trailer without an embedding.
     """

@@ -1,4 +1,4 @@
-"""A project in a temporary folder: for videos that go through the steps beside the real one."""
+"""A project in a temporary folder, to run the steps on videos without touching the real one."""
 
 import shutil
 import tempfile
@@ -21,18 +21,18 @@ class Source:
     """One video that the steps of a temporary project are to read."""
 
     trailer: str
-    """By what its trailer is called there."""
+    """trailer_id in the temporary project."""
     video: Path
     about: Mapping[str, Any] = field(default_factory=dict)
-    """Other columns of sources.parquet, the same for every video, `sha256` among them."""
+    """Other columns of sources.parquet, `sha256` among them; the same columns for every video."""
 
 
 @contextmanager
 def temporary_project(project: Project, sources: Iterable[Source]) -> Iterator[Project]:
-    """Yield a project with these videos as its only trailers and nothing made yet.
+    """Yield a project with these videos as its only trailers and no outputs yet.
 
     It has the parameters of `project`, copies of its tools.yaml and weights.lock.yaml where there
-    are any, and a store of its own. It is gone afterwards; the videos are only linked.
+    are any, and a store of its own. It is deleted afterwards; the videos are only linked.
     """
     with tempfile.TemporaryDirectory(prefix="mmx-") as folder:
         aside = project.at(Path(folder))
@@ -53,13 +53,13 @@ def link_video(source: Source, number: int, aside: Project) -> dict[str, Any]:
 
 
 def write_sources(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Write sources.parquet with those of its columns that the rows have."""
+    """Write sources.parquet with the columns that the rows have."""
     given = [field for field in SOURCES_SCHEMA if all(field.name in row for row in rows)]
     write_parquet(pa.Table.from_pylist(rows, pa.schema(given)), path)
 
 
 def copy_if_there(source: Path, target: Path) -> None:
-    """Copy a file, where there is one, into a folder that is made for it."""
+    """Copy a file, if it exists, and create the folder that it goes to."""
     if source.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)

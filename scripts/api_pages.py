@@ -7,7 +7,7 @@ from mkdocs.structure.files import File, Files
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages to what MkDocs found; they have no file in docs/."""
+    """Add the generated pages to the files that MkDocs found in docs/."""
     mmx = Path(config.config_file_path).with_name("mmx")
     modules = [path.stem for path in mmx.glob("*.py") if path.stem != "__init__"]
     packages = [path.parent.name for path in mmx.glob("*/__init__.py")]

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every benchmark, each against what a user would use instead, in the same run on this machine.
+# Every benchmark: mmx and what a user would use instead, timed in the same run on this machine.
 # FLOW_VIDEOS=folder measures flow on your own footage instead of the generated sample's.
 set -euo pipefail
 cd "$(dirname "$0")/.."

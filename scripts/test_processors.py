@@ -1,8 +1,8 @@
-"""Run the numeric tests with the kernels of several kinds of processor, on this one.
+"""Run the numeric tests with the kernels of several kinds of processor, on this machine.
 
-Libraries choose their kernels by the processor that they find, and round differently with each.
-What makes them take those of another kind is in processors.toml. It is set before Python starts,
-so that the worker processes of the tests have it too. Arguments go to pytest in place of FOLDERS:
+Libraries choose their kernels by processor, and results of different kernels differ by rounding.
+processors.toml has the environment variables that select the kernels of another kind. They are set
+before Python starts, so that worker processes have them too. Arguments replace FOLDERS for pytest:
 
     python scripts/test_processors.py tests/training -k fine
 """
@@ -26,24 +26,24 @@ COMMAND = ("-m", "pytest", "-q", "--numprocesses", "2", "--dist", "loadfile", "-
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How the tests went under one kind of processor."""
+class KindResult:
+    """Result of the tests with the kernels of one kind of processor."""
 
     kind: str
     passed: bool
-    told: str
-    """What to print of it."""
+    summary: str
+    """Text to print."""
 
 
 def missing(variables: dict[str, str]) -> list[str]:
-    """Return the instruction sets that a kind would need and this machine lacks."""
+    """Return the instruction sets that a kind needs and this machine lacks."""
     here = binding.get_host_cpu_features()
     needed = variables.get("NUMBA_CPU_FEATURES", "").replace("+", "").split(",")
     return [each for each in needed if each and not here.get(each)]
 
 
 def adapt(variables: dict[str, str]) -> dict[str, str]:
-    """Leave out of what is to be disabled what this machine lacks: the libraries would complain."""
+    """Remove features that this machine lacks from those to disable: the libraries would warn."""
     numpy = importlib.import_module("numpy._core._multiarray_umath")
     here = {
         "NPY_DISABLE_CPU_FEATURES": [
@@ -59,10 +59,10 @@ def adapt(variables: dict[str, str]) -> dict[str, str]:
     return variables | disabled
 
 
-def run_tests(kind: str, variables: dict[str, str], arguments: Sequence[str]) -> Outcome:
-    """Run pytest as one kind of processor, printing what it prints."""
+def run_tests(kind: str, variables: dict[str, str], arguments: Sequence[str]) -> KindResult:
+    """Run pytest with the kernels of one kind of processor and print its output."""
     if lacking := missing(variables):
-        return Outcome(kind, True, f"skipped: this processor has no {', '.join(lacking)}")
+        return KindResult(kind, True, f"skipped: this processor has no {', '.join(lacking)}")
     print(f"\n{kind}", flush=True)
     begun, last = time.monotonic(), ""
     with subprocess.Popen(
@@ -76,19 +76,19 @@ def run_tests(kind: str, variables: dict[str, str], arguments: Sequence[str]) ->
             print(last, end="", flush=True)
     passed = process.returncode == 0
     seconds = round(time.monotonic() - begun)
-    return Outcome(
+    return KindResult(
         kind, passed, f"{'passed' if passed else 'FAILED'} after {seconds} s: {last.strip()}"
     )
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the tests under every kind; return 1 if they failed under any."""
+    """Run the tests for every kind; return 1 if they failed for any."""
     kinds = tomllib.loads(Path(__file__).with_name("processors.toml").read_text())
-    outcomes = [run_tests(kind, variables, arguments) for kind, variables in kinds.items()]
+    results = [run_tests(kind, variables, arguments) for kind, variables in kinds.items()]
     print()
-    for outcome in outcomes:
-        print(f"{outcome.kind:28}{outcome.told}")
-    return 0 if all(outcome.passed for outcome in outcomes) else 1
+    for result in results:
+        print(f"{result.kind:28}{result.summary}")
+    return 0 if all(result.passed for result in results) else 1
 
 
 if __name__ == "__main__":

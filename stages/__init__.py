@@ -1,1 +1,1 @@
-"""What dvc.yaml runs: `python -m stages.run STEP`."""
+"""The script that dvc.yaml runs: `python -m stages.run STEP`."""

@@ -5,7 +5,7 @@ import sys
 
 def main(name: str) -> None:
     """Bring a step's outputs up to date, or exit with the reason and its exit code."""
-    # Imported here: a worker process imports the module that started it, and needs none of this.
+    # Imported here: worker processes import this module, and need none of this.
     from mmx.errors import report_errors
     from mmx.pipeline.registry import run_step
     from mmx.project import open_project

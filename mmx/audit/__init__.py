@@ -1,1 +1,1 @@
-"""Where every row came from, whether it still is what it was, and how to mend it."""
+"""Trace rows to their videos, verify artefacts, repair damage, recompute and compare."""

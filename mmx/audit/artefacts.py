@@ -1,8 +1,8 @@
 """The expected digest of every file, and where it was recorded.
 
-The records are independent of each other: the digests that the manifest pins, receipts, the names
-of content-addressed files in the store and in DVC's cache, and dvc.lock. DVC's own database and
-file times are never asked.
+The records are independent of each other: digests pinned in the manifest, receipts, names of
+content-addressed files in the store and in DVC's cache, and dvc.lock. DVC's database of hashes and
+file times are not used.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Expected:
-    """What one record says of one file."""
+    """The digest of one file by one record."""
 
     path: Path
     digest: str
@@ -41,10 +41,9 @@ class Expected:
     recorded_by: str
     """Where the digest was recorded, in words."""
     size: int | None = None
-    """Bytes, where they were recorded too."""
+    """Size in bytes, if it was recorded."""
     restore: str = ""
-    """How its owner restores it, where nothing here can make it again: a video, or the split with
-    its earlier decisions."""
+    """How to restore a file that no step can make again: a video, or the split."""
 
     @property
     def algorithm(self) -> str:
@@ -54,7 +53,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class Tree:
-    """The files of a project that verification looks at."""
+    """The files of a project that are verified."""
 
     project: Project
 
@@ -65,17 +64,17 @@ class Tree:
 
     @cached_property
     def history(self) -> History:
-        """What git and DVC remember."""
+        """The versions in git and DVC."""
         return History(self.root)
 
     @cached_property
     def version(self) -> Version | None:
-        """What dvc.lock names."""
+        """The version that dvc.lock names."""
         return self.history.now
 
     @cached_property
     def steps(self) -> list[ItemStep]:
-        """Every step that leaves receipts, whether or not it has run."""
+        """Every step that has receipts, whether or not it has run."""
         return item_steps(self.project.params)
 
     def out(self, step: ItemStep) -> Path:
@@ -83,7 +82,7 @@ class Tree:
         return step.output.path(self.root)
 
     def locked(self, step: ItemStep) -> dict[Path, str]:
-        """Return the md5 of every file of a step's output directory as far as DVC knows it."""
+        """Return the md5 of every file of a step's output directory that DVC's listing has."""
         out = self.out(step)
         try:
             listing = self.version.listing(step.output.folder) if self.version else {}
@@ -104,14 +103,14 @@ class Tree:
             return None
 
     def name(self, path: Path) -> str:
-        """A path relative to the project, where it is below it."""
+        """A path, relative to the project if it is inside."""
         return (
             path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
         )
 
 
 def all_expected(tree: Tree, receipts: dict[str, dict[str, Receipt]]) -> Iterator[Expected]:
-    """Yield all that is recorded of every file. receipts: those of each step, by step and item."""
+    """Yield every record of every file. receipts: by step and item."""
     yield from expected_videos(tree)
     for step in tree.steps:
         yield from expected_outputs(tree, step, receipts.get(step.name, {}))
@@ -122,8 +121,8 @@ def all_expected(tree: Tree, receipts: dict[str, dict[str, Receipt]]) -> Iterato
 def expected_videos(tree: Tree) -> Iterator[Expected]:
     """Yield the pinned digest of every accepted video.
 
-    Where sources.parquet cannot be trusted, the manifest itself is asked; it may name videos that
-    were rejected because they are not there.
+    If sources.parquet cannot be trusted, the manifest is used, which may name videos that were
+    rejected because they are missing.
     """
     rows = manifest_rows(tree.project.layout)
     if tree.sources is None:
@@ -146,7 +145,7 @@ def pin_of(trailer: str) -> str:
 
 
 def how_to_restore(video: Path, address: str) -> str:
-    """Say in a few words where the right bytes of a video may be had."""
+    """Return how to restore a video, in a few words."""
     if address:
         return f"get it from {address}"
     if video.is_symlink():
@@ -155,7 +154,7 @@ def how_to_restore(video: Path, address: str) -> str:
 
 
 def manifest_rows(layout: Layout) -> list[ManifestRow]:
-    """Return the manifest's rows that pin a video; none where it cannot be read."""
+    """Return the rows of the manifest that pin a video; none if it cannot be read."""
     try:
         return [row for row in read_manifest(layout.manifest) if row.sha256]
     except (OSError, TableError):
@@ -165,7 +164,7 @@ def manifest_rows(layout: Layout) -> list[ManifestRow]:
 def expected_outputs(
     tree: Tree, step: ItemStep, receipts: dict[str, Receipt]
 ) -> Iterator[Expected]:
-    """Yield what receipts say of the files of a step; rows in shards are compared elsewhere."""
+    """Yield the files of a step by its receipts; rows in shards are compared in verify.py."""
     out = tree.out(step)
     for item, receipt in receipts.items():
         recorded_by = f"the receipt of {step.name} for {item}"
@@ -174,7 +173,7 @@ def expected_outputs(
 
 
 def expected_locked(tree: Tree) -> Iterator[Expected]:
-    """Yield what dvc.lock says of every file of every output."""
+    """Yield every file of every output by dvc.lock."""
     version = tree.version
     if version is None:
         return
@@ -194,14 +193,14 @@ def expected_locked(tree: Tree) -> Iterator[Expected]:
 
 
 def expected_objects(tree: Tree) -> Iterator[Expected]:
-    """Yield what the names of the store's and of DVC's objects say of their content."""
+    """Yield the objects of the store and of DVC's cache, by the digests in their names."""
     for path in sorted(tree.project.store.root.glob("objects/??/*")):
-        yield Expected(path, path.name, "its own name")
+        yield Expected(path, path.name, "its file name")
     cache = tree.history.cache
     if cache is None:
         return
     for path in cache.objects():
-        yield Expected(path, content_md5(path), "its own name")
+        yield Expected(path, content_md5(path), "its file name")
 
 
 def file_digests(path: Path, algorithms: set[str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What changed between two versions of the feature store, trailer by trailer, and why."""
+"""What changed between two versions of the feature store, by trailer, and why."""
 
 import json
 from collections import Counter
@@ -14,30 +14,30 @@ import pyarrow.parquet as pq
 from mmx.dvc_state.history import Commit, History, HistoryError
 from mmx.engine.receipt import Ingredients, Receipt
 from mmx.features.receipts import receipt_of
-from mmx.features.schema import RECEIPTS
+from mmx.features.schema import RECEIPTS_FILE
 from mmx.pipeline.step import SOUND, VIDEO
 from mmx.project import Project
 
 WORKTREE = "work tree"
-STREAMS = {VIDEO: "another video", SOUND: "another sound"}
-"""What a changed input is called, by its role, where no step made it."""
+STREAM_TEXTS = {VIDEO: "another video", SOUND: "another sound"}
+"""Text for a changed input that no step made, by its role."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One trailer's item of one step that is not the same in both versions."""
+    """An item (one trailer, one step) that differs between the versions."""
 
     step: str
     trailer: str
     kind: str
     """`added`, `removed` or `recomputed`."""
     reasons: tuple[str, ...] = ()
-    """Of a recomputation: what differs among its ingredients."""
+    """For `recomputed`: which ingredients differ."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Everything that differs between two versions."""
+    """All differences between two versions."""
 
     old: str
     new: str
@@ -52,7 +52,7 @@ class Difference:
         return dict(sorted(Counter(keys).items()))
 
     def trailers(self, kind: str) -> list[str]:
-        """Trailers that are wholly added or removed, or that have a recomputed item."""
+        """Trailers that have a change of this kind."""
         return sorted({change.trailer for change in self.changes if change.kind == kind})
 
 
@@ -69,7 +69,7 @@ def diff(project: Project, old: str, new: str | None = None) -> Difference:
     out = project.layout.features.relative_to(project.layout.root).as_posix()
     before, old_name = items_at(history, out, old)
     if new is None:
-        after, new_name = read_items(project.layout.features / RECEIPTS), WORKTREE
+        after, new_name = read_items(project.layout.features / RECEIPTS_FILE), WORKTREE
     else:
         after, new_name = items_at(history, out, new)
     changes = tuple(compare(before, after))
@@ -80,14 +80,14 @@ def diff(project: Project, old: str, new: str | None = None) -> Difference:
 def items_at(history: History, out: str, revision: str) -> tuple[Items, str]:
     """Return the items of the feature store at a revision, and the commit's name."""
     version = history.at(revision)
-    path = version.file(out, RECEIPTS)
+    path = version.file(out, RECEIPTS_FILE)
     if path is None:
         raise HistoryError(f"{revision!r} has no feature store")
     return read_items(path), name_of(version.commit)
 
 
 def name_of(commit: Commit | None) -> str:
-    """A commit as people read it."""
+    """Text for a commit."""
     return str(commit) if commit else WORKTREE
 
 
@@ -97,14 +97,14 @@ def read_items(path: Path) -> Items:
         rows = pq.read_table(pa.BufferReader(path.read_bytes())).to_pylist()
     except FileNotFoundError:
         raise HistoryError(
-            "the feature store is not here: `dvc fetch --all-commits` gets earlier ones, "
+            "there is no feature store here: `dvc fetch --all-commits` gets earlier versions, "
             "`dvc repro features` makes the present one"
         ) from None
     return {(row["step"], trailer): receipt_of(row) for row in rows for trailer in row["trailers"]}
 
 
 def compare(before: Items, after: Items) -> Iterable[Change]:
-    """Yield what is not the same, by step and trailer."""
+    """Yield the changes, sorted by step and trailer."""
     for step, trailer in sorted(before.keys() | after.keys()):
         old, new = before.get((step, trailer)), after.get((step, trailer))
         if old is None or new is None:
@@ -115,10 +115,10 @@ def compare(before: Items, after: Items) -> Iterable[Change]:
 
 
 def why(old: Ingredients, new: Ingredients) -> Iterable[str]:
-    """Yield each ingredient that differs, in words."""
+    """Yield a text for each ingredient that differs."""
     for role in sorted(old.inputs.keys() | new.inputs.keys()):
         if old.inputs.get(role) != new.inputs.get(role):
-            yield STREAMS.get(role, f"another result of {role}")
+            yield STREAM_TEXTS.get(role, f"another result of {role}")
     yield from differing("", old.parameters, new.parameters)
     if old.code != new.code:
         yield "code"
@@ -130,12 +130,12 @@ def why(old: Ingredients, new: Ingredients) -> Iterable[str]:
 
 
 def differing(label: str, old: dict[str, Any], new: dict[str, Any]) -> Iterable[str]:
-    """Yield the entries of two dictionaries that differ, with both values."""
+    """Yield a text with both values for each entry that differs."""
     for key in sorted(old.keys() | new.keys()):
         if old.get(key) != new.get(key):
             yield f"{label}{key} {value_text(old, key)} -> {value_text(new, key)}"
 
 
 def value_text(values: dict[str, Any], key: str) -> str:
-    """A value as it would stand in JSON; `nothing` where there is none."""
+    """A value as JSON; `nothing` if there is none."""
     return json.dumps(values[key]) if key in values else "nothing"

@@ -1,14 +1,14 @@
-"""Compute published rows again from the videos and compare them.
+"""Recompute published rows from the videos and compare them.
 
-Needs the videos, a published store and the code; no item store, no DVC, no trust. The rows are made
-by the same engine in a temporary project, with the parameters that their receipts name.
+Needs only the videos, a published store and the code: neither the item store nor DVC. The rows are
+computed by the same engine in a temporary project, with the parameters in their receipts.
 
 Tolerance. In the environment of the receipts (same code, same versions of the tools) and on the
-same kind of CPU, rows are equal bit for bit, and nothing else is right. Elsewhere sums are taken in
-another order and kernels are others: a float32 network of a hundred layers then differs by about
-1e-5 of its largest value, and a flow value that lay on the border of two of its 256 levels may take
-the other, which moves a histogram by one count in thousands. RELATIVE is ten times the larger of
-both, and far below what another frame or another preprocessing step does (0.1 and more).
+same kind of CPU, rows must be equal bit for bit. In other environments the order of sums and the
+kernels differ: outputs of a float32 network of a hundred layers differ by about 1e-5 of their
+largest value, and a flow value at the border of two of the 256 levels may be rounded to the other,
+which changes a histogram by one count in thousands. RELATIVE is ten times the larger of both, and
+far below the effect of another frame or another preprocessing (0.1 and more).
 """
 
 import random
@@ -27,7 +27,7 @@ from mmx.engine.canonical import file_digest
 from mmx.errors import UserError
 from mmx.experts.registry import expert_names, get_expert
 from mmx.features.read import list_experts, read_table
-from mmx.features.schema import RECEIPTS, expert_table
+from mmx.features.schema import RECEIPTS_FILE, expert_table
 from mmx.outputs import ITEM, read_receipts
 from mmx.params import Params
 from mmx.pipeline.registry import all_tools, known_step, with_needs
@@ -39,16 +39,16 @@ from mmx.tools import write_tools
 from mmx.trailers.inspection import inspect_file
 
 RELATIVE = 1e-2
-"""Largest difference, as a share of the row's largest value, that another machine may make."""
+"""Largest accepted difference on another machine, relative to the row's largest value."""
 
 
 class RecomputeError(UserError):
-    """Rows cannot be computed again: the videos or the code to do it are not here."""
+    """Rows cannot be recomputed: there are none, or a step fails."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row that was drawn."""
+    """A sampled row."""
 
     expert: str
     trailer: str
@@ -56,52 +56,52 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How one row compares."""
+class Comparison:
+    """The comparison of one row."""
 
     row: Row
     verdict: str
     """`identical`, `close`, `different`, `missing` or `no video`."""
     difference: float | None = None
-    """Largest difference as a share of the row's largest value."""
+    """Largest difference, relative to the row's largest value."""
 
 
 @dataclass(frozen=True)
 class Recomputation:
     """What `mmx audit --recompute` found."""
 
-    outcomes: tuple[Outcome, ...]
+    comparisons: tuple[Comparison, ...]
     environment: tuple[str, ...]
-    """What of code, tools and weights differs here from the receipts; empty where nothing does."""
+    """Differences in code, tools and weights from the receipts; empty if there are none."""
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
         """Number of rows by expert and verdict."""
         counts: dict[str, Counter[str]] = defaultdict(Counter)
-        for outcome in self.outcomes:
-            counts[outcome.row.expert][outcome.verdict] += 1
+        for comparison in self.comparisons:
+            counts[comparison.row.expert][comparison.verdict] += 1
         return {expert: dict(sorted(found.items())) for expert, found in sorted(counts.items())}
 
     @property
     def ok(self) -> bool:
-        """True if every row could be computed and is identical, or close."""
-        return all(outcome.verdict in ("identical", "close") for outcome in self.outcomes)
+        """True if every row was recomputed and is identical or close."""
+        return all(comparison.verdict in ("identical", "close") for comparison in self.comparisons)
 
 
 def recompute(
     project: Project, count: int, seed: int = 0, *, videos: Path | None = None
 ) -> Recomputation:
-    """Draw `count` rows of the feature store, compute them again, compare.
+    """Draw `count` rows of the feature store, recompute and compare them.
 
-    The draw is spread evenly over the experts. videos: a folder with the videos under any names,
-    told by their sha256; without it, those of the project. Computes whole trailers, since a step
-    does. Raise RecomputeError where the store has no rows.
+    All experts get the same number of rows. videos: a folder with the videos under any names,
+    identified by sha256; by default those of the project. Whole trailers are computed, since a
+    trailer is the smallest item of a step. Raise RecomputeError if the store has no rows.
     """
     store = project.layout.features
     rows = draw(store, count, seed)
-    receipts = read_items(store / RECEIPTS)
+    receipts = read_items(store / RECEIPTS_FILE)
     found = find_videos(project, videos, store)
-    outcomes = [Outcome(row, "no video") for row in rows if row.trailer not in found]
+    comparisons = [Comparison(row, "no video") for row in rows if row.trailer not in found]
     here = [row for row in rows if row.trailer in found]
     environment: set[str] = set()
     for values, group in group_rows(here, project.params, receipts):
@@ -109,18 +109,18 @@ def recompute(
         params = with_parameters(project.params, steps, values)
         drawn = sources_of(group, found, project)
         with temporary_project(replace(project, params=params), drawn) as again:
-            # Not the project's: rows are made with what is installed here, whatever made them once.
+            # Not the project's tools.yaml: rows are recomputed with the versions installed here.
             write_tools(again.layout.tools, all_tools())
             for step in steps:
                 step.run(again)
-                environment |= surroundings(step, again, receipts)
-            outcomes += [compare_row(row, store, again) for row in group]
-    ordered = sorted(outcomes, key=lambda outcome: astuple(outcome.row))
+                environment |= environment_differences(step, again, receipts)
+            comparisons += [compare_row(row, store, again) for row in group]
+    ordered = sorted(comparisons, key=lambda comparison: astuple(comparison.row))
     return Recomputation(tuple(ordered), tuple(sorted(environment)))
 
 
 def draw(store: Path, count: int, seed: int) -> list[Row]:
-    """Draw rows of all experts in turn; RecomputeError where there are none."""
+    """Draw rows of all experts in turn; RecomputeError if there are none."""
     chance = random.Random(seed)
     piles = []
     for expert in sorted(list_experts(store)):
@@ -138,7 +138,7 @@ def draw(store: Path, count: int, seed: int) -> list[Row]:
 
 
 def find_videos(project: Project, videos: Path | None, store: Path) -> dict[str, Path]:
-    """Return a path for each trailer whose video is here with the right bytes."""
+    """Return a path for each trailer whose video is present with the expected sha256."""
     table = read_table(store / "trailers", columns=[ITEM, "video_sha256"]).to_pylist()
     wanted: dict[str, list[str]] = defaultdict(list)
     for row in table:
@@ -154,7 +154,7 @@ def find_videos(project: Project, videos: Path | None, store: Path) -> dict[str,
 def group_rows(
     rows: Iterable[Row], params: Params, receipts: Items
 ) -> list[tuple[dict[str, Any], list[Row]]]:
-    """Return rows that can be made in one project, with the parameters of all of them."""
+    """Group rows by equal parameters: (parameters, rows) for each temporary project."""
     groups: list[tuple[dict[str, Any], list[Row]]] = []
     for row in rows:
         own = parameters_of(row, params, receipts)
@@ -169,9 +169,9 @@ def group_rows(
 
 
 def parameters_of(row: Row, params: Params, receipts: Items) -> dict[str, Any]:
-    """Return every parameter that had a part in a row, by leaf key.
+    """Return every parameter that affected a row, by leaf key.
 
-    One that its receipt does not name had its birth value.
+    A parameter that the receipt does not name had its birth value.
     """
     values: dict[str, Any] = {}
     for step in needed_steps([row], params):
@@ -185,7 +185,7 @@ def parameters_of(row: Row, params: Params, receipts: Items) -> dict[str, Any]:
 def with_parameters(
     params: Params, steps: Iterable[TrailerStep], values: Mapping[str, Any]
 ) -> Params:
-    """Return parameters with these values by leaf key, and the experts of these steps alone."""
+    """Return parameters with these values by leaf key, and only the experts of these steps."""
     data = params.model_dump(mode="json", by_alias=True)
     tables = {step.output.table for step in steps} & {*expert_names()}
     data["embed"]["experts"] = {name: {"reads": get_expert(name).reads} for name in sorted(tables)}
@@ -199,9 +199,9 @@ def with_parameters(
 
 
 def sources_of(group: Iterable[Row], found: Mapping[str, Path], project: Project) -> list[Source]:
-    """Return what the steps read of the videos of drawn rows. found: video by trailer.
+    """Return the sources of the videos of sampled rows. found: video by trailer.
 
-    A video that cannot be read has its file's digest for those of its streams: the steps say why.
+    An unreadable video gets the digest of its file in place of its streams; the steps report it.
     """
     sources = []
     for trailer in sorted({row.trailer for row in group}):
@@ -217,13 +217,13 @@ def sources_of(group: Iterable[Row], found: Mapping[str, Path], project: Project
 
 
 def needed_steps(group: Iterable[Row], params: Params) -> list[TrailerStep]:
-    """Return the steps that the drawn rows need, each after what it needs itself."""
+    """Return the steps that the sampled rows need, in the order of dependencies."""
     steps = [known_step(step_name(row.expert), params) for row in group]
     return with_needs(filter(None, steps), params)
 
 
-def surroundings(step: TrailerStep, again: Project, receipts: Items) -> set[str]:
-    """Return what of a step's code, tools, weights and parameters is other than it was."""
+def environment_differences(step: TrailerStep, again: Project, receipts: Items) -> set[str]:
+    """Return the differences of a step's code, tools, weights and parameters from the receipts."""
     made = read_receipts(step.output.path(again.layout.root))
     differences: set[str] = set()
     for trailer, receipt in made.items():
@@ -234,23 +234,23 @@ def surroundings(step: TrailerStep, again: Project, receipts: Items) -> set[str]
     return differences
 
 
-def compare_row(row: Row, store: Path, again: Project) -> Outcome:
-    """Compare a published row with the one that was computed again."""
+def compare_row(row: Row, store: Path, again: Project) -> Comparison:
+    """Compare a published row with the recomputed one."""
     published = vectors(store / row.expert, row)
     computed = vectors(again.layout.embeddings(row.expert), row)
     if computed is None or published is None:
-        return Outcome(row, "missing")
+        return Comparison(row, "missing")
     if computed.shape != published.shape:
-        return Outcome(row, "different")
+        return Comparison(row, "different")
     if computed.tobytes() == published.tobytes():
-        return Outcome(row, "identical", 0.0)
+        return Comparison(row, "identical", 0.0)
     largest = float(np.abs(published).max())
     difference = float(np.abs(computed - published).max()) / largest if largest else float("inf")
-    return Outcome(row, "close" if difference <= RELATIVE else "different", difference)
+    return Comparison(row, "close" if difference <= RELATIVE else "different", difference)
 
 
 def vectors(table: Path, row: Row) -> np.ndarray | None:
-    """Return a row's vector (width) or vectors (time x width), float32; None where it is not."""
+    """Return a row's vector (width) or vectors (time x width), float32; None if it is missing."""
     try:
         found = read_table(table, [row.trailer], [ITEM, "clip", "embedding"])
     except FileNotFoundError:

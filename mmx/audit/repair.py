@@ -1,7 +1,7 @@
-"""Take damaged results out of everywhere, so that `dvc repro` makes exactly those again.
+"""Remove every copy of damaged results, so that `dvc repro` makes exactly those again.
 
-DVC alone cannot: a damaged file that has one inode with DVC's cache is restored from that cache,
-damage included, and called up to date.
+DVC alone cannot do this: a damaged file that is a hard link into DVC's cache is restored from the
+cache with the same damage, and is then considered up to date.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ from mmx.engine.parquet import UNREADABLE
 from mmx.engine.receipt import Receipt
 from mmx.engine.store import Store
 from mmx.features.receipts import receipt_of
-from mmx.features.schema import RECEIPTS
+from mmx.features.schema import RECEIPTS_FILE
 from mmx.outputs import Files, content_files, receipt_files, valid_receipts
 from mmx.pipeline.run import cached_output
 from mmx.pipeline.step import ItemStep
@@ -32,19 +32,19 @@ class Repair:
     """What `mmx repair` did."""
 
     removed: tuple[Finding, ...]
-    """Taken out; `dvc repro` makes them again."""
+    """Removed; `dvc repro` makes them again."""
     sources: tuple[Finding, ...]
-    """Videos and weights, which only their owner can restore."""
+    """Videos, weights and the split, which no step can make again."""
     left: tuple[Finding, ...]
-    """Not touched: `dvc repro` or a person deals with them."""
+    """Left as they are, for `dvc repro` or for the user."""
     stages: tuple[str, ...]
     """Stages that `dvc repro` will run again."""
 
 
 def repair(project: Project, *, tell: Tell = lambda done, total: None) -> Repair:
-    """Verify everything and take what is damaged and can be made again out of everywhere.
+    """Verify everything, and remove every copy of what is damaged and can be made again.
 
-    Healthy neighbours are secured in the item store first, so that nothing else is computed again.
+    Other items of the same stages are put into the item store, so that they are not recomputed.
     Raise StoreBusyError while a run is in progress.
     """
     with project.store.locked("repair"):
@@ -57,9 +57,9 @@ def repair(project: Project, *, tell: Tell = lambda done, total: None) -> Repair
         lock, cache = read_lock(tree.root), tree.history.cache
         lost = objects_at(paths, tree.root, lock, cache)
         stages = stages_with(paths, lost, tree.root, lock, cache)
-        forget(project.store, paths, findings)
-        # What is secured may lie in the store under the very names that were just forgotten.
-        secure(tree, stages, paths)
+        remove_damaged(project.store, paths, findings)
+        # After the removal: these items may have the same names in the store as the damaged ones.
+        store_healthy_items(tree, stages, paths)
         for path in paths:
             if not path.is_relative_to(project.store.root):
                 path.unlink(missing_ok=True)
@@ -73,11 +73,11 @@ def repair(project: Project, *, tell: Tell = lambda done, total: None) -> Repair
 
 
 def is_removable(finding: Finding) -> bool:
-    """Say whether a finding is a damaged file that the pipeline can make again."""
+    """Return whether a finding is a damaged file that the pipeline can make again."""
     return finding.kind == Kind.CHANGED and not finding.source and bool(finding.paths)
 
 
-def forget(store: Store, paths: set[Path], findings: Iterable[Finding]) -> None:
+def remove_damaged(store: Store, paths: set[Path], findings: Iterable[Finding]) -> None:
     """Remove damaged objects from the store, and every receipt of an object that is not there."""
     for path in paths:
         if path.is_relative_to(store.root):
@@ -89,8 +89,8 @@ def forget(store: Store, paths: set[Path], findings: Iterable[Finding]) -> None:
             store.forget(receipt)
 
 
-def secure(tree: Tree, stages: set[str], damaged: set[Path]) -> None:
-    """Put every healthy item of the stages into the store: dvc.lock will not lead to them."""
+def store_healthy_items(tree: Tree, stages: set[str], damaged: set[Path]) -> None:
+    """Put every healthy item of the stages into the store: dvc.lock will no longer name them."""
     store = tree.project.store
     for step in tree.steps:
         if step.name in stages:
@@ -102,20 +102,20 @@ def secure(tree: Tree, stages: set[str], damaged: set[Path]) -> None:
 
 
 def all_receipts(tree: Tree, step: ItemStep) -> Iterator[tuple[str, Receipt]]:
-    """Yield (item, receipt) of what a step made, as far as there is a sound receipt of it.
+    """Yield (item, receipt) for the items of a step that have a valid receipt.
 
-    A receipt stands in the step's output, in the work tree or in DVC's cache, and in the feature
-    store's table: where one is damaged, there is another.
+    A receipt is in the step's output (work tree or DVC's cache) and in the feature store's table;
+    if one copy is damaged, another is used.
     """
     present = [
         pair for path in receipt_files(tree.out(step)) for pair in valid_receipts(path).items()
     ]
     yield from present or cached_output(step, tree.project).receipts.values()
-    yield from published_receipts(tree.project.layout.features / RECEIPTS, step)
+    yield from published_receipts(tree.project.layout.features / RECEIPTS_FILE, step)
 
 
 def published_receipts(table: Path, step: ItemStep) -> Iterator[tuple[str, Receipt]]:
-    """Yield (item, receipt) of every sound row of a step in the feature store's receipts."""
+    """Yield (item, receipt) of every valid row of a step in the feature store's receipts."""
     try:
         rows = pq.read_table(table, filters=[("step", "==", step.name)]).to_pylist()
     except UNREADABLE:

@@ -1,19 +1,19 @@
-"""A trace for people, as a tree, and for programs, as PROV-JSON (W3C)."""
+"""Print a trace: as a tree for people, as PROV-JSON (W3C) for programs."""
 
 from typing import Any
 
 from rich.text import Text
 from rich.tree import Tree
 
-from mmx.audit.trace import Made, Trace, Unknown, Video, all_made
+from mmx.audit.trace import Trace, TracedItem, UnknownInput, Video, all_items
 from mmx.engine.receipt import Adoption, Weight, adoption_data
 
 DIGITS = 12
-"""Of a digest, in a terminal: what `mmx trace --fingerprint` understands."""
+"""Digits of a digest to show; enough for `mmx trace --fingerprint`."""
 
 
 def trace_tree(trace: Trace) -> Tree:
-    """Return the trace as a tree: the row on top, the video's bytes at the ends."""
+    """Return the trace as a tree: the row at the root, the video at the leaves."""
     title = trace.trailer if trace.clip is None else f"{trace.trailer}, clip {trace.clip}"
     tree = Tree(Text(title, "bold"))
     clip = trace.rows.get("clips")
@@ -21,7 +21,7 @@ def trace_tree(trace: Trace) -> Tree:
         tree.add(clip_text(clip))
     seen: set[str] = set()
     for made in trace.chains:
-        branch = made_branch(made, seen)
+        branch = item_branch(made, seen)
         row = trace.rows.get(made.table)
         if row and "samples" in row:
             text = f"made of {row['samples']} samples, {row['padded']} padded"
@@ -31,75 +31,75 @@ def trace_tree(trace: Trace) -> Tree:
 
 
 def clip_text(row: dict[str, Any]) -> str:
-    """Which frames of the video the clip is."""
+    """The frames of the clip."""
     cut = (
         "the start of the video" if row["cut_score"] is None else f"a cut of {row['cut_score']:.2f}"
     )
     times = f"{row['start_s']:.3f} to {row['stop_s']:.3f} s"
-    return f"frames {row['start']} to {row['stop'] - 1} ({times}), opened by {cut}"
+    return f"frames {row['start']} to {row['stop'] - 1} ({times}), starts at {cut}"
 
 
-def made_branch(made: Made, seen: set[str]) -> Tree:
-    """One item and what it was made of; an item that was shown above is only named."""
+def item_branch(made: TracedItem, seen: set[str]) -> Tree:
+    """An item with its inputs as branches; an item that was shown above is only named."""
     receipt = made.receipt
     tree = Tree(Text.assemble((made.step, "bold cyan"), " ", receipt.fingerprint[:DIGITS]))
     if receipt.fingerprint in seen:
         tree.add(Text("as above", "dim"))
         return tree
     seen.add(receipt.fingerprint)
-    for label, value in made_facts(made):
+    for label, value in item_facts(made):
         tree.add(Text.assemble((f"{label} ", "dim"), value))
     for role, origin in made.inputs.items():
         tree.children.append(input_branch(role, origin, seen))
     return tree
 
 
-def input_branch(role: str, origin: Made | Video | Unknown, seen: set[str]) -> Tree:
+def input_branch(role: str, origin: TracedItem | Video | UnknownInput, seen: set[str]) -> Tree:
     """One input."""
-    if isinstance(origin, Made):
-        return made_branch(origin, seen)
+    if isinstance(origin, TracedItem):
+        return item_branch(origin, seen)
     if isinstance(origin, Video):
-        name = origin.path or "a file that has another place or is not here"
+        name = origin.path or "a file that is elsewhere or missing"
         file = f"sha256 {origin.sha256}" if origin.sha256 else f"streams {origin.digest}"
         return Tree(Text.assemble((role, "bold green"), f" of {name} ", (file, "dim")))
-    return Tree(Text(f"{role} {origin.digest[:DIGITS]}: no receipt of it is known", "red"))
+    return Tree(Text(f"{role} {origin.digest[:DIGITS]}: no receipt of it was found", "red"))
 
 
-def made_facts(made: Made) -> list[tuple[str, str]]:
-    """What is told of an item, line by line."""
+def item_facts(made: TracedItem) -> list[tuple[str, str]]:
+    """The lines about an item: label and text."""
     receipt = made.receipt
     ingredients = receipt.ingredients
     stage = f"{made.step.partition('@')[0]}."
     parameters = {key.removeprefix(stage): value for key, value in ingredients.parameters.items()}
-    facts = [("parameters", plain(parameters)), ("code", ingredients.code[:DIGITS])]
+    facts = [("parameters", values_text(parameters)), ("code", ingredients.code[:DIGITS])]
     facts += [("weights", weight_text(weight)) for weight in ingredients.weights]
-    facts.append(("tools", plain(ingredients.tools)))
+    facts.append(("tools", values_text(ingredients.tools)))
     if receipt.fault:
         facts.append(("fault", receipt.fault.reason))
     if receipt.facts:
-        facts.append(("found", plain(receipt.facts)))
+        facts.append(("found", values_text(receipt.facts)))
     if receipt.adopted:
         facts.append(("carried over from", adoption_text(receipt.adopted)))
     facts += [("computed", run_text(run)) for run in made.runs]
-    facts.append(("commit", str(made.commit) if made.commit else "none has it yet"))
+    facts.append(("commit", str(made.commit) if made.commit else "not committed yet"))
     for key, (then, now) in made.changed.items():
-        facts.append(("params.yaml", f"has {key} {now} now, this was made with {then}"))
+        facts.append(("params.yaml", f"{key} is {now} now, was {then} for this item"))
     return facts
 
 
 def adoption_text(adoption: Adoption) -> str:
-    """Under which fingerprint a result was made, and on what evidence it counts for this one."""
+    """The fingerprint under which a result was computed, and the sample it was adopted for."""
     made = adoption.fingerprint[:DIGITS]
     if not adoption.sample:
         return made
     return (
-        f"{made}: {len(adoption.sample)} of {adoption.candidates} computed again, all bit-equal "
+        f"{made}: {len(adoption.sample)} of {adoption.candidates} recomputed, all bit-equal "
         f"({', '.join(adoption.sample)}), at commit {adoption.commit[:DIGITS] or 'unknown'}"
     )
 
 
 def weight_text(weight: Weight) -> str:
-    """Where weights come from, and under which licence."""
+    """Source and licence of weights."""
     return f"{weight.name} {weight.sha256[:DIGITS]} from {weight.source} ({weight.licence})"
 
 
@@ -109,11 +109,11 @@ def run_text(run: dict[str, Any]) -> str:
     return f"{run.get('finished')} on {place}, {run.get('seconds')} s"
 
 
-def plain(values: dict[str, Any]) -> str:
-    """Names and values on one line, without those that say nothing."""
+def values_text(values: dict[str, Any]) -> str:
+    """Names and values on one line, without empty ones."""
     told = ((name, value) for name, value in sorted(values.items()) if value is not None)
     return ", ".join(
-        f"{name} ({plain(value)})" if isinstance(value, dict) else f"{name} {value}"
+        f"{name} ({values_text(value)})" if isinstance(value, dict) else f"{name} {value}"
         for name, value in told
     )
 
@@ -131,9 +131,9 @@ def prov(trace: Trace) -> dict[str, Any]:
         "wasDerivedFrom": {},
     }
     for top in trace.chains:
-        for made in all_made(top):
+        for made in all_items(top):
             add_item(document, made)
-    tables = {made.table: made for made in made_of(trace)}
+    tables = {made.table: made for made in items_of(trace)}
     for table, row in trace.rows.items():
         name = f"mmx:row/{trace.trailer}/{trace.clip}/{table}"
         values = {f"mmx:{key}": value for key, value in row.items() if value is not None}
@@ -142,23 +142,23 @@ def prov(trace: Trace) -> dict[str, Any]:
     return document
 
 
-def made_of(trace: Trace) -> list[Made]:
+def items_of(trace: Trace) -> list[TracedItem]:
     """Every item of a trace."""
-    return [made for top in trace.chains for made in all_made(top)]
+    return [made for top in trace.chains for made in all_items(top)]
 
 
-def activity(made: Made) -> str:
+def activity(made: TracedItem) -> str:
     """Name of the computation of an item."""
     return f"mmx:item/{made.receipt.fingerprint}"
 
 
-def result(made: Made) -> str:
-    """Name of what an item gave."""
+def result(made: TracedItem) -> str:
+    """Name of the result of an item."""
     return f"mmx:result/{made.receipt.output_digest}"
 
 
-def add_item(document: dict[str, Any], made: Made) -> None:
-    """Add an item: its activity, what it used, what it gave, who ran it."""
+def add_item(document: dict[str, Any], made: TracedItem) -> None:
+    """Add an item: its activity, inputs, result and agent."""
     receipt, name = made.receipt, activity(made)
     ingredients = receipt.ingredients
     about = {
@@ -192,9 +192,11 @@ def add_item(document: dict[str, Any], made: Made) -> None:
         relate(document, "wasAssociatedWith", activity=name, agent=agent)
 
 
-def input_entity(document: dict[str, Any], role: str, origin: Made | Video | Unknown) -> str:
-    """Return the name of an input, and add it where nothing else does."""
-    if isinstance(origin, Made):
+def input_entity(
+    document: dict[str, Any], role: str, origin: TracedItem | Video | UnknownInput
+) -> str:
+    """Return the name of an input, and add it unless it is an item."""
+    if isinstance(origin, TracedItem):
         return result(origin)
     if isinstance(origin, Video):
         name = f"mmx:video/{origin.sha256 or origin.digest}"
@@ -209,6 +211,6 @@ def input_entity(document: dict[str, Any], role: str, origin: Made | Video | Unk
 
 
 def relate(document: dict[str, Any], kind: str, **ends: str) -> None:
-    """Add a relation once; its name says what it relates."""
+    """Add a relation once; its name is made of its kind and its ends."""
     name = "_:" + "-".join((kind, *ends.values()))
     document[kind][name] = {f"prov:{role}": end for role, end in ends.items()}

@@ -1,4 +1,4 @@
-"""From a row back to the bytes of its video: what made it, of what, when and where."""
+"""From a row back to the bytes of its video: which item made it, its inputs, when and where."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from mmx.engine.receipt import Ingredients, Receipt
 from mmx.errors import UserError
 from mmx.features.read import read_table
 from mmx.features.receipts import receipt_of
-from mmx.features.schema import RECEIPTS
+from mmx.features.schema import RECEIPTS_FILE
 from mmx.layout import Layout
 from mmx.outputs import ITEM, Output, receipts_name, valid_receipts
 from mmx.pipeline.registry import known_step
@@ -23,44 +23,44 @@ from mmx.steps.embed import step_name
 
 
 class TraceError(UserError):
-    """There is no such row, and never was as far as git and DVC know."""
+    """There is no such row, neither now nor in any version that git and DVC have."""
 
 
 @dataclass(frozen=True)
 class Video:
-    """The bytes at the end of every chain."""
+    """The video at the end of a chain."""
 
     digest: str
-    """As the receipt names it: of the pictures or of the sound of the video."""
+    """The digest in the receipt: of the pictures or of the sound of the video."""
     sha256: str
-    """Of the file; empty where no table names a file with this digest."""
+    """Of the file; empty if no table names a file with this digest."""
     path: str
-    """Below data/; empty where no table names a file with this digest."""
+    """Relative to data/; empty if no table names a file with this digest."""
 
 
 @dataclass(frozen=True)
-class Unknown:
-    """An input of which nothing but the digest is known."""
+class UnknownInput:
+    """An input of which only the digest is known."""
 
     step: str
     digest: str
 
 
 @dataclass(frozen=True)
-class Made:
+class TracedItem:
     """One item of the chain."""
 
     receipt: Receipt
     table: str
     """Name of the table with its rows in the feature store; empty for a step without rows."""
-    inputs: dict[str, "Made | Video | Unknown"]
+    inputs: dict[str, "TracedItem | Video | UnknownInput"]
     """By role, as the receipt names them."""
     commit: Commit | None
-    """The commit that brought it; None where it was never committed, or without git."""
+    """The commit that added it; None if it was never committed, or without git."""
     runs: tuple[dict[str, Any], ...]
-    """Entries of the journal, oldest first: when, where, how long. Empty on another machine."""
+    """Entries of the journal, oldest first: when, where, how long. Empty elsewhere."""
     changed: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-    """Parameters that params.yaml has otherwise by now: (then, now)."""
+    """Parameters whose value in params.yaml has changed since: (then, now)."""
 
     @property
     def step(self) -> str:
@@ -70,19 +70,19 @@ class Made:
 
 @dataclass(frozen=True)
 class Trace:
-    """All that is known of one trailer's row, or of all its rows."""
+    """The trace of one row of a trailer, or of all its rows."""
 
     trailer: str
     clip: int | None
     rows: dict[str, dict[str, Any]]
-    """The row itself by table, without its vector; empty where no clip is asked for."""
-    chains: tuple[Made, ...]
-    """One per expert asked for, or that of the clips where there is none."""
+    """The row itself by table, without its vector; empty if no clip is asked for."""
+    chains: tuple[TracedItem, ...]
+    """One per expert asked for, or that of the clips if no expert has any."""
 
 
 @dataclass(frozen=True)
 class Records:
-    """Everywhere that a trailer's receipts may be found, the present ones first."""
+    """All places where receipts of a trailer may be, the present ones first."""
 
     project: Project
     trailer: str
@@ -94,23 +94,23 @@ class Records:
 
     @cached_property
     def history(self) -> History:
-        """What git and DVC remember."""
+        """The versions in git and DVC."""
         return History(self.layout.root)
 
     @cached_property
     def published(self) -> list[Receipt]:
-        """The trailer's receipts in the feature store: all there is on another machine."""
-        path = self.layout.features / RECEIPTS
+        """The trailer's receipts in the feature store: the only ones if just that was published."""
+        path = self.layout.features / RECEIPTS_FILE
         rows = pq.read_table(path).to_pylist() if path.exists() else []
         return [receipt_of(row) for row in rows if self.trailer in row["trailers"]]
 
     def step(self, name: str) -> ItemStep | None:
-        """Return the step of this name that leaves receipts; None where there is none."""
+        """Return the step of this name that has receipts; None if there is none."""
         step = known_step(name, self.project.params)
         return step if isinstance(step, ItemStep) else None
 
     def output(self, name: str) -> Output | None:
-        """Return where a step leaves its results; None for an unknown step."""
+        """Return the output of a step; None for an unknown step."""
         step = self.step(name)
         return step.output if step else None
 
@@ -127,7 +127,7 @@ class Records:
     def earlier(self, output: Output) -> Iterator[tuple[Commit | None, Receipt]]:
         """Yield the trailer's receipts in the versions of an output, each with its commit.
 
-        Newest first; a version that DVC's cache does not have is left out.
+        Newest first; versions that DVC's cache lacks are left out.
         """
         for version in self.history.versions(output.folder):
             try:
@@ -138,7 +138,7 @@ class Records:
                 yield version.commit, found
 
     def commit(self, receipt: Receipt) -> Commit | None:
-        """Return the commit that brought an item: the oldest whose output has its fingerprint."""
+        """Return the commit that added an item: the oldest whose output has its fingerprint."""
         output = self.output(receipt.ingredients.step)
         found = self.earlier(output) if output else ()
         same = [commit for commit, old in found if old.fingerprint == receipt.fingerprint]
@@ -152,7 +152,7 @@ class Records:
 
     @cached_property
     def videos(self) -> dict[str, Video]:
-        """Accepted videos by each digest that a receipt may name them by."""
+        """Accepted videos by every digest that receipts may use for them."""
         found: dict[str, Video] = {}
         for row in self.video_rows():
             for digest in (row["video_digest"], row["sound_digest"], row["sha256"]):
@@ -160,7 +160,7 @@ class Records:
         return found
 
     def video_rows(self) -> list[dict[str, str]]:
-        """Return digests and path of each video; on another machine no path is known."""
+        """Return digests and path of each video; without sources.parquet no path is known."""
         if self.layout.sources.exists():
             columns = ["sha256", "video", "video_digest", "sound_digest"]
             table = pq.read_table(self.layout.sources, columns=columns)
@@ -185,8 +185,8 @@ def trace(
     """Return the chain from a trailer's rows to its video.
 
     clip: one row, with its own values. expert: one expert's row instead of all experts'.
-    fingerprint: the row as it once was, by the value of its column or the first digits of it; it
-    is looked for in everything that git and DVC remember. Raise TraceError where there is none.
+    fingerprint: an earlier version of the row, by the first digits of its fingerprint, searched in
+    all versions that git and DVC have. Raise TraceError if there is no such row.
     """
     records = Records(project, trailer)
     experts = [expert] if expert else sorted(project.params.embed.experts)
@@ -205,35 +205,37 @@ def trace(
 
 
 def no_such_row(trailer: str, expert: str | None, fingerprint: str | None) -> str:
-    """Return the sentence for a row of which no receipt was found."""
+    """Return the message for a row of which no receipt was found."""
     what = f"rows of {expert}" if expert else "rows"
     if fingerprint:
-        return f"{trailer} has no {what} with fingerprint {fingerprint}, nor had in any commit"
-    return f"{trailer} has no {what}: `mmx status` says how far its steps are"
+        return f"{trailer} has no {what} with fingerprint {fingerprint}, now or in any commit"
+    return f"{trailer} has no {what}: see `mmx status` for the state of its steps"
 
 
-def chain(step: str, records: Records, fingerprint: str | None = None) -> Made | None:
-    """Return the item of a step and all that it was made of; None without a receipt."""
+def chain(step: str, records: Records, fingerprint: str | None = None) -> TracedItem | None:
+    """Return the item of a step with its inputs; None without a receipt."""
     for receipt in records.receipts(step):
         if fingerprint is None or receipt.fingerprint.startswith(fingerprint):
             return explain(receipt, records)
     return None
 
 
-def explain(receipt: Receipt, records: Records) -> Made:
+def explain(receipt: Receipt, records: Records) -> TracedItem:
     """Follow a receipt's inputs down to the video."""
     made_of = receipt.ingredients
     inputs = {role: follow(role, digest, records) for role, digest in made_of.inputs.items()}
     changed = changed_parameters(made_of, records)
     output = records.output(made_of.step)
     table = output.table if output else ""
-    return Made(receipt, table, inputs, records.commit(receipt), records.runs(receipt), changed)
+    return TracedItem(
+        receipt, table, inputs, records.commit(receipt), records.runs(receipt), changed
+    )
 
 
 def changed_parameters(made_of: Ingredients, records: Records) -> dict[str, tuple[Any, Any]]:
-    """Return (then, now) of each parameter that params.yaml has otherwise by now.
+    """Return (then, now) of each parameter whose value in params.yaml has changed since.
 
-    None stands for what it does not have, an expert that it no longer lists included.
+    None stands for a missing value, also of an expert that is no longer listed.
     """
     step = records.step(made_of.step)
     try:
@@ -245,19 +247,19 @@ def changed_parameters(made_of: Ingredients, records: Records) -> dict[str, tupl
     return {key: (then.get(key), now.get(key)) for key in keys if then.get(key) != now.get(key)}
 
 
-def follow(role: str, digest: str, records: Records) -> Made | Video | Unknown:
-    """Return what an input was: the video, or the item whose output has this digest."""
+def follow(role: str, digest: str, records: Records) -> TracedItem | Video | UnknownInput:
+    """Return an input: the video, or the item whose output has this digest."""
     if role in (VIDEO, SOUND):
         return records.videos.get(digest, Video(digest, "", ""))
     for receipt in records.receipts(role):
         if receipt.output_digest == digest:
             return explain(receipt, records)
-    return Unknown(role, digest)
+    return UnknownInput(role, digest)
 
 
-def clip_rows(clip: int, found: list[Made], records: Records) -> dict[str, dict[str, Any]]:
-    """Return one clip's rows by table, those that the chain made; no vectors."""
-    tables = {made.table: made for top in found for made in all_made(top) if made.table}
+def clip_rows(clip: int, found: list[TracedItem], records: Records) -> dict[str, dict[str, Any]]:
+    """Return the rows of one clip by table, as the items of the chain made them; no vectors."""
+    tables = {made.table: made for top in found for made in all_items(top) if made.table}
     rows = {}
     for table, made in tables.items():
         row = find_row(clip, made, records)
@@ -266,16 +268,16 @@ def clip_rows(clip: int, found: list[Made], records: Records) -> dict[str, dict[
     return rows
 
 
-def all_made(top: Made) -> Iterator[Made]:
-    """Yield an item and every item that it was made of."""
+def all_items(top: TracedItem) -> Iterator[TracedItem]:
+    """Yield an item and all items that it depends on."""
     yield top
     for made in top.inputs.values():
-        if isinstance(made, Made):
-            yield from all_made(made)
+        if isinstance(made, TracedItem):
+            yield from all_items(made)
 
 
-def find_row(clip: int, made: Made, records: Records) -> dict[str, Any] | None:
-    """Return the row of an item, from wherever its shard still is."""
+def find_row(clip: int, made: TracedItem, records: Records) -> dict[str, Any] | None:
+    """Return a row of an item, from any place that still has its shard."""
     for path in shards(made, records):
         row = read_row(path, records.trailer, clip)
         if row and row["fingerprint"] == made.receipt.fingerprint:
@@ -283,7 +285,7 @@ def find_row(clip: int, made: Made, records: Records) -> dict[str, Any] | None:
     return None
 
 
-def shards(made: Made, records: Records) -> Iterator[Path]:
+def shards(made: TracedItem, records: Records) -> Iterator[Path]:
     """Yield the shard in the work tree, in the feature store and in DVC's cache."""
     layout, output = records.layout, records.output(made.step)
     if output is None:
@@ -297,7 +299,7 @@ def shards(made: Made, records: Records) -> Iterator[Path]:
 
 
 def read_row(path: Path, trailer: str, clip: int) -> dict[str, Any] | None:
-    """Return one row of a shard without its vector; None where there is none."""
+    """Return one row of a shard without its vector; None if there is none."""
     if not path.exists():
         return None
     columns = [name for name in pq.read_schema(path).names if name != "embedding"]

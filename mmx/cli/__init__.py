@@ -1,4 +1,4 @@
-"""The commands of `mmx`: each parses, calls one function, prints."""
+"""The commands of `mmx`: each parses its arguments, calls one function and prints the result."""
 
 import os
 import sys
@@ -9,20 +9,20 @@ from mmx.layout import find_root
 
 
 def main() -> None:
-    """Run the command line with the project's own code; an expected error is one sentence."""
+    """Run the command line with the project's own code; print an expected error as one sentence."""
     use_code_of(find_root(Path()))
     with report_errors():
-        # Imported here: for another project's code none of it is needed.
+        # Imported here: not needed where the code of another project takes over.
         from mmx.cli.app import app
 
         app()
 
 
 def use_code_of(root: Path) -> None:
-    """Start again with the code of the project in `root` where that is not the code running now.
+    """Restart with the code of the project in `root` if that is not the code that runs now.
 
-    So what commands say of a project and what its stages do is decided by the same code, whichever
-    clone's environment is active. A project without code of its own is left to the code at hand.
+    Commands and stages of a project then run the same code, whichever environment is active.
+    A project that has no code of its own is handled by the installed code.
     """
     own, here = root / "mmx" / "__init__.py", Path(__file__).parents[1] / "__init__.py"
     if not own.is_file() or own.samefile(here):

@@ -1,4 +1,4 @@
-"""The command line of mmx, put together from its groups of commands."""
+"""The command line of mmx, assembled from its groups of commands."""
 
 from importlib.metadata import version
 from typing import Annotated
@@ -11,7 +11,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Rebuild MMX-Trailer-20 and its paper; know where every feature row came from.",
+    help="Rebuild MMX-Trailer-20 and its paper; trace every feature row to its video.",
     epilog="`dvc repro` runs the pipeline; these commands prepare, explain and check it.",
 )
 for part in (prepare, upkeep, audit, use):
@@ -20,7 +20,7 @@ app.add_typer(weights.app, name="weights")
 
 
 def print_version(asked: bool) -> None:
-    """Print the version and end the program, if that was asked."""
+    """Print the version and exit, if asked to."""
     if asked:
         print(f"mmx {version('mmx')}")
         raise typer.Exit
@@ -33,4 +33,4 @@ def options(
         typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True),
     ] = False,
 ) -> None:
-    """Take the options that belong to no command."""
+    """Handle the options of `mmx` itself."""

@@ -1,4 +1,4 @@
-"""Where rows come from, whether they are what they were, and how to mend or publish them."""
+"""Trace, verify, repair, audit, compare and publish what the pipeline made."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,15 +22,16 @@ def trace(
     clip: Annotated[int | None, typer.Option(help="One row, with its own values.")] = None,
     expert: Annotated[str | None, typer.Option(help="One expert's row.")] = None,
     fingerprint: Annotated[
-        str | None, typer.Option(help="The row as it once was, by its fingerprint's beginning.")
+        str | None,
+        typer.Option(help="An earlier version of the row, by the first digits of its fingerprint."),
     ] = None,
     json: Json = False,
 ) -> None:
     """Show the chain from a row back to the bytes of its video; as JSON in PROV terms."""
     from mmx.audit.show import prov, trace_tree
-    from mmx.audit.trace import trace as follow
+    from mmx.audit.trace import trace as trace_row
 
-    found = follow(open_project(), trailer, clip=clip, expert=expert, fingerprint=fingerprint)
+    found = trace_row(open_project(), trailer, clip=clip, expert=expert, fingerprint=fingerprint)
     if json:
         print_json(prov(found))
     else:
@@ -42,35 +43,39 @@ def verify(
     quick: Annotated[bool, typer.Option("--quick", help="Names, sizes and references.")] = False,
     json: Json = False,
 ) -> None:
-    """Compare every artefact with its receipt; exit code 1 for anything found."""
-    from mmx.audit.verify import verify as check
+    """Compare every artefact with its receipt; exit with code 1 if anything differs."""
+    from mmx.audit.verify import verify as verify_project
 
     with Progress(console=Console(stderr=True), disable=json) as progress:
         task = progress.add_task("verify", total=None)
-        found = check(
+        found = verify_project(
             open_project(),
             quick=quick,
             tell=lambda done, total: progress.update(task, completed=done, total=total),
         )
     if json:
-        print_json({"ok": found.ok, "checked": found.checked, "findings": plain(found.findings)})
+        print_json(
+            {"ok": found.ok, "checked": found.checked, "findings": findings_data(found.findings)}
+        )
     else:
         print_findings(found.findings)
-        looked = ", ".join(f"{count} {what}" for what, count in found.checked.items())
-        print(f"{'sound' if found.ok else f'{len(found.findings)} findings'}: {looked}")
+        checked = ", ".join(f"{count} {what}" for what, count in found.checked.items())
+        print(f"{'no findings' if found.ok else f'{len(found.findings)} findings'}: {checked}")
     if not found.ok:
         raise typer.Exit(1)
 
 
 @app.command(epilog="Example: mmx repair && dvc repro")
 def repair(json: Json = False) -> None:
-    """Take damaged artefacts out of everywhere, so that `dvc repro` makes exactly those again."""
-    from mmx.audit.repair import repair as mend
+    """Remove every copy of damaged artefacts, so that `dvc repro` makes exactly those again."""
+    from mmx.audit.repair import repair as repair_project
 
-    done = mend(open_project())
+    done = repair_project(open_project())
     if json:
         groups = {"removed": done.removed, "sources": done.sources, "left": done.left}
-        print_json({name: plain(found) for name, found in groups.items()} | {"stages": done.stages})
+        print_json(
+            {name: findings_data(found) for name, found in groups.items()} | {"stages": done.stages}
+        )
         return
     print_findings(done.removed)
     print(f"{len(done.removed)} removed; `dvc repro` runs {', '.join(done.stages) or 'nothing'}")
@@ -84,7 +89,9 @@ def repair(json: Json = False) -> None:
 def audit(
     count: Annotated[int, typer.Option("--recompute", min=1, help="Rows to draw.")] = 10,
     seed: Annotated[int, typer.Option(help="Which rows are drawn.")] = 0,
-    videos: Annotated[Path | None, typer.Option(help="Folder of videos, by any names.")] = None,
+    videos: Annotated[
+        Path | None, typer.Option(help="Folder with the videos, under any names.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Draw rows of the feature store, compute them again from the video, and compare."""
@@ -104,14 +111,16 @@ def audit(
 
 @app.command(epilog="Example: mmx diff v1.0")
 def diff(
-    old: Annotated[str, typer.Argument(help="A revision of git.")],
-    new: Annotated[str | None, typer.Argument(help="Another; the work tree if none.")] = None,
+    old: Annotated[str, typer.Argument(help="A git revision.")],
+    new: Annotated[
+        str | None, typer.Argument(help="Another revision; by default the work tree.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Say what changed between two versions of the feature store, and why."""
-    from mmx.audit.diff import diff as compare
+    from mmx.audit.diff import diff as compare_versions
 
-    found = compare(open_project(), old, new)
+    found = compare_versions(open_project(), old, new)
     if json:
         print_json(found)
         return
@@ -125,22 +134,24 @@ def publish(
     folder: Annotated[Path, typer.Argument(help="A new folder.")],
 ) -> None:
     """Put feature store and labels into one folder, with card, Croissant file and digests."""
-    from mmx.features.publish import publish as build
+    from mmx.features.publish import publish as publish_store
 
     layout = open_project().layout
-    root = build(folder, store=layout.features, trailers=layout.trailers, splits=layout.splits)
+    root = publish_store(
+        folder, store=layout.features, trailers=layout.trailers, splits=layout.splits
+    )
     print(f"{folder}: root digest {root}")
 
 
 def print_findings(findings: Iterable[Finding]) -> None:
-    """Print one line per finding: other names of the same bytes, and how to restore a source."""
+    """Print a line for each finding, with other names of the same bytes and how to restore it."""
     for finding in findings:
         also = f" (also {', '.join(finding.links)})" if finding.links else ""
         how = f"; {finding.restore}" if finding.restore else ""
         print(f"{finding.kind}: {finding.name}{also}: {finding.what}{how}")
 
 
-def plain(findings: Iterable[Finding]) -> list[dict[str, Any]]:
-    """Return findings as plain data, without their paths on this machine."""
+def findings_data(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+    """Return findings as JSON data, without absolute paths."""
     names = ("kind", "name", "what", "links", "source", "restore")
     return [{name: getattr(finding, name) for name in names} for finding in findings]

@@ -13,11 +13,11 @@ from rich.text import Text
 
 def print_json(data: Any) -> None:
     """Print data, dataclasses included, as indented JSON."""
-    print(json.dumps(data, indent=2, ensure_ascii=False, default=plain))
+    print(json.dumps(data, indent=2, ensure_ascii=False, default=json_value))
 
 
-def plain(value: Any) -> Any:
-    """Return what json cannot write by itself as something that it can."""
+def json_value(value: Any) -> Any:
+    """Convert dataclasses, paths, sets and tuples to types that json can write."""
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     if isinstance(value, Path):
@@ -28,19 +28,19 @@ def plain(value: Any) -> Any:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print rows under a head; numbers to the right, None as a dash, nothing cut off."""
+    """Print rows below a header: numbers aligned right, None as a dash, nothing truncated."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, column in enumerate(columns):
         numeric = any(isinstance(row[number], int | float) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        # Titles and reasons come from strangers: Text is not searched for markup.
+        # Titles and reasons are untrusted input: rich does not look for markup in Text.
         table.add_row(*(Text(cell(value)) for value in row))
     Console(soft_wrap=False).print(table)
 
 
 def cell(value: Any) -> str:
-    """Return a table cell's text; control characters are shown, not obeyed."""
+    """Return the text of a table cell, with control characters escaped."""
     if value is None:
         return "-"
     if isinstance(value, float):

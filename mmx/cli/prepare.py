@@ -1,4 +1,4 @@
-"""Before a run: a sample, your own trailers, profiles, tools, experts."""
+"""Commands before a run: sample, init, accept, profile, tools, experts."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -24,10 +24,10 @@ class Profile(StrEnum):
 def sample(
     folder: Annotated[Path, typer.Argument(help="Where to put videos/ and the tables.")],
     n: Annotated[int, typer.Option(min=1, help="Trailers to generate.")] = 60,
-    seed: Annotated[int, typer.Option(help="Another seed is another collection.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the collection.")] = 0,
     json: Json = False,
 ) -> None:
-    """Generate a collection of small trailers: same arguments, same bytes."""
+    """Generate a collection of small trailers; equal arguments give equal bytes."""
     from mmx.sample.generate import generate
 
     report = generate(folder, n, seed)
@@ -40,7 +40,7 @@ def sample(
 
 @app.command(epilog="Example: mmx init --videos ~/trailers --labels ~/trailers/labels.csv")
 def init(
-    videos: Annotated[Path, typer.Option(help="Folder of videos; it is only read.")],
+    videos: Annotated[Path, typer.Option(help="Folder of videos; never written to.")],
     labels: Annotated[Path, typer.Option(help="CSV: title, year, genres, video, ...")],
     force: Annotated[
         bool, typer.Option("--force", help="Write the manifest anew: titles, genres, pins.")
@@ -49,7 +49,7 @@ def init(
 ) -> None:
     """Write the manifest for your own trailers: links to the videos, their sha256 pinned.
 
-    Rows that the manifest has already stay as they are; new rows are added.
+    Rows that are already in the manifest stay as they are; new rows are added.
     """
     from mmx.trailers import init as write_manifest
 
@@ -70,11 +70,11 @@ def init(
 def accept(
     trailer: Annotated[str, typer.Argument(help="trailer_id whose video you replaced.")],
 ) -> None:
-    """Accept the bytes that now lie under a trailer's name: pin their sha256."""
-    from mmx.trailers import accept as pin
+    """Accept the present video file of a trailer: pin its sha256."""
+    from mmx.trailers import accept as accept_video
 
-    digest = pin(open_project().layout, trailer)
-    print(f"{trailer}: sha256 {digest} is pinned; `dvc repro` redoes this trailer's work")
+    digest = accept_video(open_project().layout, trailer)
+    print(f"{trailer}: sha256 {digest} is pinned; `dvc repro` computes this trailer again")
 
 
 @app.command(epilog="Example: mmx profile paper")
@@ -84,8 +84,8 @@ def profile(
 ) -> None:
     """Switch params.yaml to a profile; comments and all other keys stay as they are.
 
-    It ends in an error that names every file of weights that the profile's experts lack: its
-    addresses, its size, and where to put it by hand.
+    If weights of the profile's experts are missing, it ends with an error that names each file, its
+    addresses, its size and where to put it.
     """
     from mmx.profiles import switch_profile
     from mmx.steps.embed import require_weights
@@ -100,7 +100,7 @@ def tools(
     write: Annotated[bool, typer.Option("--write", help="Write tools.yaml.")] = False,
     json: Json = False,
 ) -> None:
-    """Show the versions that have a part in results, and check or write tools.yaml."""
+    """Show the versions of packages that affect results, and check or write tools.yaml."""
     from mmx.pipeline.registry import all_tools
     from mmx.tools import check_tools, tool_versions, write_tools
 
@@ -118,7 +118,7 @@ def tools(
 
 @app.command(epilog="Example: mmx experts")
 def experts(json: Json = False) -> None:
-    """List the experts there are; params.yaml, embed.experts, says which are used."""
+    """List all experts, and which of them params.yaml uses (embed.experts)."""
     from mmx.experts.registry import expert_names, get_expert
 
     used = open_project().params.embed.experts

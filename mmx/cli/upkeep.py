@@ -1,4 +1,4 @@
-"""Around a run: what is done, what it would cost, what to keep."""
+"""Commands around a run: status, plan, retry, adopt, renew, prune."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ app = typer.Typer()
 
 @app.command(epilog="Example: mmx status --json | jq '.faults'")
 def status(json: Json = False) -> None:
-    """Say what is done, failed, pending and blocked, step by step, and why."""
+    """Show for each step how many items are done, failed, pending or blocked, and why."""
     from mmx.upkeep.status import project_status
 
     found = project_status(open_project())
@@ -28,7 +28,7 @@ def status(json: Json = False) -> None:
 
 @app.command(epilog="Example: mmx plan")
 def plan(json: Json = False) -> None:
-    """Say how many items a run would compute, and from measured rates at what cost."""
+    """Show how many items a run would compute, and its estimated cost."""
     from mmx.upkeep.plan import project_plan
 
     plans = project_plan(open_project())
@@ -43,25 +43,25 @@ def plan(json: Json = False) -> None:
 def retry(
     step: Annotated[str | None, typer.Argument(help="Only this step.")] = None,
 ) -> None:
-    """Forget recorded faults, so that the next `dvc repro` tries those trailers again."""
+    """Clear recorded faults, so that the next `dvc repro` tries those trailers again."""
     from mmx.upkeep.retry import retry as mark
 
-    print(f"{mark(open_project(), step)} faults will be tried again by `dvc repro`")
+    print(f"{mark(open_project(), step)} faults cleared; `dvc repro` tries these items again")
 
 
 @app.command(epilog="Example: mmx adopt flow --sample 20")
 def adopt(
     step: Annotated[
-        str | None, typer.Argument(help="Step whose code or tools changed; all if none.")
+        str | None, typer.Argument(help="Step whose code or tools changed; by default all steps.")
     ] = None,
-    sample: Annotated[int, typer.Option(min=1, help="Items to compute again.")] = 10,
-    seed: Annotated[int, typer.Option(help="Which items are drawn.")] = 0,
+    sample: Annotated[int, typer.Option(min=1, help="Number of items to recompute.")] = 10,
+    seed: Annotated[int, typer.Option(help="Random seed of the sample.")] = 0,
     json: Json = False,
 ) -> None:
-    """Compute a sample with the present code; if it is bit-equal, keep all other results.
+    """Recompute a sample with the present code; if it is bit-equal, keep all other results.
 
-    For results that are stale only because code, tools or the interpreter changed, because a module
-    moved or a parameter was added. The receipts that are carried over name the sample.
+    For results that are stale only because code, tools or the interpreter changed, a module moved
+    or a parameter was added. The receipts that are carried over record the sample.
     """
     from mmx.upkeep.adopt import adopt as carry_over
     from mmx.upkeep.adopt import adopt_all
@@ -77,31 +77,35 @@ def adopt(
     for each in adopted:
         print(f"{each.step}: {each.sampled} recomputed and bit-equal, {each.carried} carried over")
     if not adopted:
-        print("no result differs from the present steps in code alone")
+        print("nothing to adopt: no result is stale because of code or tools alone")
 
 
 @app.command(epilog="Example: mmx renew flow && dvc repro")
 def renew(
-    step: Annotated[str, typer.Argument(help="Step to compute with the present code.")],
+    step: Annotated[str, typer.Argument(help="Step to recompute with the present code.")],
 ) -> None:
-    """Have the next `dvc repro` compute a step with the present code, whatever that costs."""
+    """Allow the next `dvc repro` to recompute a step with the present code, whatever it costs."""
     from mmx.upkeep.adopt import renew as mark
 
     mark(open_project(), step)
-    print(f"{step}: `dvc repro` computes it with the present code and tools")
+    print(f"{step}: the next `dvc repro` recomputes it with the present code and tools")
 
 
 @app.command(epilog="Example: mmx prune --dry-run")
 def prune(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be removed; remove nothing.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Remove from the item store what no output in the workspace needs and no run would reuse."""
+    """Remove items that no output in the workspace needs and the next run would not reuse."""
     from mmx.upkeep.prune import prune as clean
 
     pruned = clean(open_project(), dry_run=dry_run)
     if json:
         print_json(pruned)
     else:
-        said = "would be removed" if dry_run else "removed"
-        print(f"{pruned.receipts} receipts, {pruned.objects} objects, {pruned.bytes} bytes {said}")
+        action = "would be removed" if dry_run else "removed"
+        print(
+            f"{pruned.receipts} receipts, {pruned.objects} objects, {pruned.bytes} bytes {action}"
+        )

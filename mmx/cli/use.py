@@ -1,4 +1,4 @@
-"""After a run: genres and nearest films."""
+"""Commands after a run: predict, ablate, similar."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -29,7 +29,7 @@ def predict(
     videos: Annotated[list[Path], typer.Argument(help="Videos outside the collection.")],
     json: Json = False,
 ) -> None:
-    """Predict genres of videos and find the nearest films, through the pipeline's own steps."""
+    """Predict genres and nearest films of new videos, by the steps of the pipeline."""
     from mmx.predict import predict as run
 
     predictions = run(open_project(), videos)
@@ -50,10 +50,11 @@ def predict(
 @app.command(epilog="Example: mmx ablate naive full")
 def ablate(
     variants: Annotated[
-        list[str] | None, typer.Argument(help="Rows to train; those of params.yaml if none.")
+        list[str] | None,
+        typer.Argument(help="Rows to train; by default those that params.yaml lists."),
     ] = None,
 ) -> None:
-    """Train the rows of the paper's tables 2 and 5 with several seeds, and draw the report anew."""
+    """Train the rows of the paper's tables 2 and 5 with several seeds, and update the report."""
     from mmx.ablations import ablate as run
 
     names = run(open_project(), variants or ())
@@ -63,10 +64,10 @@ def ablate(
 @app.command(epilog="Example: mmx similar alien --space coarse")
 def similar(
     trailer: Annotated[str, typer.Argument(help="trailer_id.")],
-    space: Annotated[Space, typer.Option(help="Which model's embedding.")] = Space.fine,
+    space: Annotated[Space, typer.Option(help="Embedding to compare by.")] = Space.fine,
     json: Json = False,
 ) -> None:
-    """Find the films of the collection that are most like one of them."""
+    """Find the films that are most similar to one film of the collection."""
     from mmx.predict import similar as find
 
     found = find(open_project(), trailer, space=space.value)
@@ -77,7 +78,7 @@ def similar(
 
 
 def print_neighbours(found: "Sequence[Neighbour]") -> None:
-    """Print nearest films, nearest first."""
+    """Print the nearest films, nearest first."""
     columns = ("trailer", "title", "year", "genres", "similarity")
     rows = [
         (each.trailer_id, each.title, str(each.year or ""), "|".join(each.genres), each.similarity)

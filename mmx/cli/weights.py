@@ -1,4 +1,4 @@
-"""Checkpoints of the experts: what is there, fetch it, check it."""
+"""Weights of the experts: list, verify, fetch and accept files."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -27,19 +27,21 @@ from mmx.steps.embed import listed_weights, weights_place
 
 app = typer.Typer(no_args_is_help=True, help="Checkpoints of the experts.")
 
-Names = Annotated[list[str] | None, typer.Argument(help="Experts; those in params.yaml if none.")]
+Names = Annotated[
+    list[str] | None, typer.Argument(help="Experts; by default those that params.yaml lists.")
+]
 
 
 @app.command("list", epilog="Example: mmx weights list senet154")
 def list_(experts: Names = None, json: Json = False) -> None:
-    """Say of every file of weights whether it is there, its addresses, size, licence and digest."""
+    """List every file of weights: present or not, its addresses, size, licence and digest."""
     project = open_project()
     show(list_weights(listed_weights(project, experts or ()), weights_place(project)), json)
 
 
 @app.command(epilog="Example: mmx weights verify")
 def verify(experts: Names = None, json: Json = False) -> None:
-    """Hash every file and compare it with what is published and pinned."""
+    """Hash every file and compare it with the published and the pinned digest."""
     project = open_project()
     found = check(listed_weights(project, experts or ()), weights_place(project))
     show(found, json)
@@ -52,9 +54,9 @@ def fetch(
     experts: Names = None,
     local: Annotated[Path | None, typer.Option("--from", help="Folder to copy from.")] = None,
 ) -> None:
-    """Fetch what is missing: resumed, checked, pinned in weights.lock.yaml.
+    """Fetch missing files: resume downloads, check digests, pin them in weights.lock.yaml.
 
-    A file that cannot be had does not keep the others from being fetched.
+    If one file cannot be fetched, the others still are.
     """
     project = open_project()
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
@@ -78,7 +80,7 @@ def fetch(
 
 @app.command(epilog="Example: mmx weights accept senet154")
 def accept(experts: Names = None) -> None:
-    """Pin files that are not the published ones, such as weights that you trained further."""
+    """Pin files other than the published ones, such as weights that you trained further."""
     project = open_project()
     for checkpoint in checkpoints(project, experts):
         status = pin(checkpoint, weights_place(project))
@@ -86,15 +88,15 @@ def accept(experts: Names = None) -> None:
 
 
 def checkpoints(project: Project, experts: list[str] | None) -> list[Checkpoint]:
-    """Return what can be fetched: all weights but those that packages carry."""
+    """Return the weights that can be fetched: all but those contained in packages."""
     listed = listed_weights(project, experts or ())
     return [weights for weights in listed if isinstance(weights, Checkpoint)]
 
 
 def show(found: list[WeightsFile], json: bool) -> None:
-    """Print each file, and below it its sources."""
+    """Print each file with its sources below it."""
     if json:
-        print_json([plain_data(status) for status in found])
+        print_json([status_data(status) for status in found])
         return
     for status in found:
         print(f"{status.weights.file}: {status.state}, {status.weights.licence}, {status.path}")
@@ -110,14 +112,14 @@ def sources_of(weights: Weights) -> list[str]:
 
 
 def digest_of(source: Source) -> str:
-    """Return the published digest and what it is."""
+    """Return the published digest with its kind."""
     if source.digest is None:
         return "no digest is published: pinned on first use"
     return f"{source.digest.kind} {source.digest.value}"
 
 
-def plain_data(status: WeightsFile) -> dict[str, Any]:
-    """Return what is declared and what was found of one file."""
+def status_data(status: WeightsFile) -> dict[str, Any]:
+    """Return one file's declaration and its state as JSON data."""
     found = {"state": status.state, "path": status.path, "why": status.reason}
     sha256 = status.hashes.sha256 if status.hashes else None
     return {**asdict(status.weights), **found, "found_sha256": sha256}

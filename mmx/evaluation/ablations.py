@@ -1,4 +1,4 @@
-"""Ablations: the rows of Tables 2 and 5, each trained with several seeds. Off the default path."""
+"""Ablations: the rows of Tables 2 and 5, trained with several seeds; not in `dvc repro`."""
 
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -19,26 +19,26 @@ from mmx.training.load import configure
 
 METRICS = "metrics.json"
 NAMES = {"appearance": "Image", "scene": "Scene", "motion": "Motion", "audio": "Audio"}
-"""The paper's word for each modality."""
+"""The paper's name of each modality."""
 LENGTHS = (1, 5, 9, 20)
 """Clips per sequence in Table 5."""
 
 
 class VariantError(UserError):
-    """An ablation that does not exist, or that this model cannot have; the message says which."""
+    """An unknown variant, or one that needs a modality that the model lacks."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One row: how it differs from the model in params.yaml."""
+    """One row of a table, by its differences from the model in params.yaml."""
 
     title: str
     modalities: tuple[str, ...] = ()
-    """Only these; all where empty."""
+    """Only these; all if empty."""
     changes: dict[str, Any] = field(default_factory=dict)
     """Fields of ModelParams."""
     length: int | None = None
-    """Clips per sequence, and from one sequence to the next."""
+    """Clips per sequence, and stride of sequences."""
 
 
 def _variants() -> dict[str, Variant]:
@@ -64,9 +64,9 @@ VARIANTS = _variants()
 
 
 def vary(model: ModelParams, variant: Variant) -> ModelParams:
-    """Return the model's parameters as the variant has them.
+    """Return the model's parameters with the changes of the variant.
 
-    VariantError where the model lacks a modality that the variant needs.
+    Raise VariantError if the model lacks a modality that the variant needs.
     """
     missing = [name for name in variant.modalities if name not in model.modalities]
     if missing:
@@ -82,7 +82,7 @@ def vary(model: ModelParams, variant: Variant) -> ModelParams:
 
 
 def _slots(model: ModelParams, length: int) -> int:
-    """Room for as many clips as the model has, whatever the length of a sequence."""
+    """Slots for as many clips as the model has, for any length of a sequence."""
     return -(-model.slots * model.sequence.stride // length)
 
 
@@ -99,7 +99,7 @@ def ablate_item(
         features: folder of the feature store.
         trailers: trailers.parquet.
         splits: splits.parquet.
-        params: the model and training that the variant departs from, threshold, number of seeds.
+        params: model and training that the variant changes, threshold, number of seeds.
         out: an empty folder.
 
     Raises:
@@ -114,17 +114,17 @@ def ablate_item(
     labels = collection.labels[members]
     trainings = [seeded(params.train, offset) for offset in range(params.ablate.seeds)]
     device = params.run.device
-    chances = [predict(collection, model, train, members, device) for train in trainings]
-    runs = [scores.score(labels, chance, genres, params.evaluate.threshold) for chance in chances]
-    mean, spread = scores.summarise(runs)
-    curves = [scores.precision_recall(labels, chance, genres) for chance in chances]
+    probabilities = [predict(collection, model, train, members, device) for train in trainings]
+    runs = [scores.score(labels, each, genres, params.evaluate.threshold) for each in probabilities]
+    mean, deviation = scores.summarise(runs)
+    curves = [scores.precision_recall(labels, each, genres) for each in probabilities]
     record = {
         "variant": variant,
         "title": chosen.title,
         "length": model.sequence.length,
         "seeds": [train.seed for train in trainings],
         "mean": mean,
-        "spread": spread,
+        "spread": deviation,
         "runs": runs,
         "curves": scores.summarise(curves)[0],
     }
@@ -133,7 +133,7 @@ def ablate_item(
 
 
 def find_variant(name: str) -> Variant:
-    """Return a variant by name; VariantError names those there are."""
+    """Return a variant by name; VariantError lists the known ones."""
     if name not in VARIANTS:
         raise VariantError(f"there is no variant {name}; there are {', '.join(VARIANTS)}")
     return VARIANTS[name]

@@ -1,4 +1,4 @@
-"""How trailers lie in an embedding space: silhouettes, maps, and section 4.4's own test."""
+"""The geometry of an embedding space: silhouettes, maps, and the test of section 4.4."""
 
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
@@ -18,7 +18,7 @@ Floats = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class SetSimilarity:
-    """Mean cosine similarity among the trailers that share one genre set, in two spaces."""
+    """Mean cosine similarity among the trailers with one genre set, in two spaces."""
 
     genres: tuple[str, ...]
     trailers: int
@@ -28,23 +28,23 @@ class SetSimilarity:
 
 @dataclass(frozen=True)
 class Cohesion:
-    """Section 4.4: how close trailers with equal labels are, before and after fine-tuning."""
+    """Section 4.4: similarity of trailers with equal labels, before and after fine-tuning."""
 
     sets: tuple[SetSimilarity, ...]
-    """Sets that two trailers or more share, largest first."""
+    """Genre sets of two trailers or more, largest first."""
     before: float | None
     """Mean over all pairs that share a set, -1..1; None without a pair."""
     after: float | None
     everyone_before: float | None
-    """Mean over all pairs whatever their labels: what `before` is to be read against."""
+    """Mean over all pairs of trailers: the baseline for `before`."""
     everyone_after: float | None
 
 
 def silhouette(vectors: Floats, groups: Sequence[Hashable]) -> float | None:
     """Return the mean silhouette (Rousseeuw 1987) of N x D vectors by cosine distance, -1..1.
 
-    A trailer alone in its group counts as 0. None where there are fewer than two groups or as
-    many groups as trailers: the score is not defined then.
+    A trailer alone in its group counts as 0. None if there are fewer than two groups, or as many
+    groups as trailers: the score is then undefined.
     """
     codes = {group: code for code, group in enumerate(dict.fromkeys(groups))}
     if not 2 <= len(codes) < len(groups):
@@ -56,12 +56,12 @@ def silhouette(vectors: Floats, groups: Sequence[Hashable]) -> float | None:
 
 
 def project(vectors: Floats, *, seed: int, perplexity: float) -> NDArray[np.float64]:
-    """Return an N x 2 map of N x D vectors: t-SNE of their cosine geometry (figure 1).
+    """Return an N x 2 map of N x D vectors: t-SNE by cosine distance (figure 1).
 
-    The vectors are normalised, brought to at most 50 dimensions and laid out from their principal
-    components; `perplexity` is lowered for a small N, and fewer than four trailers (or
-    equal ones, or one dimension) get their principal components. One thread, so that equal
-    vectors give equal bytes.
+    The vectors are normalised and reduced to at most 50 dimensions; t-SNE starts from the principal
+    components. `perplexity` is lowered for a small N; for fewer than four trailers, equal vectors
+    or one dimension the map is the principal components. One thread is used, so that equal vectors
+    give equal bytes.
     """
     with threadpool_limits(1):
         centred = unit(vectors) - unit(vectors).mean(axis=0, keepdims=True)
@@ -82,7 +82,7 @@ def project(vectors: Floats, *, seed: int, perplexity: float) -> NDArray[np.floa
 def cohesion(before: Floats, after: Floats, sets: Sequence[tuple[str, ...]]) -> Cohesion:
     """Compare two N x D spaces on the pairs of trailers that share a genre set (section 4.4).
 
-    Two trailers share a set when their entries of `sets` are equal.
+    Two trailers share a set if their entries of `sets` are equal.
     """
     members: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for position, names in enumerate(sets):
@@ -107,7 +107,7 @@ def _mean_pair(vectors: NDArray[np.float64]) -> float:
 
 
 def _over_pairs(sets: Sequence[SetSimilarity], space: str) -> float | None:
-    """Return the mean over pairs of a quantity that each set has as its mean over pairs."""
+    """Return the mean over all pairs, from each set's mean over its pairs."""
     pairs = [entry.trailers * (entry.trailers - 1) for entry in sets]
     if not pairs:
         return None

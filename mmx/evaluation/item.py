@@ -1,13 +1,13 @@
-"""Everything numeric of the report, as one item: embeddings, metrics, tables, plots.
+"""All numbers of the report, as one item: embeddings, metrics, tables, plots.
 
     trailer_embeddings.parquet   trailer_id, split, coarse, fine: one row per trailer of the split
-    metrics.json                 every metric, per split, beside the random rows; both spaces
-    summary/*.json               the few of them that `dvc metrics` shows, a row per file
-    explorer.parquet             per trailer: place in both maps, neighbours, probabilities
+    metrics.json                 every metric, per split, with the random baseline; both spaces
+    summary/*.json               the main metrics for `dvc metrics`, one row per file
+    explorer.parquet             per trailer: position in both maps, neighbours, probabilities
     similarity.json              section 4.4: cosine similarity within each genre set
     plots/*.csv                  what `dvc plots` draws
 
-Titles have no part in it: correcting one computes nothing.
+Titles are not read: correcting one causes no new evaluation.
 """
 
 from dataclasses import asdict
@@ -52,10 +52,10 @@ def evaluate_item(
         out: an empty folder.
 
     Returns:
-        How many trailers were evaluated and tested, and the test's weighted AU(PRC).
+        Number of trailers evaluated and tested, and the weighted AU(PRC) of the test.
 
     Raises:
-        CollectionError: features and models do not fit each other.
+        CollectionError: features and models do not match.
     """
     subject = read_subject(
         features=features, trailers=trailers, splits=splits, coarse=coarse, fine=fine, params=params
@@ -77,7 +77,7 @@ def evaluate_item(
 
 
 def write_summary(folder: Path, metrics: Json) -> None:
-    """Write one small file per row of `measures.summarise`: `dvc metrics` shows a line for each."""
+    """Write one small file per row of `measures.summarise`: `dvc metrics` shows a line each."""
     folder.mkdir()
     for name, row in summarise(metrics).items():
         (folder / f"{name}.json").write_text(tables.to_json(row), encoding="utf-8")
@@ -91,7 +91,7 @@ def embedding_table(subject: Subject) -> pa.Table:
 
 
 def explorer_table(subject: Subject, features: Path) -> pa.Table:
-    """Return what the explorer shows of each trailer.
+    """Return the explorer's data for each trailer.
 
     Columns: trailer_id, split, genres (of the vocabulary, primary first), probabilities, and per
     space <name>_x, <name>_y, <name>_near (row numbers), <name>_similarity; sequence_spans holds
@@ -102,7 +102,7 @@ def explorer_table(subject: Subject, features: Path) -> pa.Table:
         "trailer_id": subject.ids,
         "split": subject.collection.split.tolist(),
         "genres": pa.array(subject.labels, pa.list_(pa.int32())),
-        "probabilities": pa.array(list(subject.chances), FLOATS),
+        "probabilities": pa.array(list(subject.probabilities), FLOATS),
     }
     params = subject.params
     for name, embedded in subject.embedded.items():
@@ -118,17 +118,17 @@ def explorer_table(subject: Subject, features: Path) -> pa.Table:
 
 
 def _sequences(subject: Subject, features: Path) -> dict[str, pa.Array]:
-    """Seconds and genres of every trailer's sequences (figure 8)."""
+    """Times and genres of every trailer's sequences (figure 8)."""
     coarse = subject.coarse
     spans: list[list[float]] = [[] for _ in coarse.ids]
     values: list[list[np.ndarray]] = [[] for _ in coarse.ids]
     if coarse.sequence_logits is not None:
         begins, ends = _seconds(subject, features)
-        chances = scores.sigmoid(coarse.sequence_logits)
+        probabilities = scores.sigmoid(coarse.sequence_logits)
         for trailer in range(len(coarse.ids)):
             rows = np.flatnonzero(coarse.sequence_trailer == trailer)
             spans[trailer] = [*begins[rows], ends[rows[-1]]]
-            values[trailer] = list(chances[rows])
+            values[trailer] = list(probabilities[rows])
     return {
         "sequence_spans": pa.array(spans, pa.list_(pa.float64())),
         "sequence_probabilities": pa.array(values, pa.list_(FLOATS)),
@@ -157,7 +157,7 @@ def write_plots(
     folder.mkdir()
     members = subject.collection.members("test")
     labels = subject.collection.labels[members]
-    curves = scores.precision_recall(labels, subject.chances[members], subject.genres)
+    curves = scores.precision_recall(labels, subject.probabilities[members], subject.genres)
     plots.write_curves(folder / plots.CURVES, curves)
     primary = [names[0] if names else "" for names in subject.names]
     for name, model in (("coarse", coarse), ("fine", fine)):

@@ -17,7 +17,7 @@ def measure(subject: Subject) -> Json:
     """Return all metrics as JSON data.
 
     `splits`: per split the records (see `scores.score`) of the coarse model, of its sequence head
-    averaged over a trailer, of the classifier that fine-tuning left alone, and of no knowledge.
+    averaged over a trailer, of the unchanged classifier after fine-tuning, of the random baseline.
     `spaces`: coarse and fine, over all trailers and over the held-out ones. `similarity`:
     section 4.4's cosine similarities.
     """
@@ -31,10 +31,10 @@ def measure(subject: Subject) -> Json:
 
 
 def summarise(metrics: Json) -> dict[str, Json]:
-    """Return the few figures of `measure` that tell whether a change helped, by name of the row.
+    """Return the main figures of `measure`, by name of the row.
 
     `coarse`, `fine` and `random`: section 4.2's areas and weighted decisions on the test split;
-    for the models also both silhouettes over all trailers. What is undefined is left out.
+    for the models also both silhouettes over all trailers. Undefined figures are left out.
     """
     test, spaces = metrics["splits"]["test"], metrics["spaces"]
     rows: dict[str, Json] = {
@@ -72,12 +72,12 @@ def measure_space(
     groups: Mapping[str, Sequence[Hashable]],
     k: int,
 ) -> Json:
-    """Return silhouettes by each grouping, and how far the `k` nearest agree, beside chance.
+    """Return silhouettes by each grouping, and agreement of the `k` nearest compared with chance.
 
     Args:
         vectors: N x D.
-        labels: N x G, 0 or 1; neighbours agree in labels when they share one.
-        groups: by name of the grouping, the group of each of the N trailers.
+        labels: N x G, 0 or 1; neighbours agree if they share a label.
+        groups: the group of each of the N trailers, by name of the grouping.
         k: neighbours.
     """
     found = retrieval.neighbours(vectors, k)
@@ -94,7 +94,7 @@ def measure_space(
 
 
 def _both(subject: Subject, embedded: Embedded) -> Json:
-    """Measure a space over all trailers and over the held-out ones alone."""
+    """Measure a space over all trailers and over the held-out ones."""
     collection, sets = subject.collection, subject.sets
     chosen = {"all": np.arange(len(subject.ids)), "test": collection.members("test")}
     return {

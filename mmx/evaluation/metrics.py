@@ -1,9 +1,9 @@
-"""The metrics of section 4.2: pure functions on arrays, scikit-learn underneath.
+"""The metrics of section 4.2: pure functions on arrays, computed by scikit-learn.
 
-Everywhere: `labels` is N x G of 0 and 1, `scores` is N x G with the larger the surer, G genres.
-A genre without positives has no precision, recall or area: it is None, never 0, and counts in no
-average. Average precision is the step-wise sum; the trapezoid area is given beside it, since
-papers mix the two (either may be the larger).
+In all functions `labels` is N x G of 0 and 1 and `scores` is N x G, for G genres. For a genre
+without positives, precision, recall and area are None, not 0, and the genre is left out of
+averages. Average precision is the step-wise sum; the trapezoid area is given too, since papers use
+either (and either may be larger).
 """
 
 from collections.abc import Callable, Sequence
@@ -30,9 +30,9 @@ class Averages:
     per_genre: tuple[float | None, ...]
     """In the order of the columns."""
     micro: float | None
-    """Over all N x G decisions at once: frequent genres weigh more."""
+    """Over all N x G decisions: frequent genres weigh more."""
     macro: float | None
-    """Mean over the genres that have positives: rare genres weigh as much."""
+    """Mean over the genres that have positives: all weigh the same."""
     weighted: float | None
     """Mean over genres, weighted by their number of positives."""
 
@@ -55,7 +55,7 @@ class Curve:
 
 
 def _checked(labels: Labels, scores: Scores) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return both as plain arrays; raise ValueError unless they are a finite N x G pair."""
+    """Return both as numpy arrays; raise ValueError unless both are finite and N x G."""
     truth, values = np.asarray(labels), np.asarray(scores, dtype=np.float64)
     if truth.ndim != 2 or truth.shape != values.shape:
         raise ValueError(f"labels and scores must be N x G: {truth.shape} and {values.shape}")
@@ -72,7 +72,7 @@ def support(labels: Labels) -> tuple[int, ...]:
 
 
 def _mean(values: Sequence[float | None], weights: Sequence[int]) -> float | None:
-    """Return the weighted mean of the values that exist, or None without any."""
+    """Return the weighted mean of the values that are not None, or None if there are none."""
     pairs = [(v, w) for v, w in zip(values, weights, strict=True) if v is not None and w]
     if not pairs:
         return None
@@ -80,13 +80,13 @@ def _mean(values: Sequence[float | None], weights: Sequence[int]) -> float | Non
 
 
 def _averages(per_genre: Sequence[float | None], micro: float | None, labels: Labels) -> Averages:
-    """Gather the three averages of a quantity known per genre."""
+    """Compute the three averages of a quantity."""
     macro = _mean(per_genre, [1] * len(per_genre))
     return Averages(tuple(per_genre), micro, macro, _mean(per_genre, support(labels)))
 
 
 def _areas(labels: Labels, scores: Scores, area: Area) -> Averages:
-    """Apply an area under the curve to every genre and to all decisions at once."""
+    """Apply an area under the curve to every genre and to all decisions together."""
     truth, values = _checked(labels, scores)
     per_genre = [
         float(area(truth[:, g], values[:, g])) if truth[:, g].any() else None
@@ -135,7 +135,7 @@ def _decide(truth: Labels, predicted: Labels) -> tuple[float | None, ...]:
 
 
 def prevalence(labels: Labels) -> Averages:
-    """Return the share of positives: the expected AU(PRC) of scores that know nothing."""
+    """Return the share of positives: the expected AU(PRC) of random scores."""
     truth = np.asarray(labels).astype(np.int64)
     count = len(truth)
     per_genre = [positives / count if positives else None for positives in support(truth)]
@@ -151,15 +151,15 @@ def every_genre(labels: Labels) -> Decisions:
 
 
 def curve(labels: Labels, scores: Scores, points: int = 101) -> Curve | None:
-    """Return the precision-recall curve of one genre or of raveled decisions, thinned.
+    """Return the precision-recall curve of one genre or of all decisions, at `points` recalls.
 
-    Precision at `points` even recalls is the best precision at that recall or beyond, so that the
-    curve never rises; None without positives.
+    The recalls are equally spaced; the precision is the best at that recall or higher, so that the
+    curve never rises. None without positives.
     """
     if not np.any(labels):
         return None
     precision, recall, _ = precision_recall_curve(np.ravel(labels), np.ravel(scores))
-    # The last point, recall 0 with precision 1, belongs to no threshold.
+    # The last point, recall 0 with precision 1, is not that of a threshold.
     best, recall = np.maximum.accumulate(precision[:-1])[::-1], recall[-2::-1]
     grid = np.linspace(0.0, 1.0, points)
     at = np.searchsorted(recall, grid - 1e-12)

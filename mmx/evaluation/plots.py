@@ -1,4 +1,4 @@
-"""What `dvc plots` draws, as CSV: curves, histories and maps."""
+"""Data for `dvc plots` as CSV: curves, histories and maps."""
 
 import csv
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ def read_history(model: Path) -> list[Json]:
 
 
 def write_history(path: Path, epochs: Sequence[Json]) -> None:
-    """Write one row per epoch; what an epoch has no figure for is empty."""
+    """Write one row per epoch; missing figures are empty."""
     columns = list(dict.fromkeys(key for row in epochs for key in row))
     write_csv(path, columns, [[rounded(row.get(column)) for column in columns] for row in epochs])
 
@@ -34,7 +34,7 @@ def write_curves(path: Path, curves: Json) -> None:
 
 
 def read_curves(path: Path) -> Json:
-    """Read what `write_curves` wrote, in its order."""
+    """Read the file of `write_curves`, in the same order."""
     curves: Json = {}
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):

@@ -1,4 +1,4 @@
-"""Cosine retrieval (figures 5 and 10) and how far neighbours agree with what is known of them."""
+"""Cosine retrieval (figures 5 and 10), and how often neighbours agree in labels or group."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ BLOCK = 1024
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The nearest others of each of N vectors, nearest first."""
+    """The nearest neighbours of each of N vectors, nearest first."""
 
     index: NDArray[np.int32]
-    """N x K positions; K is smaller than asked for where there are fewer others."""
+    """N x K positions; K is smaller than asked for if there are fewer vectors."""
     similarity: NDArray[np.float64]
     """N x K cosine similarities, -1..1."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How often a neighbour agrees with its query, and how often any other trailer does."""
+    """How often a neighbour agrees with its query, and how often a random trailer does."""
 
     observed: float
     """Mean over queries and their neighbours, 0..1."""
@@ -42,14 +42,14 @@ def unit(vectors: Floats) -> NDArray[np.float64]:
 def nearest(queries: Floats, vectors: Floats, k: int) -> Neighbours:
     """Return the `k` of N x D `vectors` nearest to each of Q x D `queries` by cosine.
 
-    Similarities are compared at nine decimals and ties go to the lower position, so that equal
-    vectors are always in the same order whatever the linear algebra underneath.
+    Similarities are rounded to nine decimals and ties go to the lower position, so that the order
+    of equal vectors does not depend on the linear algebra library.
     """
     return _ranked(unit(queries), unit(vectors), k, first_self=None)
 
 
 def neighbours(vectors: Floats, k: int) -> Neighbours:
-    """Return the `k` nearest others of each of N x D `vectors`, in the order of `nearest`."""
+    """Return the `k` nearest neighbours of each of N x D `vectors`, in the order of `nearest`."""
     unit_vectors = unit(vectors)
     return _ranked(unit_vectors, unit_vectors, k, first_self=0)
 
@@ -75,7 +75,7 @@ def _ranked(
 def label_agreement(found: Neighbours, labels: NDArray[np.integer]) -> Agreement | None:
     """Return how often a neighbour shares at least one of the N x G labels with its query.
 
-    None where there is no neighbour at all.
+    None if there are no neighbours.
     """
     if not found.index.size:
         return None
@@ -89,9 +89,9 @@ def label_agreement(found: Neighbours, labels: NDArray[np.integer]) -> Agreement
 
 
 def group_agreement(found: Neighbours, groups: Sequence[Hashable]) -> Agreement | None:
-    """Return how often a neighbour is of its query's group (primary genre, genre set, style).
+    """Return how often a neighbour is in its query's group (primary genre, genre set, style).
 
-    None where there is no neighbour at all.
+    None if there are no neighbours.
     """
     if not found.index.size:
         return None

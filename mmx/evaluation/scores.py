@@ -1,4 +1,4 @@
-"""The metrics of one model on one split as JSON data: what reports and tables are made of."""
+"""The metrics of one model on one split as JSON data, for reports and tables."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -31,14 +31,14 @@ def score(labels: Labels, scores: Scores, genres: Sequence[str], threshold: floa
 
 
 def score_random(labels: Labels, genres: Sequence[str]) -> Json:
-    """Return the same for no knowledge: every genre predicted, areas at the prevalence."""
+    """Return the same for the random baseline: every genre predicted, areas at the prevalence."""
     at = metrics.every_genre(labels)
     area = metrics.prevalence(labels)
     return _record(labels, genres, (at.f1, at.precision, at.recall, area, area))
 
 
 def precision_recall(labels: Labels, scores: Scores, genres: Sequence[str]) -> Json:
-    """Return the precision-recall curve of every genre with positives, and of `all` at once."""
+    """Return the precision-recall curve of every genre with positives, and of `all` together."""
     found = {"all": metrics.curve(labels, scores)}
     found |= {g: metrics.curve(labels[:, i], scores[:, i]) for i, g in enumerate(genres)}
     return {
@@ -49,15 +49,15 @@ def precision_recall(labels: Labels, scores: Scores, genres: Sequence[str]) -> J
 
 
 def summarise(runs: Sequence[Json]) -> tuple[Json, Json]:
-    """Return mean and spread (sample standard deviation) of equal records, number by number.
+    """Return mean and sample standard deviation of records of equal shape, number by number.
 
-    A number that is None in any run is None in both; the spread of one run is None.
+    A number that is None in any run is None in both; the deviation of one run is None.
     """
     mean = _combine(runs, lambda values: float(np.mean(values)))
-    spread = _combine(
+    deviation = _combine(
         runs, lambda values: float(np.std(values, ddof=1)) if len(values) > 1 else None
     )
-    return mean, spread
+    return mean, deviation
 
 
 def rounded(value: Any) -> Any:
@@ -70,7 +70,7 @@ def rounded(value: Any) -> Any:
 
 
 def _record(labels: Labels, genres: Sequence[str], quantities: Sequence[Averages]) -> Json:
-    """Arrange the quantities by average and by genre."""
+    """Build a record of the quantities, by average and by genre."""
     named = dict(zip(QUANTITIES, quantities, strict=True))
     record: Json = {"trailers": len(labels)}
     record |= {q: {a: getattr(v, a) for a in AVERAGES} for q, v in named.items()}
@@ -83,7 +83,7 @@ def _record(labels: Labels, genres: Sequence[str], quantities: Sequence[Averages
 
 
 def _combine(runs: Sequence[Any], reduce: Callable[[list[float]], float | None]) -> Any:
-    """Reduce records of equal shape to one."""
+    """Reduce records of equal shape to one record."""
     first = runs[0]
     if isinstance(first, Mapping):
         return {key: _combine([run[key] for run in runs], reduce) for key in first}

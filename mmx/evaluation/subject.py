@@ -1,4 +1,4 @@
-"""What is evaluated: a collection, and what the coarse and the fine model make of it."""
+"""What is evaluated: a collection, with the outputs of the coarse and the fine model."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from mmx.training.load import load_description, load_network
 
 @dataclass(frozen=True)
 class Subject:
-    """The trailers that have a split, in one order everywhere: N of them, G genres."""
+    """The trailers that have a split, always in the same order: N trailers, G genres."""
 
     collection: Collection
     genres: list[str]
@@ -31,11 +31,11 @@ class Subject:
 
     @property
     def embedded(self) -> dict[str, Embedded]:
-        """Both models' answers by name."""
+        """The outputs of both models by name."""
         return {"coarse": self.coarse, "fine": self.fine}
 
     @property
-    def chances(self) -> NDArray[np.float64]:
+    def probabilities(self) -> NDArray[np.float64]:
         """Probabilities of the coarse model, N x G."""
         return sigmoid(self.coarse.logits)
 
@@ -73,7 +73,7 @@ def read_subject(
     """Read the collection that the coarse model was trained on, and embed it with both models.
 
     Raises:
-        CollectionError: features and models do not fit each other.
+        CollectionError: features and models do not match.
     """
     description = load_description(coarse)
     collection = read_collection(
@@ -84,7 +84,7 @@ def read_subject(
 
 
 def mean_sequences(embedded: Embedded) -> NDArray[np.float64] | None:
-    """Return each trailer's mean over the logits of its sequences, N x G; None without such."""
+    """Return each trailer's mean of its sequences' logits, N x G; None without a sequence head."""
     if embedded.sequence_logits is None:
         return None
     total = np.zeros(embedded.logits.shape)

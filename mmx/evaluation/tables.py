@@ -1,6 +1,6 @@
-"""The paper's tables from our own numbers, and how tables are written.
+"""The paper's tables with the numbers of this collection, and how tables are written.
 
-A table is plain: columns and rows, in reading order, as CSV for people and JSON for programs.
+A table has columns and rows in reading order, and is written as CSV and as JSON.
 """
 
 import csv
@@ -20,12 +20,12 @@ OVERALL = {
     "precision_weighted": ("precision", "weighted"),
     "recall_weighted": ("recall", "weighted"),
 }
-"""The last four columns of Table 2, which are Table 5's too."""
+"""The last four columns of Table 2, also those of Table 5."""
 
 
 @dataclass(frozen=True)
-class Table:
-    """A named table."""
+class ResultTable:
+    """A table of results."""
 
     name: str
     """File name without its ending."""
@@ -37,8 +37,8 @@ class Table:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
-def defuse(cell: Cell) -> Cell:
-    """Keep a spreadsheet from taking text for a formula: an apostrophe goes before it.
+def escape_formula(cell: Cell) -> Cell:
+    """Put an apostrophe before text that a spreadsheet would take for a formula.
 
     A carriage return, which some readers take for the end of a row, becomes a space.
     """
@@ -52,13 +52,13 @@ def to_csv(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
     """Return CSV text with line feeds; None is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([defuse(name) for name in columns])
-    writer.writerows([[defuse(cell) for cell in row] for row in rows])
+    writer.writerow([escape_formula(name) for name in columns])
+    writer.writerows([[escape_formula(cell) for cell in row] for row in rows])
     return text.getvalue()
 
 
-def write_table(folder: Path, table: Table) -> None:
-    """Write `<name>.csv` and `<name>.json` into a folder that is there."""
+def write_table(folder: Path, table: ResultTable) -> None:
+    """Write `<name>.csv` and `<name>.json` into an existing folder."""
     (folder / f"{table.name}.csv").write_text(to_csv(table.columns, table.rows), encoding="utf-8")
     (folder / f"{table.name}.json").write_text(to_json(table.records()), encoding="utf-8")
 
@@ -69,25 +69,25 @@ def read_json(path: Path) -> Any:
 
 
 def to_json(data: Any) -> str:
-    """Return JSON text that depends on the data alone; NaN is refused."""
+    """Return JSON text that depends only on the data; ValueError for NaN."""
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def dataset_table(frames: int, genres: int, labels: Sequence[int]) -> Table:
+def dataset_table(frames: int, genres: int, labels: Sequence[int]) -> ResultTable:
     """Table 1: this collection's row. `labels` has the number of genres of each trailer."""
     mean = round(sum(labels) / len(labels), 3) if labels else None
     trailers = len(labels)
     columns = ("name", "trailers", "frames", "genres", "genres_per_trailer", "genres_on_average")
     row = ("This collection", trailers, frames, genres, max(labels, default=None), mean)
-    return Table("table1", columns, (row,))
+    return ResultTable("table1", columns, (row,))
 
 
-def genre_table(rows: Mapping[str, Json], spreads: Mapping[str, Json | None]) -> Table:
-    """Table 2: F1 per genre at the threshold, then the four weighted figures, then spreads.
+def genre_table(rows: Mapping[str, Json], deviations: Mapping[str, Json | None]) -> ResultTable:
+    """Table 2: F1 per genre at the threshold, the four weighted figures, their standard deviations.
 
     Args:
         rows: records of `scores.score`, by the row's name; all over one vocabulary.
-        spreads: records of the same shape, for rows that several seeds were trained for.
+        deviations: records of the same shape, for rows that several seeds were trained for.
     """
     genres = list(next(iter(rows.values()))["per_genre"])
     columns = ("model", *genres, *OVERALL, *(f"{name}_spread" for name in OVERALL))
@@ -96,93 +96,93 @@ def genre_table(rows: Mapping[str, Json], spreads: Mapping[str, Json | None]) ->
         (
             name,
             *(record["per_genre"][g]["f1"] for g in genres),
-            *_overall(record, spreads.get(name)),
+            *_overall(record, deviations.get(name)),
         )
         for name, record in rows.items()
     ]
-    return Table("table2", columns, tuple(body))
+    return ResultTable("table2", columns, tuple(body))
 
 
 def area_table(
-    rows: Mapping[str, Json], spreads: Mapping[str, Json | None], genres: int, labels: int | None
-) -> Table:
-    """Table 3: the three areas under the precision-recall curve, the trapezoids beside, spreads.
+    rows: Mapping[str, Json], deviations: Mapping[str, Json | None], genres: int, labels: int | None
+) -> ResultTable:
+    """Table 3: the three areas under the curve, those by trapezoids, standard deviations.
 
-    `rows` and `spreads` as in `genre_table`.
+    `rows` and `deviations` as in `genre_table`.
     """
     order = [(q, a) for q in ("ap", "area") for a in ("macro", "micro", "weighted")]
     names = [f"{q}_{a}" for q, a in order]
     columns = ("method", "genres", "labels", *names, *(f"{name}_spread" for name in names))
     body = []
     for name, record in rows.items():
-        spread = spreads.get(name)
-        around = (None if spread is None else spread[q][a] for q, a in order)
+        deviation = deviations.get(name)
+        around = (None if deviation is None else deviation[q][a] for q, a in order)
         body.append((name, genres, labels, *(record[q][a] for q, a in order), *around))
-    return Table("table3", columns, tuple(body))
+    return ResultTable("table3", columns, tuple(body))
 
 
 @dataclass(frozen=True)
-class Guess:
+class TrailerPrediction:
     """A trailer, its labels, and the probability of every genre."""
 
     trailer_id: str
     title: str
     labels: Sequence[str]
-    chances: Mapping[str, float]
+    probabilities: Mapping[str, float]
 
     def predicted(self, threshold: float) -> list[str]:
-        """Return the genres with a probability above `threshold`, the surest first."""
-        ranked = sorted(self.chances, key=lambda genre: (-self.chances[genre], genre))
-        return [genre for genre in ranked if self.chances[genre] > threshold]
+        """Return the genres with a probability above `threshold`, the most probable first."""
+        ranked = sorted(self.probabilities, key=lambda genre: (-self.probabilities[genre], genre))
+        return [genre for genre in ranked if self.probabilities[genre] > threshold]
 
     def added(self, threshold: float) -> list[str]:
-        """Return the predicted genres that are no labels, the surest first."""
+        """Return the predicted genres that are not labels, the most probable first."""
         return [genre for genre in self.predicted(threshold) if genre not in self.labels]
 
 
-def added_table(guesses: Sequence[Guess], threshold: float) -> Table:
-    """Table 4: trailers that are given genres beyond their labels, the surest first.
+def added_table(predictions: Sequence[TrailerPrediction], threshold: float) -> ResultTable:
+    """Table 4: trailers with predicted genres beyond their labels, the most probable first.
 
-    A genre is given when its probability is above `threshold`.
+    A genre is predicted if its probability is above `threshold`.
     """
     columns = ("trailer_id", "title", "labels", "predicted", "added", "surest_added")
-    gained = [(g, added) for g in guesses if (added := g.added(threshold))]
-    gained.sort(key=lambda pair: (-pair[0].chances[pair[1][0]], pair[0].trailer_id))
+    gained = [(g, added) for g in predictions if (added := g.added(threshold))]
+    gained.sort(key=lambda pair: (-pair[0].probabilities[pair[1][0]], pair[0].trailer_id))
     rows = [
         (
-            guess.trailer_id,
-            guess.title,
-            "|".join(guess.labels),
-            "|".join(guess.predicted(threshold)),
+            prediction.trailer_id,
+            prediction.title,
+            "|".join(prediction.labels),
+            "|".join(prediction.predicted(threshold)),
             "|".join(added),
-            round(guess.chances[added[0]], 6),
+            round(prediction.probabilities[added[0]], 6),
         )
-        for guess, added in gained
+        for prediction, added in gained
     ]
-    return Table("table4", columns, tuple(rows))
+    return ResultTable("table4", columns, tuple(rows))
 
 
-def length_table(rows: Mapping[int, tuple[Json, Json | None]]) -> Table:
-    """Table 5: weighted figures by sequence length; each entry is a record and its spread."""
+def length_table(rows: Mapping[int, tuple[Json, Json | None]]) -> ResultTable:
+    """Table 5: weighted figures by sequence length; each entry is a record and its deviations."""
     columns = ("length", *OVERALL, *(f"{name}_spread" for name in OVERALL))
-    return Table("table5", columns, tuple((n, *_overall(*rows[n])) for n in sorted(rows)))
+    return ResultTable("table5", columns, tuple((n, *_overall(*rows[n])) for n in sorted(rows)))
 
 
-def similarity_table(sets: Sequence[Json]) -> Table:
+def similarity_table(sets: Sequence[Json]) -> ResultTable:
     """Section 4.4: mean cosine similarity within each genre set, before and after."""
     columns = ("genres", "trailers", "before", "after")
     rows = (("|".join(s["genres"]), s["trailers"], s["before"], s["after"]) for s in sets)
-    return Table("similarity", columns, tuple(rows))
+    return ResultTable("similarity", columns, tuple(rows))
 
 
 def _support_row(record: Json, genres: Sequence[str]) -> tuple[Cell, ...]:
-    """The number of positives of each genre, whole also where the record is a mean over seeds."""
+    """The number of positives of each genre, an integer also if the record is a mean over seeds."""
     counts = (round(record["per_genre"][genre]["support"]) for genre in genres)
     return ("Support", *counts, *[None] * (2 * len(OVERALL)))
 
 
-def _overall(record: Json, spread: Json | None) -> Iterator[Cell]:
-    """The four weighted figures, then their spreads (empty for a single training)."""
-    for source in (record, spread):
+def _overall(record: Json, deviation: Json | None) -> Iterator[Cell]:
+    """The four weighted figures, then their standard deviations (empty for a single training)."""
+    for source in (record, deviation):
         for quantity, average in OVERALL.values():
             yield None if source is None else source[quantity][average]

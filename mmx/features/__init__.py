@@ -1,4 +1,4 @@
-"""The Parquet feature store: written once, read by anything that reads Parquet."""
+"""The Parquet feature store: readable by any Parquet reader."""
 
 from mmx.features.read import Features, load, read_embeddings, read_table
 from mmx.features.write import ExpertSource, build_store

@@ -9,14 +9,14 @@ import yaml
 import mmx.features.digest
 import mmx.features.schema
 from mmx.features.columns import meaning_of
-from mmx.features.facts import Description
-from mmx.features.schema import Table
+from mmx.features.facts import StoreFacts
+from mmx.features.schema import StoreTable
 
 TITLE = "MMX trailer features"
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M"))
 
 
-def card_text(facts: Description) -> str:
+def card_text(facts: StoreFacts) -> str:
     """Return the card of a store or of a publication."""
     return _template().render(
         title=TITLE,
@@ -31,7 +31,7 @@ def card_text(facts: Description) -> str:
     )
 
 
-def card_head(facts: Description) -> dict[str, object]:
+def card_head(facts: StoreFacts) -> dict[str, object]:
     """Return the YAML head: one configuration per table, so that hubs open each by its name."""
     clips = facts.digests["clips"].rows if "clips" in facts.digests else 0
     size = next((name for limit, name in SIZES if clips < limit), "1M<n<10M")
@@ -51,12 +51,12 @@ def card_head(facts: Description) -> dict[str, object]:
     }
 
 
-def _table(facts: Description, table: Table) -> dict[str, object]:
-    """What the card says of one table."""
+def _table(facts: StoreFacts, table: StoreTable) -> dict[str, object]:
+    """The entry of one table in the card."""
     columns = [
         {
             "name": field.name,
-            "type": _plain(str(field.type)),
+            "type": _type_name(str(field.type)),
             "meaning": meaning_of(table.name, field.name),
         }
         for field in facts.schema(table)
@@ -65,13 +65,13 @@ def _table(facts: Description, table: Table) -> dict[str, object]:
     return {"name": table.name, "files": table.files, "rows": digest.rows, "columns": columns}
 
 
-def _plain(kind: str) -> str:
-    """Arrow's name of a type without the names of list elements."""
+def _type_name(kind: str) -> str:
+    """Arrow's name of a type, without the names of list elements."""
     return kind.replace("element: ", "").replace("item: ", "").replace(" not null", "")
 
 
 def _indented(text: str | None) -> str:
-    """The indented lines of a docstring: the tree."""
+    """The indented lines of a docstring: the listing of files."""
     lines = (text or "").splitlines()
     return "\n".join(line[4:] for line in lines if line.startswith("    "))
 
@@ -83,7 +83,7 @@ def _after_colon(text: str | None) -> str:
 
 @cache
 def _template() -> jinja2.Template:
-    """The card's template; a name that it misspells is an error."""
+    """The card's template; an undefined name in it is an error."""
     source = files("mmx.features").joinpath("card.md.jinja").read_text(encoding="utf-8")
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False

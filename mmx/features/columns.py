@@ -1,4 +1,4 @@
-"""What each column of the store and of a publication means, its unit included."""
+"""The meaning and unit of each column of the store and of a published store."""
 
 from mmx.features.schema import LABELS_TABLE
 from mmx.trailers.columns import ADDED
@@ -53,7 +53,7 @@ _MEANINGS = {
 
 
 def meaning_of(table: str, column: str) -> str:
-    """Return what a column of a table means; the labels have those that a team has added, too."""
+    """Return the meaning of a column of a table; labels may have columns that a team has added."""
     if table == LABELS_TABLE.name:
         return PARQUET_COLUMNS.get(column, ADDED).meaning
     return _MEANINGS[column]

@@ -9,8 +9,8 @@ import pyarrow as pa
 from mmx.engine.canonical import bytes_digest
 from mmx.features.card import TITLE
 from mmx.features.columns import meaning_of
-from mmx.features.facts import Description, manifest_text
-from mmx.features.schema import LABELS_TABLE, MANIFEST, Table
+from mmx.features.facts import StoreFacts, manifest_text
+from mmx.features.schema import LABELS_TABLE, MANIFEST_FILE, StoreTable
 
 PROV = "http://www.w3.org/ns/prov#"
 PARQUET = "application/x-parquet"
@@ -67,7 +67,7 @@ RESPONSIBLE = {
 }
 
 
-def croissant_text(facts: Description) -> str:
+def croissant_text(facts: StoreFacts) -> str:
     """Return croissant.json; raise mlcroissant's ValidationError if it is not valid."""
     data = croissant_metadata(facts, new_context()).to_json()
     data["@context"]["prov"] = PROV
@@ -85,15 +85,15 @@ def new_context() -> mlc.Context:
     return mlc.Context(rdf=mlc.Rdf(context=context), conforms_to=VERSION)
 
 
-def croissant_metadata(facts: Description, ctx: mlc.Context) -> mlc.Metadata:
+def croissant_metadata(facts: StoreFacts, ctx: mlc.Context) -> mlc.Metadata:
     """Return the store's files and record sets as Croissant nodes."""
     manifest = manifest_text(facts.manifest).encode()
     listing = mlc.FileObject(
         ctx=ctx,
-        id=MANIFEST,
-        name=MANIFEST,
+        id=MANIFEST_FILE,
+        name=MANIFEST_FILE,
         description="sha256 of every Parquet file, in the format of sha256sum.",
-        content_url=MANIFEST,
+        content_url=MANIFEST_FILE,
         encoding_formats=["text/plain"],
         content_size=f"{len(manifest)} B",
         sha256=bytes_digest(manifest),
@@ -115,20 +115,20 @@ def croissant_metadata(facts: Description, ctx: mlc.Context) -> mlc.Metadata:
     )
 
 
-def licences(facts: Description) -> list[str]:
-    """Return the licences of all weights: whoever uses the store is bound by each of them."""
+def licences(facts: StoreFacts) -> list[str]:
+    """Return the licences of all weights, each of which applies to the store."""
     found = {licence for row in facts.experts for licence in row["weights_licence"]}
     return [*sorted(found), "The rights in the videos are their owners'."]
 
 
-def files(facts: Description, table: Table, ctx: mlc.Context) -> mlc.FileObject | mlc.FileSet:
+def files(facts: StoreFacts, table: StoreTable, ctx: mlc.Context) -> mlc.FileObject | mlc.FileSet:
     """Return a table's files: a hashed object for one file, a set for shards."""
     if table.letter:
         return mlc.FileSet(
             ctx=ctx,
             id=table.name,
             name=table.name,
-            description=f"Shards of {table.name}; {MANIFEST} has the sha256 of each.",
+            description=f"Shards of {table.name}; {MANIFEST_FILE} has the sha256 of each.",
             includes=[table.files],
             encoding_formats=[PARQUET],
         )
@@ -143,7 +143,7 @@ def files(facts: Description, table: Table, ctx: mlc.Context) -> mlc.FileObject 
     )
 
 
-def record_set(facts: Description, table: Table, ctx: mlc.Context) -> mlc.RecordSet:
+def record_set(facts: StoreFacts, table: StoreTable, ctx: mlc.Context) -> mlc.RecordSet:
     """Return a table's columns as fields."""
     name = f"{table.name}-rows"
     return mlc.RecordSet(
@@ -156,7 +156,7 @@ def record_set(facts: Description, table: Table, ctx: mlc.Context) -> mlc.Record
     )
 
 
-def field(table: Table, record: str, column: pa.Field, ctx: mlc.Context) -> mlc.Field:
+def field(table: StoreTable, record: str, column: pa.Field, ctx: mlc.Context) -> mlc.Field:
     """Return one column as a field, arrays with their shape."""
     element, shape = column.type, []
     while pa.types.is_nested(element):
@@ -188,8 +188,8 @@ def data_type(kind: pa.DataType) -> Any:
     return mlc.DataType.TEXT
 
 
-def prov_of_store(facts: Description) -> dict[str, Any]:
-    """Say in PROV terms what the whole store is and which software made it."""
+def prov_of_store(facts: StoreFacts) -> dict[str, Any]:
+    """Describe the store and the software that made it in PROV terms."""
     return {
         "prov:wasGeneratedBy": {
             "@type": "prov:Activity",
@@ -200,8 +200,8 @@ def prov_of_store(facts: Description) -> dict[str, Any]:
     }
 
 
-def prov_of_table(facts: Description, name: str) -> dict[str, Any]:
-    """Say in PROV terms what a table derives from: clips, and the weights of an expert."""
+def prov_of_table(facts: StoreFacts, name: str) -> dict[str, Any]:
+    """Describe in PROV terms what a table derives from: clips, and the weights of an expert."""
     row = next((row for row in facts.experts if row["expert"] == name), None)
     if name == "clips":
         return {"prov:wasDerivedFrom": [{"@id": "trailers"}]}

@@ -1,30 +1,30 @@
-"""Writing what describes a store: shards.txt, digest.txt, manifest, card and Croissant file."""
+"""Write the files that describe a store: shards.txt, digest.txt, manifest, card, Croissant."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from mmx.dvc_state.cache import cached_files, is_intact
 from mmx.features.digest import ShardDigest, digest_text, read_shards, shards_text
-from mmx.features.facts import Description, manifest_text, read_manifest
-from mmx.features.schema import CARD, CROISSANT, DIGEST, MANIFEST, SHARDS
+from mmx.features.facts import StoreFacts, manifest_text, read_manifest
+from mmx.features.schema import CARD_FILE, CROISSANT_FILE, DIGEST_FILE, MANIFEST_FILE, SHARDS_FILE
 
 
 def known_shards(root: Path, store: str) -> dict[str, ShardDigest]:
-    """Return digests of rows by the sha256 of their Parquet file: what was digested once.
+    """Return digests of rows by the sha256 of their Parquet file, to avoid computing them again.
 
-    Of the last version of the output directory `store` of the repository in `root`, as DVC's cache
-    has it; empty where it has not.
+    They are those of the last version of the output directory `store` of the repository in `root`,
+    from DVC's cache; empty if it is not there.
     """
     files = cached_files(root, store)
-    if not all(name in files and is_intact(files[name]) for name in (MANIFEST, SHARDS)):
+    if not all(name in files and is_intact(files[name]) for name in (MANIFEST_FILE, SHARDS_FILE)):
         return {}
-    digests = read_shards(files[SHARDS].read_text(encoding="utf-8"))
-    sha256 = read_manifest(files[MANIFEST].read_text(encoding="utf-8"))
+    digests = read_shards(files[SHARDS_FILE].read_text(encoding="utf-8"))
+    sha256 = read_manifest(files[MANIFEST_FILE].read_text(encoding="utf-8"))
     return {sha256[name]: digest for name, digest in digests.items()}
 
 
 def describe(store: Path, known: Mapping[str, ShardDigest] | None = None) -> str:
-    """Write everything that describes the tables of a store; return the root digest.
+    """Write the files that describe a store; return the root digest.
 
     known: digests of rows that need not be computed, by the sha256 of their Parquet file.
     """
@@ -32,10 +32,10 @@ def describe(store: Path, known: Mapping[str, ShardDigest] | None = None) -> str
     from mmx.features.card import card_text
     from mmx.features.croissant import croissant_text
 
-    facts = Description(store, known)
-    (store / SHARDS).write_text(shards_text(facts.shards), encoding="utf-8")
-    (store / DIGEST).write_text(digest_text(facts.digests.values()), encoding="utf-8")
-    (store / MANIFEST).write_text(manifest_text(facts.manifest), encoding="utf-8")
-    (store / CARD).write_text(card_text(facts), encoding="utf-8")
-    (store / CROISSANT).write_text(croissant_text(facts), encoding="utf-8")
+    facts = StoreFacts(store, known)
+    (store / SHARDS_FILE).write_text(shards_text(facts.shards), encoding="utf-8")
+    (store / DIGEST_FILE).write_text(digest_text(facts.digests.values()), encoding="utf-8")
+    (store / MANIFEST_FILE).write_text(manifest_text(facts.manifest), encoding="utf-8")
+    (store / CARD_FILE).write_text(card_text(facts), encoding="utf-8")
+    (store / CROISSANT_FILE).write_text(croissant_text(facts), encoding="utf-8")
     return facts.root

@@ -69,7 +69,7 @@ def _fixed(column: pa.Array, dtype: str) -> Cells:
 
 
 def _text(column: pa.Array) -> Cells:
-    """Cells of a column of strings; most stand in many rows, and are encoded once."""
+    """Cells of a column of strings; each distinct string is encoded once."""
     values = column.fill_null("").to_pylist()
     encoded = {value: value.encode() for value in set(values)}
     sized = {value: _size(len(content)) + content for value, content in encoded.items()}
@@ -97,7 +97,7 @@ def _lists(column: pa.ListArray) -> Cells:
 def cells(column: pa.Array) -> Cells:
     """Return the canonical bytes of each value of `column`, without the byte for null or not.
 
-    What stands for a null counts for nothing. TypeError for a type that no table of the store has.
+    The bytes of nulls are not used. TypeError for a type that no table of the store has.
     """
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
@@ -148,7 +148,7 @@ def shards_text(shards: Mapping[str, ShardDigest]) -> str:
 
 
 def read_shards(text: str) -> dict[str, ShardDigest]:
-    """Return what `shards_text` wrote down."""
+    """Parse the text of `shards_text`."""
     lines = (line.rsplit(" ", 2) for line in text.splitlines())
     return {path: ShardDigest(int(rows), digest) for path, rows, digest in lines}
 

@@ -1,4 +1,4 @@
-"""What there is to say about a store, derived from its tables: digests, manifest, schemas."""
+"""Facts about a store, derived from its tables: digests, manifest, schemas."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,20 +19,20 @@ from mmx.features.digest import (
 )
 from mmx.features.schema import (
     CLIPS_TABLE,
-    EXPERTS,
+    EXPERTS_FILE,
     EXPERTS_TABLE,
     LABELS_TABLE,
     RECEIPTS_TABLE,
     SPLITS_TABLE,
     TRAILERS_TABLE,
-    Table,
+    StoreTable,
     expert_table,
 )
 
 
 @dataclass(frozen=True)
-class Description:
-    """The facts about a store that its card and its Croissant file tell."""
+class StoreFacts:
+    """The facts that the card and the Croissant file of a store contain."""
 
     store: Path
     known: Mapping[str, ShardDigest] | None = None
@@ -41,12 +41,12 @@ class Description:
     @cached_property
     def experts(self) -> list[dict[str, Any]]:
         """Rows of experts.parquet, by name."""
-        rows: list[dict[str, Any]] = pq.read_table(self.store / EXPERTS).to_pylist()
+        rows: list[dict[str, Any]] = pq.read_table(self.store / EXPERTS_FILE).to_pylist()
         return rows
 
     @cached_property
-    def tables(self) -> list[Table]:
-        """Every table that has a file, sorted by name; labels only in a publication."""
+    def tables(self) -> list[StoreTable]:
+        """Every table that has a file, sorted by name; labels only in a published store."""
         fixed = [CLIPS_TABLE, TRAILERS_TABLE, EXPERTS_TABLE, RECEIPTS_TABLE]
         fixed += [LABELS_TABLE, SPLITS_TABLE]
         everything = fixed + [expert_table(row["expert"]) for row in self.experts]
@@ -93,7 +93,7 @@ class Description:
         """A file's path below the store."""
         return path.relative_to(self.store).as_posix()
 
-    def schema(self, table: Table) -> pa.Schema:
+    def schema(self, table: StoreTable) -> pa.Schema:
         """The columns of a table."""
         return pq.read_schema(table.paths(self.store)[0])
 
@@ -104,6 +104,6 @@ def manifest_text(digests: dict[str, str]) -> str:
 
 
 def read_manifest(text: str) -> dict[str, str]:
-    """Return sha256 by path, as `manifest_text` wrote it down."""
+    """Return sha256 by path from the text of `manifest_text`."""
     lines = (line.partition("  ") for line in text.splitlines())
     return {name: digest for digest, _, name in lines}

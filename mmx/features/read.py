@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mmx.engine.shards import shard_of
-from mmx.features.schema import EXPERTS
+from mmx.features.schema import EXPERTS_FILE
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _sorted(table: pa.Table) -> pa.Table:
 
 def expert_rows(store: Path) -> list[dict[str, Any]]:
     """Return the rows of experts.parquet, by name."""
-    rows: list[dict[str, Any]] = pq.read_table(store / EXPERTS).to_pylist()
+    rows: list[dict[str, Any]] = pq.read_table(store / EXPERTS_FILE).to_pylist()
     return rows
 
 
@@ -131,7 +131,7 @@ def read_embeddings(
 
 
 def _no_embeddings(width: int, sequence: bool) -> Embeddings:
-    """What is read of an expert that could embed nothing."""
+    """The embeddings of an expert without any rows."""
     return Embeddings(
         trailer_id=np.empty(0, np.str_),
         clip=np.empty(0, np.int32),
@@ -142,7 +142,7 @@ def _no_embeddings(width: int, sequence: bool) -> Embeddings:
 
 
 def _strings(column: pa.ChunkedArray) -> np.ndarray:
-    """A column of strings as numpy's own strings."""
+    """A column of strings as a numpy array of strings."""
     return np.array(column.to_pylist(), dtype=np.str_)
 
 
@@ -199,7 +199,7 @@ def _keys(trailer_id: np.ndarray, clip: np.ndarray, names: np.ndarray) -> np.nda
 def _align(
     name: str, modality: str, found: Embeddings, names: np.ndarray, keys: np.ndarray
 ) -> ExpertView:
-    """Spread an expert's rows over all clips."""
+    """Align an expert's rows with all clips."""
     rows = np.searchsorted(keys, _keys(found.trailer_id, found.clip, names))
     present = np.zeros(len(keys), bool)
     present[rows] = True

@@ -1,4 +1,4 @@
-"""Receipts as a table: what receipts.parquet holds, and how to get the receipts out again."""
+"""Receipts as a table: from receipts to receipts.parquet and back."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -42,7 +42,7 @@ def receipts_table(items: Iterable[tuple[str, Receipt]]) -> pa.Table:
 
 
 def receipt_of(row: Mapping[str, Any]) -> Receipt:
-    """Return the receipt of a row; raise ReceiptError where the row does not add up."""
+    """Return the receipt of a row; raise ReceiptError if the row is inconsistent."""
     loaded = ("inputs", "parameters", "weights", "tools")
     ingredients = {key: json.loads(row[key]) for key in loaded}
     ingredients |= {key: row[key] for key in ("step", "schema", "code")}
@@ -58,18 +58,18 @@ def receipt_of(row: Mapping[str, Any]) -> Receipt:
 
 
 def _adopted(receipt: Receipt) -> str | None:
-    """The evidence of an adoption as JSON; of earlier versions the fingerprint alone."""
+    """The evidence of an adoption as JSON; only the fingerprint in receipts of earlier versions."""
     data = adoption_data(receipt.adopted)
     return data if data is None or isinstance(data, str) else _json(data)
 
 
 def _loaded(adopted: str | None) -> Any:
-    """What `_adopted` was given."""
+    """The inverse of `_adopted`."""
     return json.loads(adopted) if adopted and adopted.startswith("{") else adopted
 
 
 def _in_common(values: Iterable[Any]) -> list[str]:
-    """Canonical JSON of what most receipts of a step have in common, written down once in a row."""
+    """Canonical JSON of values that are mostly equal in succession, serialised once if so."""
     texts: list[str] = []
     last: Any = None
     for value in values:

@@ -25,15 +25,15 @@ from pathlib import Path
 
 import pyarrow as pa
 
-CARD = "README.md"
-CROISSANT = "croissant.json"
-DIGEST = "digest.txt"
-MANIFEST = "manifest.sha256"
-EXPERTS = "experts.parquet"
-RECEIPTS = "receipts.parquet"
-SHARDS = "shards.txt"
-LABELS = "trailers.parquet"
-SPLITS = "splits.parquet"
+CARD_FILE = "README.md"
+CROISSANT_FILE = "croissant.json"
+DIGEST_FILE = "digest.txt"
+MANIFEST_FILE = "manifest.sha256"
+EXPERTS_FILE = "experts.parquet"
+RECEIPTS_FILE = "receipts.parquet"
+SHARDS_FILE = "shards.txt"
+LABELS_FILE = "trailers.parquet"
+SPLITS_FILE = "splits.parquet"
 
 RESERVED = frozenset({"trailers", "clips", "labels", "splits", "experts", "receipts", "_receipts"})
 """Names that no expert may have: they are tables of the store already."""
@@ -104,7 +104,7 @@ RECEIPTS_SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class Table:
+class StoreTable:
     """One table of the store or of a publication."""
 
     name: str
@@ -123,14 +123,14 @@ class Table:
         return sorted(store.glob(self.files))
 
 
-TRAILERS_TABLE = Table("trailers", "trailers/t*.parquet")
-CLIPS_TABLE = Table("clips", "clips/c*.parquet")
-EXPERTS_TABLE = Table("experts", EXPERTS)
-RECEIPTS_TABLE = Table("receipts", RECEIPTS)
-LABELS_TABLE = Table("labels", LABELS)
-SPLITS_TABLE = Table("splits", SPLITS)
+TRAILERS_TABLE = StoreTable("trailers", "trailers/t*.parquet")
+CLIPS_TABLE = StoreTable("clips", "clips/c*.parquet")
+EXPERTS_TABLE = StoreTable("experts", EXPERTS_FILE)
+RECEIPTS_TABLE = StoreTable("receipts", RECEIPTS_FILE)
+LABELS_TABLE = StoreTable("labels", LABELS_FILE)
+SPLITS_TABLE = StoreTable("splits", SPLITS_FILE)
 
 
-def expert_table(expert: str) -> Table:
-    """The table of embeddings of `expert`."""
-    return Table(expert, f"{expert}/e*.parquet")
+def expert_table(expert: str) -> StoreTable:
+    """Return the table of embeddings of `expert`."""
+    return StoreTable(expert, f"{expert}/e*.parquet")

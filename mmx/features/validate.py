@@ -1,7 +1,7 @@
-"""Is this a sound store? A list of findings; none means that it is.
+"""Check a store for consistency; the result is a list of findings, empty for a valid store.
 
-Needs the store alone. Whether its rows are what the videos give is another question, and
-`mmx audit --recompute` answers it.
+Needs only the store. Whether its rows agree with the videos is checked by
+`mmx audit --recompute`.
 """
 
 import itertools
@@ -21,26 +21,34 @@ from mmx.engine.errors import ReceiptError
 from mmx.engine.parquet import UNREADABLE
 from mmx.engine.shards import shard_of
 from mmx.features.digest import digest_text, shards_text
-from mmx.features.facts import Description, read_manifest
+from mmx.features.facts import StoreFacts, read_manifest
 from mmx.features.receipts import receipt_of
 from mmx.features.schema import (
-    CARD,
+    CARD_FILE,
     CLIPS_SCHEMA,
-    CROISSANT,
-    DIGEST,
-    EXPERTS,
+    CROISSANT_FILE,
+    DIGEST_FILE,
+    EXPERTS_FILE,
     EXPERTS_SCHEMA,
-    LABELS,
-    MANIFEST,
-    RECEIPTS,
+    LABELS_FILE,
+    MANIFEST_FILE,
+    RECEIPTS_FILE,
     RECEIPTS_SCHEMA,
-    SHARDS,
-    SPLITS,
+    SHARDS_FILE,
+    SPLITS_FILE,
     TRAILERS_SCHEMA,
-    Table,
+    StoreTable,
 )
 
-REQUIRED = (CARD, CROISSANT, DIGEST, EXPERTS, MANIFEST, RECEIPTS, SHARDS)
+REQUIRED = (
+    CARD_FILE,
+    CROISSANT_FILE,
+    DIGEST_FILE,
+    EXPERTS_FILE,
+    MANIFEST_FILE,
+    RECEIPTS_FILE,
+    SHARDS_FILE,
+)
 SCHEMAS = {
     "clips": CLIPS_SCHEMA,
     "experts": EXPERTS_SCHEMA,
@@ -52,7 +60,7 @@ EMBEDDING_COLUMNS = ("trailer_id", "clip", "embedding", "samples", "padded", "fi
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is not as it should be."""
+    """One inconsistency."""
 
     file: str
     """Path below the store."""
@@ -61,23 +69,23 @@ class Finding:
     found: str
 
     def __str__(self) -> str:
-        """One line for people."""
+        """Return one line of text."""
         return f"{self.file}: {self.what}: expected {self.expected}, found {self.found}"
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A store whose files are known to be there and readable."""
+    """A store whose files exist and are readable."""
 
     store: Path
 
     @cached_property
-    def facts(self) -> Description:
-        """What its card should say."""
-        return Description(self.store)
+    def facts(self) -> StoreFacts:
+        """What its card should contain."""
+        return StoreFacts(self.store)
 
     @property
-    def sharded(self) -> list[Table]:
+    def sharded(self) -> list[StoreTable]:
         """The tables that are cut into shards."""
         return [table for table in self.facts.tables if table.letter]
 
@@ -89,7 +97,7 @@ class Opened:
     @cached_property
     def receipts(self) -> list[dict[str, object]]:
         """Rows of receipts.parquet."""
-        rows: list[dict[str, object]] = pq.read_table(self.store / RECEIPTS).to_pylist()
+        rows: list[dict[str, object]] = pq.read_table(self.store / RECEIPTS_FILE).to_pylist()
         return rows
 
     @cached_property
@@ -111,7 +119,7 @@ class Opened:
         return self.facts.name(path)
 
     def text(self, name: str) -> str:
-        """A text file; bytes that are no UTF-8 show as replacement characters."""
+        """A text file; bytes that are not UTF-8 become replacement characters."""
         return (self.store / name).read_text(encoding="utf-8", errors="replace")
 
     def _paths(self, name: str) -> list[Path]:
@@ -120,14 +128,14 @@ class Opened:
 
 
 def validate(store: Path) -> list[Finding]:
-    """Return what is wrong with a store or a publication; an empty list where nothing is.
+    """Return all inconsistencies of a store, published or not; an empty list if there are none.
 
-    Four depths, each only where the one before found nothing: every store's files are there; the
+    Four groups of checks, each only if the one before found nothing: required files exist; the
     Parquet files are those of the manifest, byte for byte; every table has its columns; rows,
     references, digests and descriptions agree.
     """
     opened = Opened(store)
-    for depth in DEPTHS:
+    for depth in CHECKS:
         findings = [finding for check in depth for finding in check(opened)]
         if findings:
             return findings
@@ -135,7 +143,7 @@ def validate(store: Path) -> list[Finding]:
 
 
 def required_files(opened: Opened) -> Iterator[Finding]:
-    """Find files that every store has, and that this one lacks."""
+    """Find required files that are missing."""
     for name in REQUIRED:
         if not (opened.store / name).is_file():
             yield Finding(name, "file", "present", "missing")
@@ -144,21 +152,21 @@ def required_files(opened: Opened) -> Iterator[Finding]:
 
 
 def listed_files(opened: Opened) -> Iterator[Finding]:
-    """Find Parquet files whose bytes are not those of the manifest, that it lacks, or that lack."""
-    listed = read_manifest(opened.text(MANIFEST))
+    """Find Parquet files that differ from the manifest, are not listed in it, or are missing."""
+    listed = read_manifest(opened.text(MANIFEST_FILE))
     present = {opened.name(path): path for path in sorted(opened.store.rglob("*.parquet"))}
     for name in sorted(listed.keys() - present.keys()):
-        yield Finding(name, "file", f"present, as {MANIFEST} lists it", "missing")
+        yield Finding(name, "file", f"present, as {MANIFEST_FILE} lists it", "missing")
     for name, path in present.items():
         found = file_digest(path)
         if name not in listed:
-            yield Finding(name, "file", f"listed in {MANIFEST}", "not listed")
+            yield Finding(name, "file", f"listed in {MANIFEST_FILE}", "not listed")
         elif found != listed[name]:
             yield Finding(name, "sha256", listed[name], found)
 
 
 def readable_files(opened: Opened) -> Iterator[Finding]:
-    """Find files that are what the manifest says, and are not Parquet."""
+    """Find files that agree with the manifest but are not Parquet."""
     for path in sorted(opened.store.rglob("*.parquet")):
         try:
             pq.read_metadata(path)
@@ -176,7 +184,7 @@ def known_files(opened: Opened) -> Iterator[Finding]:
 
 
 def expert_tables(opened: Opened) -> Iterator[Finding]:
-    """Find experts whose table is not there, or does not have the rows it is said to have."""
+    """Find experts whose table is missing, or has another number of rows than experts.parquet."""
     for row in opened.facts.experts:
         paths = sorted((opened.store / row["expert"]).glob("e*.parquet"))
         rows = sum(pq.read_metadata(path).num_rows for path in paths)
@@ -216,7 +224,7 @@ def _embedding_schema(name: str, row: dict[str, object], found: pa.Schema) -> It
 
 
 def order(opened: Opened) -> Iterator[Finding]:
-    """Find rows that are in the wrong shard, out of order or there twice."""
+    """Find rows that are in the wrong shard, out of order or duplicated."""
     for table in opened.sharded:
         for path in table.paths(opened.store):
             rows = pq.read_table(path, columns=_keys(path))
@@ -236,7 +244,7 @@ def _keys(path: Path) -> list[str]:
 
 
 def references(opened: Opened) -> Iterator[Finding]:
-    """Find rows whose fingerprint, trailer or clip leads nowhere."""
+    """Find rows whose fingerprint, trailer or clip does not exist."""
     for table in opened.sharded:
         step = {"clips": "scenes", "trailers": "scenes"}.get(table.name, f"embed@{table.name}")
         for path in table.paths(opened.store):
@@ -259,7 +267,7 @@ def _fingerprints(opened: Opened, name: str, step: str, rows: pa.Table) -> Itera
 
 
 def counts(opened: Opened) -> Iterator[Finding]:
-    """Find trailers with another number of clips than they are said to have."""
+    """Find trailers with another number of clips than their row in the table of trailers."""
     found = Counter(trailer for trailer, _ in opened.clips)
     known = set()
     for row in opened.trailers():
@@ -286,36 +294,36 @@ def values(opened: Opened) -> Iterator[Finding]:
 
 
 def valid_receipts(opened: Opened) -> Iterator[Finding]:
-    """Find receipts whose fingerprint or output digest is not that of their content."""
+    """Find receipts whose fingerprint or output digest does not match their content."""
     for row in opened.receipts:
         try:
             digest = receipt_of(row).output_digest
         except (ReceiptError, ValueError) as error:
-            yield Finding(RECEIPTS, f"receipt {row['fingerprint']}", "sound", str(error))
+            yield Finding(RECEIPTS_FILE, f"receipt {row['fingerprint']}", "valid", str(error))
             continue
         if digest != row["output_digest"]:
             what = f"output digest of {row['fingerprint']}"
-            yield Finding(RECEIPTS, what, digest, str(row["output_digest"]))
+            yield Finding(RECEIPTS_FILE, what, digest, str(row["output_digest"]))
 
 
 def descriptions(opened: Opened) -> Iterator[Finding]:
-    """Find digests and descriptions that are not those of the tables."""
+    """Find digests and descriptions that do not match the tables."""
     facts = opened.facts
-    yield from _same_lines(opened, SHARDS, shards_text(facts.shards))
-    yield from _same_lines(opened, DIGEST, digest_text(facts.digests.values()))
-    for name in (CARD, CROISSANT):
+    yield from _same_lines(opened, SHARDS_FILE, shards_text(facts.shards))
+    yield from _same_lines(opened, DIGEST_FILE, digest_text(facts.digests.values()))
+    for name in (CARD_FILE, CROISSANT_FILE):
         if facts.root not in opened.text(name):
             yield Finding(name, "root digest", facts.root, "another or none")
-    expected = ", ".join(sorted({table.name for table in facts.tables} | {MANIFEST}))
+    expected = ", ".join(sorted({table.name for table in facts.tables} | {MANIFEST_FILE}))
     found = described_files(opened)
     if found != expected:
-        yield Finding(CROISSANT, "distribution", expected, found)
+        yield Finding(CROISSANT_FILE, "distribution", expected, found)
 
 
 def described_files(opened: Opened) -> str:
-    """Names of what croissant.json describes, joined; what it is instead if it is no Croissant."""
+    """Names of what croissant.json describes, joined; a text if it is not a Croissant file."""
     try:
-        listed = json.loads(opened.text(CROISSANT))["distribution"]
+        listed = json.loads(opened.text(CROISSANT_FILE))["distribution"]
         return ", ".join(sorted(entry["@id"] for entry in listed))
     except (ValueError, KeyError, TypeError):
         return "no JSON-LD with a distribution"
@@ -332,8 +340,8 @@ def _same_lines(opened: Opened, name: str, expected: str) -> Iterator[Finding]:
 
 
 def labels(opened: Opened) -> Iterator[Finding]:
-    """Find trailers of a publication without labels, and a split of unknown trailers."""
-    paths = [opened.store / LABELS, opened.store / SPLITS]
+    """Find trailers of a published store without labels, and splits of unknown trailers."""
+    paths = [opened.store / LABELS_FILE, opened.store / SPLITS_FILE]
     if not any(path.exists() for path in paths):
         return
     for path in paths:
@@ -343,9 +351,9 @@ def labels(opened: Opened) -> Iterator[Finding]:
     labelled, split = (set(pq.read_table(path)["trailer_id"].to_pylist()) for path in paths)
     for row in opened.trailers():
         if row["trailer_id"] not in labelled:
-            yield Finding(LABELS, f"row of {row['trailer_id']}", "present", "missing")
+            yield Finding(LABELS_FILE, f"row of {row['trailer_id']}", "present", "missing")
     for name in sorted(split - labelled):
-        yield Finding(SPLITS, f"row of {name}", "nothing", "a trailer without labels")
+        yield Finding(SPLITS_FILE, f"row of {name}", "nothing", "a trailer without labels")
 
 
 def _pairs(table: pa.Table) -> list[tuple[str, int]]:
@@ -354,7 +362,7 @@ def _pairs(table: pa.Table) -> list[tuple[str, int]]:
 
 
 Check = Callable[[Opened], Iterator[Finding]]
-DEPTHS: tuple[tuple[Check, ...], ...] = (
+CHECKS: tuple[tuple[Check, ...], ...] = (
     (required_files,),
     (listed_files, readable_files),
     (known_files, expert_tables, columns),

@@ -1,4 +1,4 @@
-"""Building the store from what the earlier steps left, and everything that describes it."""
+"""Build the store from the outputs of the earlier steps, with the files that describe it."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,13 +22,13 @@ from mmx.features.read import read_columns
 from mmx.features.receipts import receipts_table
 from mmx.features.schema import (
     CLIPS_TABLE,
-    EXPERTS,
+    EXPERTS_FILE,
     EXPERTS_SCHEMA,
-    RECEIPTS,
+    RECEIPTS_FILE,
     RESERVED,
     TRAILERS_SCHEMA,
     TRAILERS_TABLE,
-    Table,
+    StoreTable,
     expert_table,
 )
 from mmx.outputs import read_receipts
@@ -36,12 +36,12 @@ from mmx.outputs import read_receipts
 
 @dataclass(frozen=True)
 class ExpertSource:
-    """Where an expert's embeddings are, and what is said about it."""
+    """Where an expert's embeddings are, and facts about the expert."""
 
     name: str
     modality: str
     directory: Path
-    """Shards eXX.parquet and `_receipts`, as the embed step leaves them."""
+    """Shards eXX.parquet and `_receipts`, as the embed step writes them."""
     claimed_width: int | None = None
     """Width that the paper gives; the actual one is read from the shards."""
 
@@ -58,10 +58,10 @@ def build_store(
 ) -> str:
     """Build the feature store in the empty directory `out` and return its root digest.
 
-    sources: data/sources.parquet. clips: the scenes step's directory. upstream: directories whose
-    `_receipts` lie between a video and an embedding (audio, flow). Only the experts given are
-    taken, whatever else lies beside them. Shards are hardlinked where the file system allows it.
-    known: digests of rows by the sha256 of their Parquet file, which need not be computed.
+    sources: data/sources.parquet. clips: the scenes step's directory. upstream: output directories
+    of the steps between a video and an embedding (audio, flow), for their receipts. Only the given
+    experts are used, whatever other folders there are. Shards are hardlinked if possible.
+    known: digests of rows that need not be computed, by the sha256 of their Parquet file.
     Equal input gives equal bytes. Raise ValueError for an expert named like one of the tables.
     """
     for expert in experts:
@@ -75,30 +75,30 @@ def build_store(
     made = {expert.name: read(expert.directory) for expert in experts}
     write_trailers(out, sources, scenes)
     steps = [scenes, *made.values(), *map(read, upstream)]
-    write_parquet(receipts_table(chain.from_iterable(map(dict.items, steps))), out / RECEIPTS)
+    write_parquet(receipts_table(chain.from_iterable(map(dict.items, steps))), out / RECEIPTS_FILE)
     rows = [expert_row(expert, made[expert.name].values()) for expert in experts]
     rows.sort(key=lambda row: row["expert"])
-    write_parquet(pa.Table.from_pylist(rows, EXPERTS_SCHEMA), out / EXPERTS)
+    write_parquet(pa.Table.from_pylist(rows, EXPERTS_SCHEMA), out / EXPERTS_FILE)
     return describe(out, known)
 
 
-def link_table(table: Table, directory: Path, out: Path) -> None:
-    """Give every shard of `table` in `directory` that has rows a second name below `out`.
+def link_table(table: StoreTable, directory: Path, out: Path) -> None:
+    """Link every shard of `table` in `directory` that has rows into `out`.
 
-    A shard without rows (all its trailers are silent) is one that some readers refuse to open.
+    Shards without rows (no trailer has sound) are left out: some readers cannot open them.
     """
     for source in shards_of(table, directory):
         if pq.read_metadata(source).num_rows:
             link_or_copy(source, out / table.name / source.name)
 
 
-def shards_of(table: Table, directory: Path) -> list[Path]:
-    """Return the shards that a step left in its directory, sorted."""
+def shards_of(table: StoreTable, directory: Path) -> list[Path]:
+    """Return the shards in a step's output directory, sorted."""
     return sorted(directory.glob(f"{table.letter}[0-9a-f][0-9a-f].parquet"))
 
 
 def write_trailers(out: Path, sources: Path, receipts: Mapping[str, Receipt]) -> None:
-    """Write trailers/tXX.parquet: what is known of each accepted video, and its number of clips."""
+    """Write trailers/tXX.parquet: facts about each accepted video, and its number of clips."""
     counts: Counter[str] = Counter()
     if CLIPS_TABLE.paths(out):
         counts.update(read_columns(out / "clips", ["trailer_id"])["trailer_id"].to_pylist())

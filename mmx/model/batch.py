@@ -1,4 +1,4 @@
-"""What goes into the network: the clips of several trailers end to end, nothing padded."""
+"""Input of the network: the clips of several trailers concatenated, without padding."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Feature:
-    """One modality of the batch, only where it is present."""
+    """One modality of the batch, for the clips that have it."""
 
     values: Tensor
-    """float32 [vectors, width]: the vectors of all present clips, end to end."""
+    """float32 [vectors, width]: the vectors of all present clips, concatenated."""
     clips: Tensor
     """int64 [present]: which clips of the batch are present, ascending."""
     counts: Tensor
@@ -28,7 +28,7 @@ class Feature:
 
 @dataclass(frozen=True)
 class Batch:
-    """Trailers as runs of clips."""
+    """Several trailers as consecutive clips."""
 
     features: dict[str, Feature]
     """By name of modality."""

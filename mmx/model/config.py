@@ -1,4 +1,4 @@
-"""What determines a network: its inputs, its shapes, its variants. Plain data, JSON both ways."""
+"""The configuration of a network: inputs, shapes, variants; to JSON data and back."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Modality:
-    """One input of the network: what its experts say of a clip."""
+    """One input of the network: the embeddings of its experts for a clip."""
 
     name: str
     width: int
@@ -22,9 +22,9 @@ class GatingConfig:
     form: Literal["paper", "original"] = "paper"
     """`original`: as the published code of collaborative experts computes it."""
     order: Literal["simultaneous", "sequential"] = "simultaneous"
-    """`sequential`: an expert sees those before it as already gated."""
+    """`sequential`: each expert is gated by the already gated ones before it."""
     include_self: bool = False
-    """Whether the sum over partners has the expert itself."""
+    """Whether the sum over partners includes the expert itself."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,10 @@ class NetworkConfig:
     """Width of the contrastive projection."""
     sequence_head: Literal["none", "probe", "only"] = "probe"
     """Genres per sequence (section 3.2). `probe`: a head beside the trailer's, which does not
-    change it; `only`: the sequences are what is classified, and the trailer is their mean."""
+    affect it; `only`: the sequences are classified, and the trailer is their mean."""
 
     def __post_init__(self) -> None:
-        """Refuse sizes below 1 and modalities that are none or doubled, with a ValueError."""
+        """Raise ValueError for sizes below 1, and for missing or duplicate modalities."""
         if not self.modalities:
             raise ValueError("a network needs at least one modality")
         names = [modality.name for modality in self.modalities]
@@ -83,6 +83,6 @@ class NetworkConfig:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "NetworkConfig":
-        """Rebuild what `to_dict` gave; TypeError for keys that a network does not have."""
+        """Rebuild a configuration from `to_dict`; TypeError for unknown keys."""
         modalities = tuple(Modality(**modality) for modality in data["modalities"])
         return cls(**{**data, "modalities": modalities, "gating": GatingConfig(**data["gating"])})

@@ -1,4 +1,4 @@
-"""Collaborative gating (section 3.1): every modality is weighed by what the others say.
+"""Collaborative gating (section 3.1): every modality is weighted by the others.
 
 Of g's linear layers the first is linear in each partner and the last is linear in the sum, so
 each is applied once per modality, not once per pair: g([y_e; y_f]) starts with
@@ -57,7 +57,7 @@ class PaperGate(nn.Module):
         self.h = nn.Sequential(nn.ReLU(), nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
 
     def forward(self, expert: Tensor, total: Tensor, partners: Tensor) -> Tensor:
-        """Gate one modality: expert and total [clips, dim]; how many partners is of no interest."""
+        """Gate one modality: expert and total [clips, dim]; `partners` is not used."""
         gated: Tensor = expert * self.h(total).sigmoid()
         return gated
 
@@ -99,7 +99,7 @@ class CollaborativeGating(nn.Module):
             present: bool [clips, modalities].
 
         Returns:
-            [clips, dim] each; rows of missing modalities mean nothing.
+            [clips, dim] each; rows of missing modalities are undefined.
         """
         partners = [self.pairs.partner(expert) for expert in experts]
         gated = []

@@ -1,4 +1,4 @@
-"""Small pieces that several modules share."""
+"""Small functions that several modules share."""
 
 from itertools import pairwise
 
@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 
 def linear_for_relu(inner: int, outer: int) -> nn.Linear:
-    """A linear layer that starts as He et al. propose, so that signals keep their size.
+    """A linear layer with the initialisation of He et al., which keeps the variance of signals.
 
-    torch's own start divides their variance by six with every layer and its ReLU, so that what
-    tells trailers apart is a thousandth of a logit at first.
+    The default of torch divides the variance by six with every layer and its ReLU, so that the
+    initial logits of two trailers differ by a thousandth only.
     """
     layer = nn.Linear(inner, outer)
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -27,11 +27,11 @@ def mlp(*widths: int, last: bool) -> nn.Sequential:
 
 
 @torch.no_grad()
-def start_alike(weight: Tensor, positions: int) -> None:
-    """Let a linear layer on a concatenation of equal parts start with equal weights for each.
+def start_equal(weight: Tensor, positions: int) -> None:
+    """Initialise a linear layer on a concatenation of equal parts with equal weights for each part.
 
-    It begins as one that pools, and learns from there what depends on the position; begun at
-    random it would have to learn the same anew for every position.
+    The layer starts as a sum over positions and learns from there what depends on the position;
+    with random weights it would have to learn the same separately for every position.
     """
     part = weight[:, : weight.shape[1] // positions]
     weight.copy_(part.repeat(1, positions))
@@ -51,7 +51,7 @@ def gather_or_zero(rows: Tensor, index: Tensor) -> Tensor:
 
 
 def starts_of(counts: Tensor) -> Tensor:
-    """First position of each of several runs that lie end to end; counts and result int64 [n]."""
+    """First position of each of several concatenated runs; counts and result int64 [n]."""
     return counts.cumsum(0) - counts
 
 

@@ -1,4 +1,4 @@
-"""NetVLAD (Arandjelovic et al.; section 3 and 4.2 of the paper): a clip's vectors as one."""
+"""NetVLAD (Arandjelovic et al.; section 3 and 4.2 of the paper): pool a clip's vectors to one."""
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +14,8 @@ class NetVLAD(nn.Module):
         V_k = sum_n a_nk (x_n - c_k)
         output = L2(flatten(L2 per cluster(V)))
 
-    Ghost clusters take their share of the softmax and are dropped: vectors that fit no cluster.
-    Vectors lie end to end, so there is no padding that could count.
+    Ghost clusters take part in the softmax and are then dropped: they absorb vectors that fit no
+    cluster. Vectors are concatenated without padding.
     """
 
     def __init__(self, width: int, clusters: int, ghosts: int, batch_norm: bool) -> None:
@@ -35,7 +35,7 @@ class NetVLAD(nn.Module):
         """Pool every clip's vectors.
 
         Args:
-            vectors: [sum(counts), width], end to end.
+            vectors: [sum(counts), width], concatenated.
             counts: int64 [clips] on the CPU, each at least 1.
 
         Returns:

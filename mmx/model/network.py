@@ -1,4 +1,4 @@
-"""The network: clips to sequences to a trailer, with its heads (sections 3 and 7)."""
+"""The network: from clips to sequences to a trailer, with its heads (sections 3 and 7)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,23 +10,23 @@ from torch.nn.functional import linear, normalize
 from mmx.model.batch import Batch, Feature
 from mmx.model.config import Modality, NetworkConfig
 from mmx.model.gating import CollaborativeGating, GatedEmbedding
-from mmx.model.layers import gather_or_zero, linear_for_relu, mlp, start_alike
+from mmx.model.layers import gather_or_zero, linear_for_relu, mlp, start_equal
 from mmx.model.netvlad import NetVLAD
 from mmx.model.sequences import Spans, clip_index, cut_spans, slot_index
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """What the network makes of a batch before any head."""
+    """The output of the network before any head."""
 
     clips: Tensor
     """[clips, config.clip], rows of length 1."""
     sequences: Tensor
     """[sequences, config.sequence]."""
     trailer: Tensor
-    """[trailers, config.bottleneck], none negative."""
+    """[trailers, config.bottleneck], not negative."""
     spans: Spans
-    """Which clips each sequence has."""
+    """The clips of each sequence."""
 
 
 @dataclass(frozen=True)
@@ -117,12 +117,12 @@ class TrailerEncoder(nn.Module):
         width = config.sequence * max(self.slots, 1)
         self.first = linear_for_relu(width, config.bottleneck)
         self.second = linear_for_relu(config.bottleneck, config.bottleneck)
-        start_alike(self.first.weight, max(self.slots, 1))
+        start_equal(self.first.weight, max(self.slots, 1))
 
     def forward(self, sequences: Tensor, spans: Spans) -> Tensor:
         """[sequences, width] to [trailers, bottleneck]."""
         joined = self._join(sequences, spans)
-        # Slots that no trailer of the batch fills hold zeros: their columns change nothing.
+        # Slots that no trailer of the batch fills are zero: their columns have no effect.
         hidden = linear(joined, self.first.weight[:, : joined.shape[1]], self.first.bias)
         trailer: Tensor = self.second(hidden.relu()).relu()
         return trailer
@@ -136,7 +136,7 @@ class TrailerEncoder(nn.Module):
 
 
 class SequenceHead(nn.Module):
-    """Genres per sequence: k adjusted so that it ends in logits (section 3.2)."""
+    """Genres per sequence: k with an output layer for logits (section 3.2)."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -158,7 +158,7 @@ class SequenceHead(nn.Module):
 
 
 class Network(nn.Module):
-    """The whole model. Gradients reach everything but what feeds a `probe` sequence head."""
+    """The whole model. A `probe` sequence head sends no gradients to the rest."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -168,7 +168,7 @@ class Network(nn.Module):
         sequence, trailer, view = config.sequence, config.bottleneck, config.projection
         whole = config.sequence_head != "only"
         self.j = mlp(config.sequence_length * config.clip, sequence, sequence, last=True)
-        start_alike(self.j[0].get_parameter("weight"), config.sequence_length)
+        start_equal(self.j[0].get_parameter("weight"), config.sequence_length)
         self.k = TrailerEncoder(config) if whole else None
         self.l = mlp(trailer, config.classifier, config.classes, last=False) if whole else None
         self.m = mlp(trailer, view, view, last=False)
@@ -176,14 +176,14 @@ class Network(nn.Module):
         self.sequence_head = None if config.sequence_head == "none" else SequenceHead(config)
 
     def standardise(self, statistics: dict[str, tuple[Tensor, Tensor]]) -> None:
-        """Set what inputs are standardised by: (mean, scale), each [width], by modality."""
+        """Set the (mean, scale) that inputs are standardised with, each [width], by modality."""
         for name, (mean, scale) in statistics.items():
             self.inputs[name].get_buffer("mean").copy_(mean)
             self.inputs[name].get_buffer("scale").copy_(scale)
 
     @property
     def scales(self) -> dict[str, Tensor]:
-        """What inputs are divided by, [width] by modality."""
+        """The scale that inputs are divided by, [width] by modality."""
         return {name: module.get_buffer("scale") for name, module in self.inputs.items()}
 
     def encode(self, batch: Batch) -> Encoded:
@@ -211,7 +211,7 @@ class Network(nn.Module):
 
     @property
     def _embedder(self) -> Callable[[Tensor, Spans], Tensor]:
-        """What makes trailers of sequences."""
+        """The function from sequences to trailers."""
         if self.k is not None:
             return self.k
         assert self.sequence_head is not None
@@ -219,7 +219,7 @@ class Network(nn.Module):
 
     @property
     def _classifier(self) -> Callable[[Tensor], Tensor]:
-        """What makes logits of trailers."""
+        """The function from trailers to logits."""
         if self.l is not None:
             return self.l
         assert self.sequence_head is not None

@@ -1,4 +1,4 @@
-"""Weights of the published code of collaborative experts, under the names that they have here.
+"""Convert weights of the published code of collaborative experts to the names used here.
 
 Its modalities are in alphabetical order, its gating is `GatingConfig("original", "sequential",
 include_self=True)`. Its classifier, one linear layer on all modalities, has no counterpart.
@@ -42,7 +42,7 @@ def from_original(state: Mapping[str, Tensor], modalities: Sequence[str]) -> dic
 
 
 def _rename(name: str, modalities: Sequence[str]) -> str:
-    """One name of the original in this network's terms."""
+    """The name in this network for a name of the original."""
     if name == "ce.g_reason_1.bias":
         return f"{PAIRS}.own.bias"
     if found := re.fullmatch(r"ce\.g_reason_shared\.(\d)\.(\w+)", name):

@@ -1,4 +1,4 @@
-"""Clips into sequences, sequences into slots: index arithmetic only (sections 3, 5 and 7)."""
+"""Index arithmetic: clips into sequences, sequences into slots (sections 3, 5 and 7)."""
 
 from dataclasses import dataclass
 
@@ -25,8 +25,8 @@ class Spans:
 def cut_spans(lengths: Tensor, length: int, stride: int) -> Spans:
     """Cut trailers of `lengths` clips (int64 [trailers], each at least 1) into sequences.
 
-    A sequence starts at every multiple of `stride`, as long as it holds a clip that the one
-    before it did not. The last one may be partial.
+    A sequence starts at every multiple of `stride`, as long as it has a clip that the one
+    before it had not. The last one may be partial.
 
     >>> spans = cut_spans(torch.tensor([5, 2]), length=4, stride=2)
     >>> list(zip(spans.trailer.tolist(), spans.start.tolist(), spans.stop.tolist()))
@@ -44,7 +44,7 @@ def clip_index(spans: Spans, lengths: Tensor, length: int) -> Tensor:
     """Which clip of the batch is at each place of each sequence.
 
     Returns:
-        int64 [sequences, length]; the number of all clips stands for padding.
+        int64 [sequences, length]; the total number of clips stands for padding.
     """
     within = spans.start[:, None] + torch.arange(length)
     flat = starts_of(lengths)[spans.trailer, None] + within
@@ -54,15 +54,15 @@ def clip_index(spans: Spans, lengths: Tensor, length: int) -> Tensor:
 def slot_index(counts: Tensor, slots: int) -> Tensor:
     """Which sequence of the batch is in each slot of each trailer.
 
-    A trailer with more sequences than slots is sampled evenly, first and last included. Only the
-    slots that some trailer fills are given.
+    A trailer with more sequences than slots is sampled evenly, first and last included. Only
+    slots that some trailer fills are returned.
 
     Args:
         counts: int64 [trailers], sequences per trailer.
         slots: slots per trailer.
 
     Returns:
-        int64 [trailers, at most `slots`]; the number of all sequences stands for an empty slot.
+        int64 [trailers, at most `slots`]; the total number of sequences stands for an empty slot.
     """
     slot = torch.arange(min(slots, int(counts.max())))
     gaps = max(slots - 1, 1)

@@ -1,1 +1,1 @@
-"""What a step is, which steps there are, and how one is run over a project."""
+"""Steps: their declaration, their registry, and how one is run on a project."""

@@ -1,4 +1,4 @@
-"""Which source files of a step are not what they were when its last results were committed."""
+"""Which source files of a step have changed since its last results were committed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from mmx.pipeline.step import ItemStep
 
 @dataclass(frozen=True)
 class ChangedFile:
-    """A source file with other code than an earlier commit had."""
+    """A source file whose code differs from that of an earlier commit."""
 
     path: str
     """Relative to the top of the repository."""
     commit: str
-    """The last commit that changed it, as people read it; empty where that is not committed."""
+    """The last commit that changed it (id, date, subject); empty if the change is not committed."""
 
 
 def changed_files(step: ItemStep, root: Path, since: str) -> list[ChangedFile]:
     """Return the files of a step's code that differ from those of the commit `since`.
 
-    A file whose code is somewhere in that commit has only been moved. Empty where git does not
-    know the commit.
+    A file whose code is under another name in that commit was only moved, and is left out. Empty
+    if git does not know the commit.
     """
     before = code_at(root, since)
     if not before:
@@ -51,21 +51,21 @@ def _digest(text: str) -> str:
 
 
 def last_commit(path: Path, root: Path, since: str) -> str:
-    """Return the last commit after `since` that touched a file; empty where it has later edits."""
+    """Return the last commit after `since` that changed a file; empty with uncommitted edits."""
     if _git(root, "status", "--porcelain", "--", str(path)).strip():
         return ""
     return _git(root, "log", "-1", "--format=%h %as %s", f"{since}..HEAD", "--", str(path)).strip()
 
 
 def present_commit(root: Path) -> str:
-    """Return the commit that is checked out, with + where files differ from it; empty without."""
+    """Return the commit that is checked out, with + if files differ from it; empty without git."""
     head = _git(root, "rev-parse", "HEAD").strip()
     dirty = _git(root, "status", "--porcelain", "--untracked-files=no").strip()
     return f"{head}+" if head and dirty else head
 
 
 def describe(files: Iterable[ChangedFile]) -> list[str]:
-    """Return a line for each file: what changed it."""
+    """Return a line for each file with the commit that changed it."""
     return [f"{file.path} ({file.commit or 'not committed yet'})" for file in files]
 
 
@@ -74,7 +74,7 @@ def _name(path: Path, root: Path) -> str:
 
 
 def _git(root: Path, *arguments: str) -> str:
-    """Return what git prints; nothing where it cannot answer."""
+    """Return what git prints; an empty string if it fails."""
     try:
         return History(root).git(*arguments)
     except GitError:

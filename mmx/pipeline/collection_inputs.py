@@ -1,7 +1,7 @@
-"""What the steps that see all trailers at once read, and the digests they are known by.
+"""The inputs of the steps that read all trailers at once, and their digests.
 
-Digests cover what is read and nothing more: embeddings of the experts that the model uses, genres,
-the split. So a title, or an expert that is stored but not used, trains nothing again.
+Digests cover only what is read: embeddings of the experts that the model uses, genres, the split.
+So a changed title, or an expert that the model does not use, causes no new training.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from mmx.engine.canonical import data_digest
 from mmx.engine.files import InputFile
 from mmx.features.facts import read_manifest
-from mmx.features.schema import CLIPS_TABLE, MANIFEST, RECEIPTS, expert_table
+from mmx.features.schema import CLIPS_TABLE, MANIFEST_FILE, RECEIPTS_FILE, expert_table
 from mmx.outputs import read_receipts
 from mmx.pipeline.registry import find_item_step, trailer_steps
 from mmx.pipeline.step import ALL
@@ -21,12 +21,12 @@ from mmx.training import CollectionError
 
 
 def collection_digests(project: Project) -> dict[str, str]:
-    """Return a digest by role of features, genres and split, as far as a model sees them."""
+    """Return a digest by role of features, genres and split, as far as a model reads them."""
     return {**feature_digests(project), **label_digest(project), **split_digest(project)}
 
 
 def used_experts(project: Project) -> list[str]:
-    """Return the experts that the model is made of, sorted."""
+    """Return the experts that the model uses, sorted."""
     modalities = project.params.model.modalities
     return sorted({name for members in modalities.values() for name in members})
 
@@ -37,7 +37,7 @@ def feature_digests(project: Project) -> dict[str, str]:
     wanted = [CLIPS_TABLE.name, *used_experts(project)]
     made: dict[str, dict[str, str]] = {tables.get(name, name): {} for name in wanted}
     columns = ["step", "trailers", "output_digest"]
-    rows = pq.read_table(project.layout.features / RECEIPTS, columns=columns).to_pylist()
+    rows = pq.read_table(project.layout.features / RECEIPTS_FILE, columns=columns).to_pylist()
     for row in rows:
         if row["step"] in made:
             made[row["step"]] |= dict.fromkeys(row["trailers"], row["output_digest"])
@@ -59,13 +59,13 @@ def label_digest(project: Project) -> dict[str, str]:
 
 
 def split_digest(project: Project) -> dict[str, str]:
-    """Return a digest of who is in which split."""
+    """Return a digest of the split of every trailer."""
     table = pq.read_table(project.layout.splits, columns=["trailer_id", "split"])
     return {"splits": data_digest(sorted(map(list, zip(*table.to_pydict().values(), strict=True))))}
 
 
 def model_digests(project: Project, *steps: str) -> dict[str, str]:
-    """Return the digest of what these training steps left, by their names."""
+    """Return the digest of the output of these training steps, by name."""
     digests = {}
     for name in steps:
         out = find_item_step(name, project.params).output.path(project.layout.root)
@@ -74,25 +74,25 @@ def model_digests(project: Project, *steps: str) -> dict[str, str]:
 
 
 def collection_arguments(project: Project) -> dict[str, Any]:
-    """Return where the collection lies."""
+    """Return the paths of the collection's files."""
     layout = project.layout
     return {"features": layout.features, "trailers": layout.trailers, "splits": layout.splits}
 
 
 def collection_files(project: Project) -> Iterator[InputFile]:
-    """Yield the files of the collection that a model sees, each with the digest it should have."""
+    """Yield the files of the collection that a model reads, each with its expected digest."""
     layout = project.layout
     yield InputFile.now(layout.trailers)
     yield InputFile.now(layout.splits)
-    listed = read_manifest((layout.features / MANIFEST).read_text(encoding="utf-8"))
-    yield InputFile(layout.features / RECEIPTS, listed[RECEIPTS])
+    listed = read_manifest((layout.features / MANIFEST_FILE).read_text(encoding="utf-8"))
+    yield InputFile(layout.features / RECEIPTS_FILE, listed[RECEIPTS_FILE])
     for table in (CLIPS_TABLE, *map(expert_table, used_experts(project))):
         for path in table.paths(layout.features):
             yield InputFile(path, listed[path.relative_to(layout.features).as_posix()])
 
 
 def model_files(project: Project, *steps: str) -> Iterator[InputFile]:
-    """Yield the files that these training steps left, each with the digest of its receipt."""
+    """Yield the output files of these training steps, each with the digest in its receipt."""
     for name in steps:
         output = find_item_step(name, project.params).output
         out = output.path(project.layout.root)

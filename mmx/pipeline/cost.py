@@ -1,4 +1,4 @@
-"""What computing items of a step would take: by what was measured here, else by shipped rates."""
+"""Estimated time of a step: by rates measured on this machine, else by default rates."""
 
 from collections.abc import Collection
 from statistics import fmean
@@ -8,13 +8,13 @@ from mmx.pipeline.upstream import Upstream
 
 
 def seconds_per_item(step: TrailerStep, upstream: Upstream) -> float | None:
-    """Return the mean time of an item of a step by the journal; None where it never ran here."""
+    """Return the mean seconds of an item in the journal; None if the step never ran here."""
     entries = upstream.project.store.journal(step.name)
     return fmean(entry["seconds"] for entry in entries) if entries else None
 
 
 def hours(step: TrailerStep, upstream: Upstream, trailers: Collection[str]) -> float:
-    """Return the hours that these trailers' items would take with the project's workers."""
+    """Return the estimated hours for the items of these trailers with the project's workers."""
     measured = seconds_per_item(step, upstream)
     if measured is not None:
         seconds = len(trailers) * measured

@@ -1,4 +1,4 @@
-"""Before hours are spent on results that only a change of code or tools has made stale: ask."""
+"""The cost gate: stop before hours are spent on results that only code or tools made stale."""
 
 from collections.abc import Iterable, Sequence
 
@@ -18,18 +18,18 @@ from mmx.tools import tool_versions
 
 
 class StaleCodeError(UserError):
-    """Results are stale because of code or tools alone, and making them again would take long."""
+    """Results are stale because of code or tools alone, and recomputing them would take long."""
 
     exit_code = 4
 
 
-def refuse_costly_surprise(
+def refuse_costly_recomputation(
     step: TrailerStep, upstream: Upstream, cached: CachedOutput, misses: Sequence[Task]
 ) -> None:
-    """Raise StaleCodeError if results that only code or tools made stale cost too much.
+    """Raise StaleCodeError if results stale by code or tools alone cost too much to recompute.
 
-    misses: what is to be computed. Not raised once `mmx renew` has said of the present code that
-    the step is to be computed with it.
+    misses: the items to be computed. Not raised if `mmx renew` was called for the step with the
+    present code and tools.
     """
     project = upstream.project
     stale = stale_items(step, upstream, cached, misses)
@@ -41,8 +41,8 @@ def refuse_costly_surprise(
         f"{name}: {len(stale)} finished items would be computed again, which takes about "
         f"{cost:.1f} hours, only because code or tools changed:\n"
         + "".join(f"  {line}\n" for line in what_changed(step, project, stale.values()))
-        + f"`mmx adopt {name}` computes a sample and keeps the rest if it is bit-equal; "
-        f"`mmx renew {name}` has all of them computed; then run `dvc repro` again. "
+        + f"`mmx adopt {name}` recomputes a sample and keeps the rest if it is bit-equal; "
+        f"`mmx renew {name}` allows all of them to be recomputed; then run `dvc repro` again. "
         f"run.ask_above is {project.params.run.ask_above:g} hours."
     )
 
@@ -50,7 +50,7 @@ def refuse_costly_surprise(
 def stale_items(
     step: TrailerStep, upstream: Upstream, cached: CachedOutput, misses: Iterable[Task]
 ) -> dict[str, Receipt]:
-    """Return the earlier receipt of each trailer that only code or tools separate from it."""
+    """Return the earlier receipt of each trailer whose item differs in code or tools only."""
     known = cached.by_item
     return {
         task.item: known[task.item]
@@ -75,14 +75,14 @@ def what_changed(step: ItemStep, project: Project, stale: Iterable[Receipt]) -> 
     base = next(History(project.layout.root).versions(step.output.folder), None)
     if base is not None and base.commit is not None:
         lines += describe(changed_files(step, project.layout.root, base.commit.sha))
-    return lines or ["code of the step, as its receipts say"]
+    return lines or ["the code of the step (the files are not known)"]
 
 
 def renewal(step: ItemStep) -> str:
-    """Return the digest of the code and tools that a renewal is about."""
+    """Return the digest of the step's code and tools, for which `mmx renew` is recorded."""
     return data_digest({"code": step_code(step), "tools": tool_versions(step.tools)})
 
 
 def is_renewed(step: ItemStep, project: Project) -> bool:
-    """Say whether `mmx renew` has been called for the step with the present code and tools."""
+    """Return whether `mmx renew` was called for the step with the present code and tools."""
     return project.store.renewed(step.name) == renewal(step)

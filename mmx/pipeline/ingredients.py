@@ -1,4 +1,4 @@
-"""What an item's fingerprint covers, and whether only code or tools separate it from a receipt."""
+"""What a fingerprint covers, and whether an item differs from a receipt in code or tools only."""
 
 from collections.abc import Callable
 from functools import cache
@@ -8,7 +8,7 @@ from mmx.engine.code import code_digest
 from mmx.engine.imports import imported_modules
 from mmx.engine.receipt import Ingredients, Receipt, Weight
 from mmx.pipeline.step import ItemStep, TrailerStep, parameters_of
-from mmx.pipeline.upstream import STREAMS, Upstream
+from mmx.pipeline.upstream import STREAM_COLUMNS, Upstream
 from mmx.project import Project
 from mmx.tools import tool_versions
 
@@ -22,7 +22,7 @@ NEUTRAL = (
     "mmx.pipeline",
     "mmx.project",
 )
-"""Modules that have no part in a result: bookkeeping, types, places."""
+"""Modules that do not affect results: bookkeeping, types, paths."""
 
 
 def step_modules(step: ItemStep) -> tuple[str, ...]:
@@ -46,7 +46,7 @@ def step_code(step: ItemStep) -> str:
 
 
 def ingredients_of(step: ItemStep, project: Project) -> Callable[[dict[str, str]], Ingredients]:
-    """Return the function from an item's inputs to its ingredients; the rest is common to all."""
+    """Return a function from an item's inputs to its ingredients; the others are common to all."""
     parameters = parameters_of(step, project.params)
     code, tools = step_code(step), tool_versions(step.tools)
     weights = step.weights(project) if isinstance(step, TrailerStep) else ()
@@ -60,10 +60,10 @@ def ingredients_of(step: ItemStep, project: Project) -> Callable[[dict[str, str]
 def differs_in_code_alone(
     step: TrailerStep, new: Ingredients, old: Receipt, upstream: Upstream, trailer: str
 ) -> bool:
-    """Say whether code, tools or interpreter are all that separates an item from a receipt.
+    """Return whether an item differs from a receipt in code, tools or interpreter only.
 
-    Inputs count as the same if the receipt names the same streams or, as earlier versions did, the
-    same file; parameters if they mean the same, those added since at their birth values.
+    Inputs are equal if the receipt names the same streams or, in earlier versions, the same file;
+    parameters if they are equal after normalisation, with birth values for those added since.
     """
     made = old.ingredients
     if made == new:
@@ -77,15 +77,15 @@ def differs_in_code_alone(
 
 
 def same_inputs(new: dict[str, str], old: dict[str, str], file: str) -> bool:
-    """Say whether two items had the same inputs; `file` is the sha256 of the present video."""
+    """Return whether two items had the same inputs; `file` is the sha256 of the present video."""
     if old == new:
         return True
-    named_the_file = {role: digest for role, digest in new.items() if role not in STREAMS}
+    named_the_file = {role: digest for role, digest in new.items() if role not in STREAM_COLUMNS}
     return old == {**named_the_file, "video": file}
 
 
 def means_the_same(step: ItemStep, old: dict[str, Any], new: dict[str, Any]) -> bool:
-    """Say whether a receipt's parameters are those of an item, however they were written."""
+    """Return whether the parameters of a receipt and of an item are equal after normalisation."""
     try:
         return step.normalise(old) == new
     except (KeyError, AttributeError, TypeError):
@@ -93,5 +93,5 @@ def means_the_same(step: ItemStep, old: dict[str, Any], new: dict[str, Any]) -> 
 
 
 def weights_of(weights: tuple[Weight, ...]) -> list[str]:
-    """Return what of the weights a fingerprint covers."""
+    """Return the part of the weights that a fingerprint covers."""
     return sorted(weight.sha256 for weight in weights)

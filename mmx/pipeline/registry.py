@@ -1,4 +1,4 @@
-"""The steps there are, found by their files in mmx/steps/, each after what it needs."""
+"""All steps, found by their files in mmx/steps/ and sorted by dependency."""
 
 import pkgutil
 from collections.abc import Iterable, Mapping
@@ -30,9 +30,9 @@ def step_sections() -> Mapping[str, type[Section]]:
 
 
 def all_steps(params: Params) -> list[Step]:
-    """Return every step, families as params.yaml has them, each after what it needs.
+    """Return every step in the order of dependencies, families with the members in params.yaml.
 
-    Among those that need equally much, single steps come before families, then by name.
+    At equal depth single steps come before families, then by name.
     """
     found: list[Step] = []
     family: set[str] = set()
@@ -48,23 +48,23 @@ def all_steps(params: Params) -> list[Step]:
 
 
 def _depth(step: Step, by_name: Mapping[str, Step]) -> int:
-    """Return the length of the longest chain of steps that leads to this one."""
+    """Return the length of the longest chain of dependencies of a step."""
     needs = step.needs if isinstance(step, ItemStep) else ()
     return max((1 + _depth(by_name[name], by_name) for name in needs if name in by_name), default=0)
 
 
 def item_steps(params: Params) -> list[ItemStep]:
-    """Return the steps that leave receipts, each after what it needs."""
+    """Return the steps that have receipts, in the order of dependencies."""
     return [step for step in all_steps(params) if isinstance(step, ItemStep)]
 
 
 def trailer_steps(params: Params) -> list[TrailerStep]:
-    """Return the steps whose items are trailers, each after what it needs."""
+    """Return the steps whose items are trailers, in the order of dependencies."""
     return [step for step in all_steps(params) if isinstance(step, TrailerStep)]
 
 
 def find_step(name: str, params: Params) -> Step:
-    """Return a step by name; raise UnknownStepError naming those there are."""
+    """Return a step by name; UnknownStepError lists the known ones."""
     steps = {step.name: step for step in all_steps(params)}
     if name not in steps:
         raise UnknownStepError(f"there is no step {name!r}; there are {', '.join(steps)}")
@@ -72,9 +72,9 @@ def find_step(name: str, params: Params) -> Step:
 
 
 def known_step(name: str, params: Params) -> Step | None:
-    """Return a step by name, also a member of a family that params.yaml does not list by now.
+    """Return a step by name, including members of families that params.yaml no longer lists.
 
-    None for a name that no step ever had.
+    None for an unknown name.
     """
     for step in all_steps(params):
         if step.name == name:
@@ -88,7 +88,7 @@ def known_step(name: str, params: Params) -> Step | None:
 
 
 def with_needs(steps: Iterable[Step], params: Params) -> list[TrailerStep]:
-    """Return steps of trailers and all that they need, each after what it needs."""
+    """Return steps of trailers with all their dependencies, in the order of dependencies."""
     ordered: dict[str, TrailerStep] = {}
 
     def visit(step: Step | None) -> None:
@@ -108,12 +108,12 @@ def run_step(name: str, project: Project) -> Outcome | None:
 
 
 def find_item_step(name: str, params: Params) -> ItemStep:
-    """Return a step that leaves receipts; raise UnknownStepError naming those there are."""
+    """Return a step that has receipts; UnknownStepError lists the known ones."""
     return _one_of(name, item_steps(params))
 
 
 def find_trailer_step(name: str, params: Params) -> TrailerStep:
-    """Return a step of trailers by name; raise UnknownStepError naming those there are."""
+    """Return a step of trailers by name; UnknownStepError lists the known ones."""
     return _one_of(name, trailer_steps(params))
 
 
@@ -126,7 +126,7 @@ def _one_of(name: str, steps: list[AnyStep]) -> AnyStep:
 
 
 def all_tools() -> tuple[str, ...]:
-    """Return every tool that any step names, or any that a family may have; sorted."""
+    """Return the tools of all steps, including possible members of families; sorted."""
     named = [
         module.STEP.tools if hasattr(module, "STEP") else module.tools()
         for module in step_modules()

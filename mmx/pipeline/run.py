@@ -1,4 +1,4 @@
-"""How a step is run over a project: gather its items, complete them, lay out the result."""
+"""Run a step on a project: collect its items, compute the missing ones, write the output."""
 
 import shutil
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from mmx.device import count_gpus, find_device, take_gpu
 from mmx.dvc_state.cached import CachedOutput
 from mmx.engine.receipt import gc_disabled
 from mmx.engine.run import Outcome, Task, Workers, check, complete
-from mmx.pipeline.gate import refuse_costly_surprise
+from mmx.pipeline.gate import refuse_costly_recomputation
 from mmx.pipeline.ingredients import ingredients_of
 from mmx.pipeline.step import ALL, CollectionStep, ItemStep, TrailerStep
 from mmx.pipeline.upstream import Upstream
@@ -17,7 +17,7 @@ from mmx.project import Project
 
 @gc_disabled()
 def run_trailers(step: TrailerStep, project: Project) -> Outcome:
-    """Make the items of all accepted trailers and lay out the result."""
+    """Complete the items of all accepted trailers and write the output directory."""
     upstream, cached = Upstream(project), cached_output(step, project)
     outcome = complete(
         step.recipe,
@@ -26,7 +26,7 @@ def run_trailers(step: TrailerStep, project: Project) -> Outcome:
         cached=cached,
         workers=workers_of(step, project),
         prepare=preparation(step, upstream),
-        before=lambda misses: refuse_costly_surprise(step, upstream, cached, misses),
+        before=lambda misses: refuse_costly_recomputation(step, upstream, cached, misses),
     )
     check(outcome, step.name, project.params.run.max_failed)
     lay_out(step, project, outcome, cached)
@@ -34,11 +34,11 @@ def run_trailers(step: TrailerStep, project: Project) -> Outcome:
 
 
 def run_collection(step: CollectionStep, project: Project) -> Outcome:
-    """Make the one item of a step that sees all trailers, and lay out its files.
+    """Complete the one item of a step that reads all trailers, and write its files.
 
-    Raise CollectionError for a collection that cannot be learnt from.
+    Raise CollectionError for a collection that cannot be trained on.
     """
-    # Before the digests are taken: what is changed in between is found out.
+    # Listed before the digests are taken, so that a change in between is detected.
     reads = tuple(step.reads(project))
     ingredients = ingredients_of(step, project)(step.inputs(project))
     cached = cached_output(step, project)
@@ -58,12 +58,12 @@ def run_collection(step: CollectionStep, project: Project) -> Outcome:
 
 
 def cached_output(step: ItemStep, project: Project) -> CachedOutput:
-    """Return the view of what DVC has of the step's last output."""
+    """Return the step's last output as DVC's cache has it."""
     return CachedOutput(project.layout.root, step.output)
 
 
 def lay_out(step: ItemStep, project: Project, outcome: Outcome, cached: CachedOutput) -> None:
-    """Build the output directory beside its place, then put it there."""
+    """Build the output directory in a temporary folder, then move it into place."""
     out = step.output.path(project.layout.root)
     out.parent.mkdir(parents=True, exist_ok=True)
     with project.store.workspace() as folder:
@@ -76,7 +76,7 @@ def lay_out(step: ItemStep, project: Project, outcome: Outcome, cached: CachedOu
 
 
 def trailer_tasks(step: TrailerStep, upstream: Upstream) -> list[Task]:
-    """Return a task, without arguments yet, for each accepted trailer whose inputs are there."""
+    """Return a task, without arguments yet, for each accepted trailer whose inputs exist."""
     ingredients = ingredients_of(step, upstream.project)
     tasks = []
     for trailer in upstream.sources:
@@ -87,7 +87,7 @@ def trailer_tasks(step: TrailerStep, upstream: Upstream) -> list[Task]:
 
 
 def preparation(step: TrailerStep, upstream: Upstream) -> Callable[[Task], Task]:
-    """Return what gives a task of `trailer_tasks` its arguments."""
+    """Return a function that adds the arguments to a task of `trailer_tasks`."""
     return lambda task: replace(
         task,
         arguments=step.arguments(upstream, task.item),

@@ -1,4 +1,4 @@
-"""What a step is: the one declaration that stages, fingerprints, status, plan and trace read."""
+"""The declaration of a step, read by stages, fingerprints, status, plan and trace."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from mmx.pipeline.upstream import Upstream
 
 VIDEO = "video"
-"""Role of the pictures of a trailer's video: a digest of the stream's packets and timing."""
+"""Input: the pictures of a trailer's video, by a digest of the stream's packets and timing."""
 SOUND = "sound"
-"""Role of the sound of a trailer's video, likewise."""
+"""Input: the sound of a trailer's video, likewise."""
 ALL = "all"
-"""The one item of a step that sees all trailers at once."""
+"""The one item of a step that reads all trailers at once."""
 
 CORE_TOOLS = ("numpy", "pyarrow", "python")
 PICTURE_TOOLS = (*CORE_TOOLS, "av", "opencv-contrib-python")
@@ -37,10 +37,10 @@ class Step(ABC):
     name: str
     """As in dvc.yaml: `flow`, or `embed@senet154` for one of a family."""
     tools: tuple[str, ...]
-    """Packages and programs whose version has a part in the result."""
+    """Packages and programs whose version affects the result."""
     section: type[Section] | None = None
-    """The class of the step's section of params.yaml, where mmx/params.py does not have it; the
-    section is called like the step."""
+    """The class of the step's own section of params.yaml, if mmx/params.py does not have it; the
+    section has the name of the step."""
 
     @abstractmethod
     def run(self, project: Project) -> Outcome | None:
@@ -72,17 +72,17 @@ class ItemStep(Step):
     recipe: Recipe
     output: Output
     keys: tuple[str, ...]
-    """Sections or leaf keys of params.yaml that have a part in the result."""
+    """Sections or leaf keys of params.yaml that affect the result."""
     needs: tuple[str, ...] = ()
     """Roles of the inputs: VIDEO, SOUND, or the names of earlier steps."""
     modules: tuple[str, ...] = ()
-    """Modules loaded by name while the step runs, beside that of the recipe's function. What a
-    module imports, directly or not, is found by itself."""
+    """Modules loaded by name while the step runs, besides that of the recipe's function. Modules
+    that they import, directly or not, are found automatically."""
     schema: int = 1
-    """Raised by hand when the meaning of the result changes without its code."""
+    """Increased by hand if the meaning of the result changes although its code does not."""
     normalise: Callable[[Mapping[str, Any]], dict[str, Any]] = dict
-    """Brings parameters by leaf key into the form that the fingerprint covers, so that two ways to
-    say the same cost nothing. Applied to its own result it changes nothing."""
+    """Converts parameters by leaf key to the form that the fingerprint covers, so that two ways to
+    write the same values give one fingerprint. Idempotent."""
 
     @property
     def code(self) -> tuple[str, ...]:
@@ -91,7 +91,7 @@ class ItemStep(Step):
 
     @abstractmethod
     def run(self, project: Project) -> Outcome:
-        """Bring the output directory up to date, and return what became of the items."""
+        """Bring the output directory up to date, and return the outcome of the items."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,19 +99,19 @@ class TrailerStep(ItemStep):
     """A step whose items are trailers."""
 
     arguments: Callable[["Upstream", str], dict[str, Any]]
-    """(what earlier steps left, trailer_id) -> what the recipe's function is called with."""
+    """(outputs of earlier steps, trailer_id) -> arguments of the recipe's function."""
     reads: Callable[["Upstream", str], Iterable[InputFile]]
-    """(what earlier steps left, trailer_id) -> the files that the function reads."""
+    """(outputs of earlier steps, trailer_id) -> the files that the function reads."""
     seconds_per_minute: float
-    """CPU-seconds per minute of video, roughly, for a plan before anything was measured."""
+    """Rough CPU-seconds per minute of video, for estimates before anything was measured."""
     weights: Callable[[Project], tuple[Weight, ...]] = lambda project: ()
-    """Files of pre-trained weights that have a part in the result."""
+    """Files of pre-trained weights that affect the result."""
     chunk: int = 1
     """Trailers per call of the recipe's function."""
     uses_gpu: bool = False
 
     def run(self, project: Project) -> Outcome:
-        """Make the items of all accepted trailers."""
+        """Complete the items of all accepted trailers."""
         # Imported here: to know a step takes less than to run it.
         from mmx.pipeline.run import run_trailers
 
@@ -121,19 +121,19 @@ class TrailerStep(ItemStep):
 
 @dataclass(frozen=True, kw_only=True)
 class CollectionStep(ItemStep):
-    """A step that sees all trailers at once: its one item is ALL."""
+    """A step that reads all trailers at once: its one item is ALL."""
 
     inputs: Callable[[Project], dict[str, str]]
-    """Digest by role of all that the function reads."""
+    """Digest of each input that the function reads, by role."""
     arguments: Callable[[Project], dict[str, Any]]
-    """What the recipe's function is called with."""
+    """Arguments of the recipe's function."""
     reads: Callable[[Project], Iterable[InputFile]]
     """The files that the function reads."""
     after: Callable[[Project, Receipt], None] = lambda project, receipt: None
-    """Done once the output directory is there."""
+    """Called once the output directory is written."""
 
     def run(self, project: Project) -> Outcome:
-        """Make the one item of all trailers."""
+        """Complete the one item of all trailers."""
         from mmx.pipeline.run import run_collection
 
         with started(self, project):

@@ -1,4 +1,4 @@
-"""What the earlier steps have left: the accepted videos, the clips, each step's receipts."""
+"""Outputs of the earlier steps: the accepted videos, the clips, each step's receipts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,17 +19,17 @@ from mmx.pipeline.registry import find_trailer_step
 from mmx.pipeline.step import SOUND, VIDEO, TrailerStep
 from mmx.project import Project
 
-STREAMS = {VIDEO: "video_digest", SOUND: "sound_digest"}
-"""Column of sources.parquet that identifies what a step reads of a video, by role."""
+STREAM_COLUMNS = {VIDEO: "video_digest", SOUND: "sound_digest"}
+"""Column of sources.parquet with the digest of the stream that a step reads, by role."""
 
 
 @dataclass(frozen=True)
 class Upstream:
-    """What the steps before have left, read as it is asked for."""
+    """Outputs of the earlier steps, read when they are asked for."""
 
     project: Project
     given: pa.Table | None = None
-    """What sources.parquet would hold by now, where that is what counts."""
+    """A table to use instead of sources.parquet: what ingest would write now."""
     _receipts: dict[str, dict[str, Receipt]] = field(default_factory=dict)
     _tables: dict[Path, pa.Table | None] = field(default_factory=dict)
 
@@ -44,13 +44,13 @@ class Upstream:
 
     @cached_property
     def _states(self) -> Mapping[FileState, str]:
-        # Imported here: it comes with what decodes videos, and a run with nothing to do needs none.
+        # Imported here: it loads the video decoder, which a run with nothing to do does not need.
         from mmx.trailers.inspection import known_states
 
         return known_states(self.project.inspections)
 
     def video(self, trailer: str) -> InputFile:
-        """Return a trailer's video file; ingest need not have hashed it on this machine."""
+        """Return a trailer's video file; it may have been hashed by ingest on another machine."""
         source = self.sources[trailer]
         path = self.project.layout.data / source["video"]
         remedy = f"put the old file back, or `mmx accept {trailer}`; then run `dvc repro`"
@@ -68,26 +68,26 @@ class Upstream:
         return self._receipts[step]
 
     def file(self, step: str, trailer: str) -> InputFile | None:
-        """Return the file that an earlier step left of a trailer; None where it left none.
+        """Return the file that an earlier step made of a trailer; None if it made none.
 
-        Raise InputChangedError for a file that its receipt names and that is not there: a trailer
-        is silent because its receipt says so, not because somebody deleted its sound.
+        Raise InputChangedError for a missing file that the receipt names: a trailer whose sound was
+        deleted is not mistaken for one without sound.
         """
         output = self.step(step).output
         out = output.path(self.project.layout.root)
         for name, made in output.own_files(trailer, self.receipts(step)[trailer]).items():
             if not (out / name).exists():
                 raise InputChangedError(
-                    f"{out / name} is missing; `mmx verify` names all that is, `dvc checkout` or "
-                    "`dvc repro` brings it back"
+                    f"{out / name} is missing; run `mmx verify` to list all missing files, and "
+                    "`dvc checkout` or `dvc repro` to restore them"
                 )
             return InputFile(out / name, made.sha256)
         return None
 
     def rows(self, step: str, trailer: str) -> pa.Table:
-        """Return the rows that an earlier step left of a trailer.
+        """Return the rows that an earlier step made of a trailer.
 
-        Raise InputChangedError where they are not those that its receipt records.
+        Raise InputChangedError if they are not those that its receipt records.
         """
         output = self.step(step).output
         assert isinstance(output, TableOutput)
@@ -100,7 +100,7 @@ class Upstream:
         if rows is None or bytes_digest(encode_rows(rows)) != recorded:
             raise InputChangedError(
                 f"{path.name}: the rows of {trailer} are not those that {step} made; "
-                "`mmx verify` names all that changed, `dvc repro` makes them again"
+                "run `mmx verify` to list all changes, and `dvc repro` to make them again"
             )
         return rows
 
@@ -112,11 +112,11 @@ class Upstream:
         ]
 
     def inputs(self, step: TrailerStep, trailer: str) -> dict[str, str] | None:
-        """Return the digest of each input of an item; None where an earlier step has none."""
+        """Return the digest of each input of an item; None if an earlier step has no result."""
         digests: dict[str, str] = {}
         for need in step.needs:
-            if need in STREAMS:
-                digests[need] = self.sources[trailer][STREAMS[need]]
+            if need in STREAM_COLUMNS:
+                digests[need] = self.sources[trailer][STREAM_COLUMNS[need]]
                 continue
             receipt = self.receipts(need).get(trailer)
             if receipt is None or receipt.fault:

@@ -1,1 +1,1 @@
-"""The page: charts, the explorer, exhibits. Nothing here computes a result."""
+"""The report page: charts, the explorer, examples. Computes no results."""

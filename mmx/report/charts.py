@@ -1,7 +1,7 @@
-"""Charts as SVG text: drawn from numbers alone, coloured by the page's style sheet.
+"""Charts as SVG text, coloured by the page's style sheet.
 
-Every chart scales with its container, follows the page's light and dark colours, and is described
-for those who cannot see it. Text is escaped here: the result is safe to place in a page.
+Every chart scales with its container, follows the page's light and dark colours, and has a label
+for screen readers. Text is escaped here, so the result can be inserted into a page.
 """
 
 import math
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from markupsafe import Markup
 
 WIDEST = 38.0
-"""A column's largest width."""
+"""Largest width of a column."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis: what it shows, and its ends where the data should not decide."""
+    """One axis: its label, and its ends if they do not depend on the data."""
 
     label: str
     low: float | None = None
@@ -46,7 +46,7 @@ class Frame:
     """Top, right, bottom, left."""
 
     def place(self, x: float, y: float) -> tuple[float, float]:
-        """Return where a point of the data lies."""
+        """Return the position of a data point."""
         top, right, bottom, left = self.margin
         across = (x - self.x[0]) / (self.x[1] - self.x[0])
         up = (y - self.y[0]) / (self.y[1] - self.y[0])
@@ -57,7 +57,7 @@ class Frame:
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Return about `count` round numbers within low..high, ends included where they are round."""
+    """Return about `count` round numbers within low..high, including the ends if they are round."""
     step = 10 ** math.floor(math.log10((high - low) / count))
     step *= next((m for m in (1, 2, 5) if (high - low) / (step * m) <= count), 10)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
@@ -73,7 +73,7 @@ def lines(
     width: float = 520,
     height: float = 260,
 ) -> Markup:
-    """Draw lines over two labelled axes, with a legend where there is more than one line."""
+    """Draw lines over two labelled axes, with a legend if there is more than one line."""
     series = [line for line in series if line.x]
     if not series:
         return Markup()
@@ -90,9 +90,9 @@ def lines(
 
 
 def small_curve(series: Sequence[Series], *, title: str, level: float | None = None) -> Markup:
-    """Draw lines over the unit square without labels: one of many small multiples.
+    """Draw lines over the unit square without labels, as one of many small charts.
 
-    `level` is a horizontal reference, such as the precision of a random order.
+    `level` is a horizontal reference, such as the precision of the random baseline.
     """
     frame = Frame(120, 96, (0.0, 1.0), (0.0, 1.0), margin=(4.0, 4.0, 4.0, 4.0))
     (x0, y0), (x1, y1) = frame.place(0, 0), frame.place(1, 1)
@@ -109,7 +109,7 @@ def columns(
     width: float = 520,
     height: float = 220,
 ) -> Markup:
-    """Draw one column per label, its count above; long labels stand on end."""
+    """Draw one column per label, its count above; long labels are rotated."""
     if not labels:
         return Markup()
     tall = max(len(label) for label in labels) > 60 / len(labels)
@@ -129,7 +129,7 @@ def heat(
 ) -> Markup:
     """Draw strips of cells, one per row: figure 8's genres over a trailer's running time.
 
-    `values` is rows x cells, 0..1; `spans` holds the cells + 1 borders on the time axis, seconds.
+    `values` is rows x cells, 0..1; `spans` holds the (cells + 1) borders on the time axis, seconds.
     """
     label, step, width = 116.0, 20.0, 520.0
     scale = (width - label - 4) / max(spans[-1] - spans[0], 1e-9)
@@ -149,7 +149,7 @@ def heat(
 def _strip(
     name: str, strength: Sequence[float], edges: Sequence[float], top: float, step: float
 ) -> Markup:
-    """Draw one row of cells, the stronger the more opaque."""
+    """Draw one row of cells; a higher value is more opaque."""
     cell = Markup(
         '<rect class="cell" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{}" opacity="{:.2f}"/>'
     )
@@ -160,7 +160,7 @@ def _strip(
 
 
 def _range(axis: Axis, values: Sequence[float]) -> tuple[float, float]:
-    """Return the ends of an axis: given, or the data's with a little air."""
+    """Return the ends of an axis: as given, or those of the data with a margin."""
     low, high = min(values), max(values)
     air = 0.06 * (high - low) or 0.5
     low = low - air if axis.low is None else axis.low
@@ -188,7 +188,7 @@ def _axes(frame: Frame, across: str, up: str) -> Iterator[Markup]:
 
 
 def _line(frame: Frame, series: Series) -> Markup:
-    """Draw one line, or a point where there is only one value."""
+    """Draw one line, or a point if there is only one value."""
     points = [frame.place(x, y) for x, y in zip(series.x, series.y, strict=True)]
     if len(points) == 1:
         return Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="3"/>').format(
@@ -225,7 +225,7 @@ def _text(x: float, y: float, text: str, style: str, anchor: str) -> Markup:
 
 
 def legend(lines: Sequence[tuple[str, str]]) -> Markup:
-    """Name lines, given as names and styles, beside a stroke of each."""
+    """Return a legend of lines, given as names and styles."""
     entry = Markup('<span class="key"><i class="{1}"></i>{0}</span>')
     return Markup('<p class="legend">{}</p>').format(
         Markup().join(entry.format(*line) for line in lines)
@@ -233,7 +233,7 @@ def legend(lines: Sequence[tuple[str, str]]) -> Markup:
 
 
 def _figure(frame: Frame, title: str, drawn: Markup) -> Markup:
-    """Wrap a drawing into a scalable picture with a spoken title."""
+    """Wrap a drawing into a scalable picture with a title for screen readers."""
     return Markup(
         '<svg class="chart" viewBox="0 0 {:g} {:g}" role="img" aria-label="{}">{}</svg>'
     ).format(frame.width, frame.height, title, drawn)

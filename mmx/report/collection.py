@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Archive:
-    """All that is known of the trailers."""
+    """All data about the trailers."""
 
     trailers: Mapping[str, Row]
     """The accepted rows of the manifest by id: title, year, genres."""
@@ -56,7 +56,7 @@ def _read_clips(layout: Layout) -> dict[str, list[Clip]]:
 
 
 def key_figures(archive: Archive, genres: Sequence[str]) -> dict[str, int | float]:
-    """Return the collection in numbers; hours and frames are those of the accepted videos."""
+    """Return counts for the collection; hours and frames are of the accepted videos."""
     facts = archive.facts.values()
     labels = [len(row["genres"]) for row in archive.trailers.values()]
     return {
@@ -168,7 +168,7 @@ def _histogram(values: Sequence[float], title: str, whole: bool = False) -> Mark
 
 
 def _log_histogram(seconds: Sequence[float]) -> Markup:
-    """Count lengths in bins that double."""
+    """Count lengths in bins of doubling width."""
     if not seconds:
         return Markup()
     edges = [0.0, *(2.0**power for power in range(-2, 7)), np.inf]

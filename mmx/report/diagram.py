@@ -1,6 +1,6 @@
-"""Figures 2 and 7: the network and its sequences, planned from the real configuration.
+"""Figures 2 and 7: the network and its sequences, laid out from the actual configuration.
 
-A plan is geometry; `to_svg` draws it for the page, `mmx.report.pictures` as PNG.
+A `Drawing` is geometry; `to_svg` draws it for the page, `mmx.report.pictures` as PNG.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ class Label:
 
 @dataclass(frozen=True)
 class Box:
-    """A box of a diagram: a heading and lines below it, in units of the drawing."""
+    """A box of a diagram with a heading and lines of text, in units of the drawing."""
 
     x: float
     y: float
@@ -39,7 +39,7 @@ class Box:
     head: str = ""
     lines: tuple[str, ...] = ()
     learnt: bool = True
-    """Drawn in the accent: has weights that are trained here."""
+    """Has weights that are trained here; drawn in the accent colour."""
 
     @property
     def left(self) -> Point:
@@ -67,7 +67,7 @@ class Stroke:
     """A line from point to point."""
 
     points: tuple[Point, ...]
-    """The four of a cubic Bezier curve where `arrow`."""
+    """The four points of a cubic Bezier curve if `arrow`."""
     arrow: bool = False
     """A curve with a tip at its end, pointing right."""
 
@@ -91,7 +91,7 @@ class Drawing:
 
 
 def plan_network(config: NetworkConfig, experts: Mapping[str, Sequence[str]]) -> Drawing:
-    """Figure 2: experts, fusion, sequences, trailer, heads, each with its real shape."""
+    """Figure 2: experts, fusion, sequences, trailer, heads, each with its shape."""
     rows = len(config.modalities)
     height = max(62.0 * rows + 10, 258.0)
     middle = height / 2
@@ -158,7 +158,7 @@ def plan_sequences(config: NetworkConfig) -> Drawing:
 
 
 def to_svg(drawing: Drawing) -> Markup:
-    """Draw a plan as a scalable picture, coloured by the page's style sheet."""
+    """Draw a diagram as SVG, coloured by the page's style sheet."""
     shapes = [*map(_path, drawing.strokes), *map(_rect, drawing.boxes), *map(_text, drawing.labels)]
     return Markup(
         '<svg class="chart diagram" viewBox="0 0 {:g} {:g}" role="img" aria-label="{}">{}</svg>'
@@ -171,12 +171,12 @@ def _expert_lines(width: int, sequence: bool, names: Sequence[str]) -> tuple[str
 
 
 def _pooling(config: NetworkConfig, sequence: bool) -> str:
-    """How a modality comes to the common width."""
+    """How a modality is brought to the common width."""
     return f"NetVLAD, {config.clusters}" if sequence else "linear"
 
 
 def _fusion(config: NetworkConfig) -> tuple[str, tuple[str, ...]]:
-    """Head and lines of the fusion."""
+    """Heading and lines of the fusion box."""
     if config.fusion == "concat":
         return "clip", ("concatenated", f"to {config.clip}, norm 1")
     return "clip", (
@@ -210,7 +210,7 @@ def _arrow(begin: Box, end: Box) -> Stroke:
 
 
 def _brace(left: float, right: float, number: int) -> tuple[Stroke, Stroke]:
-    """What gathers the clips of a sequence."""
+    """The bracket below the clips of a sequence."""
     drop, middle = 52 + 6 * (number % 2), (left + right) / 2
     around = ((left, 46), (left, drop), (right, drop), (right, 46))
     return Stroke(around), Stroke(((middle, drop), (middle, 76)))

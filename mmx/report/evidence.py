@@ -1,4 +1,4 @@
-"""The tables and figures of sections 4 to 6 as the report shows them, the paper's beside ours."""
+"""The tables and figures of sections 4 to 6 for the report, with those of the paper."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ Cell = str | int | float | None
 
 @dataclass(frozen=True)
 class Line:
-    """One row of a shown table."""
+    """One row of a table on the page."""
 
     cells: tuple[Cell, ...]
     """The first is the row's heading."""
     style: str = ""
-    """`ours`, `theirs` (another data set) or `parting` (one cell over the whole width)."""
+    """`ours`, `theirs` (another data set) or `parting` (a heading over the whole width)."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A table as the report shows it."""
+    """A table on the page."""
 
     columns: tuple[str, ...]
     lines: tuple[Line, ...]
@@ -36,7 +36,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was measured: one training, and the ablations that have been run."""
+    """The results: of one training, and of the ablations that have been run."""
 
     metrics: Json
     """metrics.json."""
@@ -56,7 +56,7 @@ class Evidence:
 
     @property
     def rows(self) -> dict[str, Json]:
-        """Records of Table 2's rows by name, baseline last."""
+        """Records of Table 2's rows by name, the random baseline last."""
         own = {"This model": self.test["coarse"]}
         if "sequence" in self.test:
             own["Sequence head, averaged"] = self.test["sequence"]
@@ -66,26 +66,26 @@ class Evidence:
 
     @property
     def areas(self) -> dict[str, Json]:
-        """Records of Table 3's rows: the trained model, the same with several seeds, no knowledge.
+        """Records of Table 3's rows: the model, its mean over several seeds, the random baseline.
 
-        The second only where the ablation of the full model has been run.
+        The second only if the ablation of the full model has been run.
         """
         full = self.ablations.get("full")
         several = {full["title"]: full["mean"]} if full else {}
         return {"This model": self.test["coarse"], **several, "Random": self.test["random"]}
 
     @property
-    def spreads(self) -> dict[str, Json | None]:
-        """Spread over seeds of the rows that ablations trained."""
+    def deviations(self) -> dict[str, Json | None]:
+        """Standard deviations over seeds of the rows that ablations trained."""
         return {entry["title"]: entry["spread"] for entry in self._table2()}
 
     def _table2(self) -> Iterator[Json]:
-        """The ablations that belong into Table 2."""
+        """The ablations that are rows of Table 2."""
         return (e for name, e in self.ablations.items() if not name.startswith("length-"))
 
     @property
     def lengths(self) -> dict[int, tuple[Json, Json | None]]:
-        """Record and spread by sequence length, the trained model's included."""
+        """Record and deviations by sequence length, including the trained model."""
         own = {self.length: (self.test["coarse"], None)}
         ablated = {
             entry["length"]: (entry["mean"], entry["spread"])
@@ -103,7 +103,7 @@ def read_paper() -> Json:
 PARTING = "The paper's own figures, on MMX-Trailer-20: another data set"
 
 
-def show_datasets(evidence: Evidence, own: tables.Table) -> Shown:
+def show_datasets(evidence: Evidence, own: tables.ResultTable) -> Shown:
     """Table 1; `own` has this collection's row."""
     columns = ("Data set", "Trailers", "Frames", "Genres", "Labels at most", "Labels on average")
     theirs = [
@@ -123,8 +123,8 @@ def show_datasets(evidence: Evidence, own: tables.Table) -> Shown:
     )
 
 
-def show_genres(evidence: Evidence, own: tables.Table) -> Shown:
-    """Table 2: the weighted figures, in sight without scrolling, then F1 per genre."""
+def show_genres(evidence: Evidence, own: tables.ResultTable) -> Shown:
+    """Table 2: the weighted figures first, to be visible without scrolling, then F1 per genre."""
     genres = list(evidence.genres)
     columns = ("Model", "F1 w", "AU(PRC) w", "P w", "R w", *genres)
     unsummed = ("",) * len(tables.OVERALL)
@@ -145,8 +145,8 @@ def show_genres(evidence: Evidence, own: tables.Table) -> Shown:
     return Shown(columns, (*lines, Line((PARTING,), "parting"), *theirs))
 
 
-def show_areas(evidence: Evidence, own: tables.Table) -> Shown:
-    """Table 3; the trapezoid areas stand in the text."""
+def show_areas(evidence: Evidence, own: tables.ResultTable) -> Shown:
+    """Table 3; the trapezoid areas are in the text of the page."""
     columns = ("Method", "Genres", "Labels", "Macro", "Micro", "Weighted")
     lines = [
         Line((*row[:3], *_merged(row[3:6], row[9:12])), "ours" if row[0] == "This model" else "")
@@ -157,18 +157,18 @@ def show_areas(evidence: Evidence, own: tables.Table) -> Shown:
     return Shown(columns, (*lines, parting, *theirs))
 
 
-def show_lengths(evidence: Evidence, own: tables.Table) -> Shown:
+def show_lengths(evidence: Evidence, own: tables.ResultTable) -> Shown:
     """Table 5."""
     columns = ("Clips per sequence", "F1 w", "AU(PRC) w", "P w", "R w")
     lines = [
-        Line(_with_spread(row), "ours" if row[0] == evidence.length else "") for row in own.rows
+        Line(_with_deviation(row), "ours" if row[0] == evidence.length else "") for row in own.rows
     ]
     theirs = [Line(tuple(row.values()), "theirs") for row in evidence.paper["table5"]]
     return Shown(columns, (*lines, Line((PARTING,), "parting"), *theirs))
 
 
 def show_spaces(evidence: Evidence) -> Shown:
-    """Silhouettes and agreement of neighbours, coarse beside fine, over all trailers."""
+    """Silhouettes and agreement of neighbours, coarse and fine, over all trailers."""
     before, after = (evidence.metrics["spaces"][name]["all"] for name in ("coarse", "fine"))
     lines = [
         Line((f"Silhouette by {name}", before["silhouette"][key], after["silhouette"][key], ""))
@@ -221,8 +221,8 @@ def curves_of(
 def curve_multiples(evidence: Evidence, own: Json) -> list[tuple[str, float | None, Markup]]:
     """Figure 9: per genre its name, average precision and curves; `all` decisions first.
 
-    The dashed level is the precision of a random order. Single experts join once ablations of
-    them have been run.
+    The dashed level is the precision of the random baseline. Single experts are added if their
+    ablations have been run.
     """
     experts = expert_curves(evidence)
     test, random = evidence.test["coarse"], evidence.test["random"]
@@ -253,7 +253,7 @@ def curve_names(evidence: Evidence) -> list[tuple[str, str]]:
 
 
 def per_genre(evidence: Evidence) -> list[Json]:
-    """Per genre: support, areas, decisions, the random area, the paper's F1 where it has one."""
+    """Per genre: support, areas, decisions, random baseline, and the paper's F1 if it has one."""
     table = evidence.paper["table2"]
     full = next(row for row in table["rows"] if row["variant"] == "full")
     theirs = dict(zip(evidence.paper["genres"], full["f1_per_genre"], strict=True))
@@ -296,9 +296,9 @@ def _history(rows: Sequence[Json], names: Mapping[str, str], unit: str) -> Marku
 def strongest(
     explorer: pa.Table, row: int, genres: Sequence[str], count: int = 5
 ) -> tuple[list[str], list[list[float]], list[float]]:
-    """One trailer's strongest genres over its sequences: names, probabilities, borders in seconds.
+    """One trailer's most probable genres over time: names, probabilities, borders in seconds.
 
-    All empty for a trailer without genres per sequence.
+    All are empty for a trailer without genres per sequence.
     """
     spans = explorer["sequence_spans"][row].as_py()
     values = explorer["sequence_probabilities"][row].as_py()
@@ -309,14 +309,14 @@ def strongest(
     return [genres[g] for g in best], [[step[g] for step in values] for g in best], spans
 
 
-def _with_spread(row: Sequence[Cell]) -> tuple[Cell, ...]:
-    """Merge the last four cells, spreads, into the four before them."""
+def _with_deviation(row: Sequence[Cell]) -> tuple[Cell, ...]:
+    """Merge the last four cells (standard deviations) into the four before them."""
     return (*row[:-8], *_merged(row[-8:-4], row[-4:]))
 
 
-def _merged(means: Sequence[Cell], spreads: Sequence[Cell]) -> tuple[Cell, ...]:
-    """Write each mean with its spread; one without a spread stays as it is."""
+def _merged(means: Sequence[Cell], deviations: Sequence[Cell]) -> tuple[Cell, ...]:
+    """Format each mean with its standard deviation; without one the mean is unchanged."""
     return tuple(
-        mean if spread is None or mean is None else f"{mean:.3f} ± {spread:.3f}"
-        for mean, spread in zip(means, spreads, strict=True)
+        mean if deviation is None or mean is None else f"{mean:.3f} ± {deviation:.3f}"
+        for mean, deviation in zip(means, deviations, strict=True)
     )

@@ -1,4 +1,4 @@
-"""What the report shows of single films: the explorer's data, pictures, examples."""
+"""Data about single films for the report: the explorer, key frames, examples."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from mmx.evaluation.retrieval import Neighbours
-from mmx.evaluation.tables import Table
+from mmx.evaluation.tables import ResultTable
 from mmx.report import evidence, explorer, keyframes
 from mmx.report.explorer import Extras, Plane
 from mmx.report.sources import Sources
@@ -16,25 +16,25 @@ from mmx.report.sources import Sources
 
 @dataclass(frozen=True)
 class Strip:
-    """A film's strongest genres over its running time."""
+    """A film's most probable genres over its running time."""
 
     film: int
-    """Its row."""
+    """Its row number."""
     genres: Sequence[str]
     values: Sequence[Sequence[float]]
     """Genres x sequences, 0..1."""
     spans: Sequence[float]
-    """The sequences + 1 borders, seconds."""
+    """The (sequences + 1) borders, seconds."""
 
 
 SPACES = {"coarse": "coarse", "fine": "fine-tuned"}
-"""Columns of explorer.parquet, and what the page calls them."""
+"""Prefix of columns of explorer.parquet, and name on the page."""
 Pictures = Mapping[int, Sequence[str]]
 """Key frames as data URLs by row of the film."""
 
 
 def take_pictures(sources: Sources) -> Pictures:
-    """Return key frames of trailers spread over the collection and of those that are retrieved."""
+    """Return key frames of evenly spaced trailers and of those in retrieval examples."""
     params = sources.params.evaluate
     chosen = pictured(sources) if params.pictured else []
     rows = pq.read_table(sources.layout.sources, columns=["trailer_id", "video"]).to_pylist()
@@ -55,12 +55,12 @@ def pictured(sources: Sources) -> list[int]:
         for row in retrievals(sources)
         for film in (row["query"], *(near for name in SPACES for near in row[name]))
     }
-    spread = keyframes.spread(len(sources.ids), sources.params.evaluate.pictured)
-    return sorted(retrieved.union(spread))
+    evenly = keyframes.evenly_spaced(len(sources.ids), sources.params.evaluate.pictured)
+    return sorted(retrieved.union(evenly))
 
 
 def film_data(sources: Sources, pictures: Pictures) -> dict[str, Any]:
-    """Return the explorer's data; each film's first picture is on the contact sheet already."""
+    """Return the explorer's data; without first pictures, which the contact sheet has."""
     table = sources.table
     spans, values = (table[f"sequence_{n}"].to_pylist() for n in ("spans", "probabilities"))
     extras = Extras(
@@ -77,14 +77,14 @@ def film_data(sources: Sources, pictures: Pictures) -> dict[str, Any]:
 
 
 def held_out(sources: Sources, count: int) -> list[int]:
-    """Return some test trailers, spread evenly; any trailers where nothing is tested."""
+    """Return some evenly spaced test trailers; any trailers if there are no test trailers."""
     splits = sources.table["split"].to_pylist()
     members = [at for at, split in enumerate(splits) if split == "test"] or [*range(len(splits))]
-    return [members[at] for at in keyframes.spread(len(members), count)]
+    return [members[at] for at in keyframes.evenly_spaced(len(members), count)]
 
 
 def running_times(sources: Sources, count: int = 4) -> list[Strip]:
-    """Figure 8 of some test trailers; empty without a sequence head."""
+    """Return figure 8 for some test trailers; empty without a sequence head."""
     genres = sources.description.genres
     found = [(at, evidence.strongest(sources.table, at, genres)) for at in held_out(sources, count)]
     return [Strip(at, *parts) for at, parts in found if parts[0]]
@@ -98,7 +98,7 @@ def retrievals(sources: Sources, count: int = 5, depth: int = 5) -> list[dict[st
     ]
 
 
-def added_labels(table: Table, count: int = 12) -> list[dict[str, Any]]:
+def added_labels(table: ResultTable, count: int = 12) -> list[dict[str, Any]]:
     """The first rows of Table 4, with lists of genres."""
     return [
         {"title": row["title"]}
@@ -119,7 +119,7 @@ def _plane(sources: Sources, name: str) -> Plane:
 
 
 def _facts(sources: Sources, name: str) -> list[str]:
-    """Short remarks on a trailer."""
+    """Short facts about a trailer."""
     known = sources.archive.facts[name]
     facts = [f"{len(sources.archive.clips.get(name, ()))} clips"]
     facts += [f"{known['duration_s']:.0f} s"] if known["duration_s"] is not None else []

@@ -1,4 +1,4 @@
-"""What the explorer shows, as compact JSON: any films, any vocabulary, one or two spaces."""
+"""The explorer's data as compact JSON, for any films, any vocabulary, one or two spaces."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,46 +12,46 @@ from numpy.typing import NDArray
 from mmx.evaluation.retrieval import Neighbours
 
 GRID = 1000
-"""Places on a map are whole numbers from 0 to this."""
+"""Coordinates on a map are integers from 0 to this."""
 
 
 @dataclass(frozen=True)
 class Film:
-    """One row of the table that is explored. Its text comes from strangers."""
+    """One film of the explorer. Its text is untrusted input."""
 
     id: str
     title: str
     year: int | None
     genres: tuple[int, ...]
-    """Positions in the vocabulary, the primary one first (it colours the film)."""
+    """Positions in the vocabulary, the primary one, which gives the colour, first."""
 
 
 @dataclass(frozen=True)
 class Plane:
-    """One space of the same films."""
+    """The films in one embedding space."""
 
     name: str
     xy: NDArray[np.floating]
     """N x 2."""
     near: Neighbours
-    """Each film's nearest others, N x K."""
+    """Each film's nearest neighbours, N x K."""
 
 
 @dataclass(frozen=True)
 class Extras:
-    """What is known beyond the table; whatever is empty is not shown."""
+    """Optional data; empty fields are not shown."""
 
     splits: Sequence[str] = ()
     facts: Sequence[Sequence[str]] = ()
-    """Per film, short remarks such as its length."""
+    """Per film, short facts such as its length."""
     digests: Sequence[str] = ()
     """sha256 of each video."""
     threshold: float = 0.0
-    """Of the probabilities, 0..1."""
+    """Threshold of the probabilities, 0..1."""
     probabilities: NDArray[np.floating] | None = None
     """N x G, 0..1."""
     sequences: Sequence[tuple[Sequence[float], NDArray[np.floating]] | None] = ()
-    """Per film the S + 1 borders in seconds and S x G probabilities; None where there is none."""
+    """Per film the (S + 1) borders in seconds and S x G probabilities; None if unknown."""
     frames: Mapping[int, Sequence[str]] = field(default_factory=dict)
     """Key frames as data URLs, by position of the film."""
 
@@ -59,7 +59,7 @@ class Extras:
 def payload(
     films: Sequence[Film], genres: Sequence[str], planes: Sequence[Plane], extras: Extras
 ) -> dict[str, Any]:
-    """Return the explorer's data: lists by position of the film, numbers small and whole."""
+    """Return the explorer's data: lists by position of the film, numbers as small integers."""
     data: dict[str, Any] = {
         "genres": list(genres),
         "colours": colours(len(genres)),
@@ -75,7 +75,7 @@ def payload(
 
 
 def colours(count: int) -> list[str]:
-    """Return a colour per genre that reads on light and dark: hues around the circle."""
+    """Return a colour per genre that is legible on light and dark: hues around the circle."""
     return [
         f"oklch({(0.60, 0.72)[g % 2]} 0.15 {round(360 * g / count + 25) % 360})"
         for g in range(count)
@@ -83,7 +83,7 @@ def colours(count: int) -> list[str]:
 
 
 def to_script(data: object) -> Markup:
-    """Return JSON that is safe inside a script element: no text can end it or open a tag."""
+    """Return JSON that is safe inside a script element: no text can close it or open a tag."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -101,7 +101,7 @@ def _plane(plane: Plane) -> dict[str, Any]:
 
 
 def _on_grid(xy: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Centre a map and scale both axes alike to whole numbers within 0..GRID."""
+    """Centre a map and scale both axes equally to integers within 0..GRID."""
     low, high = xy.min(axis=0), xy.max(axis=0)
     extent = max(float((high - low).max()), 1e-12)
     places = np.rint(((xy - (low + high) / 2) / extent + 0.5) * GRID)
@@ -110,25 +110,25 @@ def _on_grid(xy: NDArray[np.floating]) -> NDArray[np.int64]:
 
 
 def _extra(extras: Extras) -> dict[str, Any]:
-    """The optional part, without what is empty."""
-    chances = extras.probabilities
+    """The optional data, without empty fields."""
+    probabilities = extras.probabilities
     found = {
         "splits": list(extras.splits),
         "facts": [list(entry) for entry in extras.facts],
         "digests": [digest[:16] for digest in extras.digests],
-        "probabilities": [] if chances is None else _percent(chances),
+        "probabilities": [] if probabilities is None else _percent(probabilities),
         "sequences": [None if entry is None else _sequence(*entry) for entry in extras.sequences],
         "frames": {str(film): list(urls) for film, urls in extras.frames.items()},
     }
     return {name: value for name, value in found.items() if value}
 
 
-def _sequence(borders: Sequence[float], chances: NDArray[np.floating]) -> dict[str, Any]:
-    """One film's sequences: whole seconds and percent."""
-    return {"spans": [round(second) for second in borders], "values": _percent(chances)}
+def _sequence(borders: Sequence[float], probabilities: NDArray[np.floating]) -> dict[str, Any]:
+    """One film's sequences: integer seconds and percents."""
+    return {"spans": [round(second) for second in borders], "values": _percent(probabilities)}
 
 
-def _percent(chances: NDArray[np.floating]) -> list[list[int]]:
-    """Whole percents."""
-    percents: list[list[int]] = np.rint(100 * np.asarray(chances)).astype(int).tolist()
+def _percent(probabilities: NDArray[np.floating]) -> list[list[int]]:
+    """Integer percents."""
+    percents: list[list[int]] = np.rint(100 * np.asarray(probabilities)).astype(int).tolist()
     return percents

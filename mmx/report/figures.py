@@ -1,6 +1,6 @@
-"""Figures 1, 4, 6 and 9 as PNG, and the writing of all ten; the page has them to explore.
+"""Figures 1, 4, 6 and 9 as PNG, and the writing of all ten figures.
 
-Pictures depend on what they show alone: no date, no program's name, no screen.
+Pictures depend only on the data: they contain no date and no name of a program.
 """
 
 import warnings
@@ -26,9 +26,9 @@ DPI = 150
 
 
 def write_figures(folder: Path, sources: Sources, stills: Pictures) -> None:
-    """Draw figures 1 to 10 into a folder that is there; without stills, no contact sheet."""
+    """Draw figures 1 to 10 into an existing folder; no contact sheet without stills."""
     with warnings.catch_warnings():
-        # A title may be in a script that the font lacks; the page, in the reader's fonts, has it.
+        # A title may be in a script that the font lacks; the page uses the reader's fonts.
         warnings.filterwarnings("ignore", "Glyph")
         for number, figure in draw_all(sources, stills):
             path = folder / f"figure{number}.png"
@@ -55,7 +55,7 @@ def draw_all(sources: Sources, stills: Pictures) -> Iterator[tuple[int, Figure]]
 
 
 def draw_maps(explorer: pa.Table, genres: Sequence[str]) -> Figure:
-    """Figure 1: both spaces by t-SNE, coloured by primary genre, as many as there are genres."""
+    """Figure 1: both spaces by t-SNE, coloured by primary genre."""
     primary = np.array([own[0] if own else -1 for own in explorer["genres"].to_pylist()])
     figure = Figure((11, 5.2), layout="constrained")
     for axes, name in zip(figure.subplots(1, 2), exhibits.SPACES, strict=True):
@@ -89,7 +89,7 @@ def draw_statistics(archive: Archive, genres: Sequence[str]) -> Figure:
         axes.hist(found, bins=16, color=INK)
         axes.set(title=title)
     for axes in (left, *others):
-        _plain(axes)
+        _remove_frame(axes)
     return figure
 
 
@@ -100,14 +100,14 @@ def draw_silhouette(epochs: Sequence[Json]) -> Figure:
     axes = figure.subplots()
     axes.plot(*np.array(points).reshape(-1, 2).T, color=INK, marker="o", markersize=2.5)
     axes.set(xlabel="epoch", ylabel="silhouette by primary genre")
-    _plain(axes)
+    _remove_frame(axes)
     return figure
 
 
 def draw_curves(curves: Mapping[str, Json], experts: Mapping[str, Json]) -> Figure:
     """Figure 9: precision over recall on the test split, a panel per genre.
 
-    `experts` has the curves of single experts by name, once ablations of them have been run.
+    `experts` has the curves of single experts by name, if their ablations have been run.
     """
     across = 5
     down = max(-(-len(curves) // across), 1)
@@ -134,8 +134,8 @@ def _colour(genre: int, count: int) -> tuple[float, float, float]:
     return tuple((0.15 + (0.75, 0.5)[genre % 2] * wave).tolist())
 
 
-def _plain(axes: Axes) -> None:
-    """Leave out what says nothing."""
+def _remove_frame(axes: Axes) -> None:
+    """Remove the frame at the top and at the right."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="both", color=GRID, linewidth=0.6)
     axes.set_axisbelow(True)

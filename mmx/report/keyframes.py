@@ -15,19 +15,19 @@ from mmx.media.frames import read_frames
 QUALITY = 72
 
 
-def spread(count: int, wanted: int) -> list[int]:
-    """Return `wanted` positions spread evenly over 0..count-1, each in the middle of its share."""
+def evenly_spaced(count: int, wanted: int) -> list[int]:
+    """Return `wanted` evenly spaced positions in 0..count-1, each in the middle of its share."""
     wanted = min(count, wanted)
     return [(2 * share + 1) * count // (2 * wanted) for share in range(wanted)]
 
 
 def key_frames(video: Path, clips: Sequence[Clip], count: int, width: int) -> list[str]:
-    """Return the middle frames of `count` clips, spread over the trailer, as JPEG data URLs.
+    """Return the middle frames of `count` clips, evenly spaced over the trailer, as JPEG data URLs.
 
-    Pictures are `width` pixels wide. A video that has become unreadable gives none: the page shows
-    the trailer without pictures.
+    Pictures are `width` pixels wide. For a video that cannot be read the list is empty: the page
+    shows the trailer without pictures.
     """
-    chosen = [clips[position] for position in spread(len(clips), count)]
+    chosen = [clips[position] for position in evenly_spaced(len(clips), count)]
     wanted = {(clip.start + clip.stop) // 2 for clip in chosen}
     try:
         frames = read_frames(video, wanted, limits=Limits())
@@ -39,7 +39,7 @@ def key_frames(video: Path, clips: Sequence[Clip], count: int, width: int) -> li
 def key_frames_of(
     videos: Mapping[str, Path], clips: Mapping[str, Sequence[Clip]], count: int, width: int
 ) -> dict[str, list[str]]:
-    """Return the key frames of several trailers by id, those without any left out."""
+    """Return the key frames of several trailers by id, without those that have none."""
     with ThreadPoolExecutor(2) as pool:
         found = pool.map(lambda name: key_frames(videos[name], clips[name], count, width), videos)
         return {name: frames for name, frames in zip(videos, found, strict=True) if frames}

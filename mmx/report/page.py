@@ -1,4 +1,4 @@
-"""The report, `reports/index.html`: one page that needs nothing else. Equal inputs, equal bytes."""
+"""The report, `reports/index.html`: one self-contained page. Equal inputs give equal bytes."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from markupsafe import Markup
 
 from mmx.evaluation import plots
-from mmx.evaluation.tables import Table
+from mmx.evaluation.tables import ResultTable
 from mmx.layout import Layout
 from mmx.params import Params
 from mmx.report import charts, collection, diagram, evidence, exhibits
@@ -20,7 +20,7 @@ from mmx.report.template import fill
 from mmx.training.data import SPLITS
 
 LISTED = 500
-"""Accepted trailers that the report lists; the explorer has all that take part."""
+"""Accepted trailers that the report lists; the explorer has all that have a split."""
 
 Context = dict[str, Any]
 
@@ -45,7 +45,7 @@ def render(layout: Layout, params: Params, *, faults: Sequence[Fault] = ()) -> P
     """Write the report of a project whose stages have run; return its path.
 
     Its tables and figures go to `reports/evidence/` as files. Ablations that have been run are
-    part of all.
+    included.
     """
     sources = read_sources(layout, params)
     made, pictures = make_tables(sources), exhibits.take_pictures(sources)
@@ -59,7 +59,7 @@ def render(layout: Layout, params: Params, *, faults: Sequence[Fault] = ()) -> P
 
 
 def build(
-    sources: Sources, made: Mapping[str, Table], pictures: Pictures, faults: Sequence[Fault]
+    sources: Sources, made: Mapping[str, ResultTable], pictures: Pictures, faults: Sequence[Fault]
 ) -> str:
     """Return the report's HTML."""
     context = _about_films(sources, pictures) | _about_collection(sources)
@@ -85,7 +85,7 @@ def _heat(strip: Strip) -> Markup:
 
 
 def _about_collection(sources: Sources) -> Context:
-    """Key figures, statistics, every trailer, and what makes the numbers traceable."""
+    """Key figures, statistics, the list of trailers, and digests."""
     archive, genres = sources.archive, sources.description.genres
     splits = list(archive.splits.values())
     return {
@@ -99,7 +99,7 @@ def _about_collection(sources: Sources) -> Context:
     }
 
 
-def _about_results(sources: Sources, made: Mapping[str, Table]) -> Context:
+def _about_results(sources: Sources, made: Mapping[str, ResultTable]) -> Context:
     """The model and the paper's tables and figures."""
     measured, described = sources.evidence, sources.description
     coarse, fine = (plots.read_history(m) for m in (sources.layout.coarse, sources.layout.fine))

@@ -1,6 +1,6 @@
-"""Figures 2, 3, 5, 7, 8 and 10 as PNG: diagrams, and what shows single films.
+"""Figures 2, 3, 5, 7, 8 and 10 as PNG: diagrams, and pictures of single films.
 
-Titles come from strangers: they are drawn as they are, never read as mathematics.
+Titles are untrusted input: matplotlib must not interpret them as mathematics.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,13 +21,13 @@ INK, SOFT, LINE, ACCENT = "#1d1c1a", "#6a6761", "#cfcbc0", "#0e6577"
 PER_UNIT = 1 / 72
 """Inches per unit of a diagram."""
 EMPTY = np.full((9, 16, 3), 236, np.uint8)
-"""Stands for a picture that is not there."""
+"""In place of a missing picture."""
 ACROSS = 8
 """Pictures in a row of the contact sheet."""
 
 
 def draw_diagram(drawing: Drawing) -> Figure:
-    """Figures 2 and 7, from the plan that the page draws too."""
+    """Figures 2 and 7, from the same geometry as on the page."""
     figure = Figure((drawing.width * PER_UNIT, drawing.height * PER_UNIT))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, drawing.width), ylim=(drawing.height, 0))
@@ -70,12 +70,12 @@ def draw_retrieval(
     found: Sequence[Mapping[str, Any]],
     spaces: Sequence[str],
 ) -> Figure:
-    """Figures 5 and 10: queries, each with its nearest in one space or in several, a row each.
+    """Figures 5 and 10: queries, each with its nearest films, in a row for each space.
 
     Args:
         films: all films.
-        pictures: key frames of those that have any; others show their title alone.
-        found: `query` and, by name of the space, its nearest.
+        pictures: key frames of those that have any; for others only the title is drawn.
+        found: `query` and, by name of the space, its nearest films.
         spaces: keys of exhibits.SPACES.
     """
     across = 1 + max((len(row[name]) for row in found for name in spaces), default=0)
@@ -94,7 +94,7 @@ def draw_retrieval(
 
 
 def draw_times(films: Sequence[Film], genres: Sequence[str], strips: Sequence[Strip]) -> Figure:
-    """Figure 8: each film's strongest genres over its running time, its labels beside its title."""
+    """Figure 8: each film's most probable genres over time, its labels beside its title."""
     down = max(-(-len(strips) // 2), 1)
     figure = Figure((12, 2.6 * down), layout="constrained")
     panels = figure.subplots(down, 2, squeeze=False).ravel()
@@ -114,7 +114,7 @@ def draw_times(films: Sequence[Film], genres: Sequence[str], strips: Sequence[St
 
 
 def _still(axes: Axes, films: Sequence[Film], film: int, pictures: Pictures) -> None:
-    """A film's first key frame below its title; an empty field where it has none."""
+    """A film's first key frame below its title; an empty field if it has none."""
     axes.axis("off")
     frames = pictures.get(film)
     axes.imshow(_framed(keyframes.decode(frames[0])) if frames else _framed(EMPTY))

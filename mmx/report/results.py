@@ -1,15 +1,15 @@
-"""The paper's tables of this project, complete: written beside the page, and shown on it."""
+"""The paper's tables for this collection: written as files, and shown on the page."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from mmx.evaluation import tables
-from mmx.evaluation.tables import Guess, Table
+from mmx.evaluation.tables import ResultTable, TrailerPrediction
 from mmx.report.sources import Sources
 
 
-def make_tables(sources: Sources) -> dict[str, Table]:
-    """Return tables 1 to 5 and section 4.4's similarities by name, ablations included."""
+def make_tables(sources: Sources) -> dict[str, ResultTable]:
+    """Return tables 1 to 5 and section 4.4's similarities by name, including ablations."""
     measured = sources.evidence
     trailers = sources.archive.trailers.values()
     labels = [len(row["genres"]) for row in trailers]
@@ -17,24 +17,24 @@ def make_tables(sources: Sources) -> dict[str, Table]:
     frames = sum(row["frames"] or 0 for row in sources.archive.facts.values())
     made = (
         tables.dataset_table(frames, genres, labels),
-        tables.genre_table(measured.rows, measured.spreads),
-        tables.area_table(measured.areas, measured.spreads, genres, max(labels, default=None)),
-        tables.added_table(_guesses(sources), sources.params.evaluate.threshold),
+        tables.genre_table(measured.rows, measured.deviations),
+        tables.area_table(measured.areas, measured.deviations, genres, max(labels, default=None)),
+        tables.added_table(_predictions(sources), sources.params.evaluate.threshold),
         tables.length_table(measured.lengths),
         tables.similarity_table(sources.similarity),
     )
     return {table.name: table for table in made}
 
 
-def write_tables(folder: Path, made: Mapping[str, Table]) -> None:
+def write_tables(folder: Path, made: Mapping[str, ResultTable]) -> None:
     """Write every table as CSV and JSON."""
     folder.mkdir(exist_ok=True)
     for table in made.values():
         tables.write_table(folder, table)
 
 
-def _guesses(sources: Sources) -> list[Guess]:
-    """What the model says of the trailers of the test split."""
+def _predictions(sources: Sources) -> list[TrailerPrediction]:
+    """The model's predictions for the trailers of the test split."""
     genres = sources.description.genres
     rows = zip(
         sources.films,
@@ -43,12 +43,12 @@ def _guesses(sources: Sources) -> list[Guess]:
         strict=True,
     )
     return [
-        Guess(
+        TrailerPrediction(
             film.id,
             film.title,
             [genres[g] for g in film.genres],
-            dict(zip(genres, chances, strict=True)),
+            dict(zip(genres, probabilities, strict=True)),
         )
-        for film, split, chances in rows
+        for film, split, probabilities in rows
         if split == "test"
     ]

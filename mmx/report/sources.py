@@ -1,4 +1,4 @@
-"""What the report is made of, read from a project: every artefact but the videos."""
+"""The artefacts of a project that the report shows, without the videos."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,17 +15,17 @@ from mmx.params import Params
 from mmx.report.collection import Archive, read_archive
 from mmx.report.evidence import Evidence, read_paper
 from mmx.report.explorer import Film
-from mmx.training.load import Description, load_description
+from mmx.training.load import ModelDescription, load_description
 
 
 @dataclass(frozen=True)
 class Sources:
-    """A project whose stages have run. Films are counted by their row in explorer.parquet."""
+    """A project whose stages have run. Films are numbered by their row in explorer.parquet."""
 
     layout: Layout
     params: Params
     archive: Archive
-    description: Description
+    description: ModelDescription
     """Of the coarse model: network, experts, vocabulary."""
     table: pa.Table
     """explorer.parquet."""
@@ -54,7 +54,7 @@ class Sources:
 
     @property
     def digests(self) -> list[str]:
-        """The lines of the feature store's digest.txt; empty where there is none."""
+        """The lines of the feature store's digest.txt; empty if there is none."""
         path = self.layout.features / "digest.txt"
         return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
@@ -66,7 +66,7 @@ class Sources:
 
 
 def read_sources(layout: Layout, params: Params) -> Sources:
-    """Read everything that the page shows, but for videos."""
+    """Read everything that the page shows except videos."""
     description = load_description(layout.coarse)
     evidence = Evidence(
         metrics=tables.read_json(layout.evaluation / METRICS),

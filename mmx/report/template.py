@@ -1,6 +1,6 @@
-"""Filling the page's templates: escaping, inlining, and the policy that keeps strangers' code out.
+"""Fill the page's templates: escaping, inlining, content security policy.
 
-Titles, identifiers and reasons come from strangers: the templates escape them, and the explorer's
+Titles, identifiers and reasons are untrusted input: the templates escape them, and the explorer's
 data is JSON that cannot leave its script element. The content security policy names the hash of
 the one script, so that no other runs, and nothing is requested from anywhere.
 """
@@ -43,7 +43,7 @@ def fill(template: str, context: Mapping[str, Any]) -> str:
 
 
 def show_number(value: object) -> str:
-    """Show a table's cell: three decimals, thin spaces between thousands, n/a where undefined."""
+    """Show a table's cell: three decimals, thin spaces between thousands, n/a if undefined."""
     if value is None:
         return "n/a"
     if isinstance(value, float):

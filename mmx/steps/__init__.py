@@ -1,5 +1,5 @@
-"""The steps of the pipeline, one file each: what it needs, what it is called with, what it leaves.
+"""The steps of the pipeline, one file each: inputs, arguments, output.
 
-A file declares `STEP`, or a function `steps(params)` where params.yaml says how many there are;
-`mmx.pipeline.registry` finds it by its presence here. docs/adding-a-step.md is a worked example.
+A file declares `STEP` or, if params.yaml decides how many there are, a function `steps(params)`;
+`mmx.pipeline.registry` finds every file in this folder. docs/adding-a-step.md has a worked example.
 """

@@ -9,7 +9,7 @@ from mmx.pipeline.upstream import Upstream
 
 
 def arguments(upstream: Upstream, trailer: str) -> dict[str, Any]:
-    """Return what `extract_item` is called with."""
+    """Return the arguments of `extract_item`."""
     project = upstream.project
     return {
         "video": upstream.video(trailer).path,

@@ -14,6 +14,7 @@ from mmx.experts.reading import READERS
 from mmx.experts.registry import MODULES, expert_names, get_expert
 from mmx.experts.weights import (
     Place,
+    WeightsFile,
     require,
     require_present,
     weights_folder,
@@ -26,11 +27,11 @@ from mmx.project import Project
 
 FAMILY = "embed"
 UPSTREAM = {"clips": VIDEO, "flow": "flow", "audio": "audio"}
-"""What an expert needs beside the clips, by the artefact that it reads."""
+"""Input that an expert needs besides the clips, by the artefact that it reads."""
 CHUNK = 6
-"""Trailers per call: enough to fill batches across them."""
+"""Trailers per call: enough to fill batches across trailers."""
 OWN = ("batch", "frames_per_clip")
-"""Parameters that an expert may have otherwise than `embed` says."""
+"""Parameters of `embed` that an expert may override."""
 
 
 def steps(params: Params) -> list[TrailerStep]:
@@ -81,7 +82,7 @@ def embed_step(name: str) -> TrailerStep:
 
 
 def effective(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an expert's parameters with its own values in place of the common ones.
+    """Return an expert's parameters, with its own values instead of the common ones.
 
     values: by leaf key; in receipts of earlier versions the whole entry under its own key.
     """
@@ -100,7 +101,7 @@ def effective(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def arguments(name: str, upstream: Upstream, trailer: str) -> dict[str, Any]:
-    """Return what an expert's job holds for one trailer."""
+    """Return the arguments of an expert's job for one trailer."""
     project = upstream.project
     source = source_of(name, upstream, trailer)
     files = expert_weights(name, project).items()
@@ -117,21 +118,21 @@ def arguments(name: str, upstream: Upstream, trailer: str) -> dict[str, Any]:
 
 
 def source_of(name: str, upstream: Upstream, trailer: str) -> InputFile | None:
-    """Return the file that an expert reads of a trailer; None where an earlier step left none."""
+    """Return the file that an expert reads of a trailer; None if an earlier step made none."""
     need = UPSTREAM[get_expert(name).reads]
     return upstream.video(trailer) if need == VIDEO else upstream.file(need, trailer)
 
 
 def effective_params(name: str, params: EmbedParams) -> EmbedParams:
-    """Return the section with the expert's own values in place of the common ones."""
+    """Return the section with the expert's own values instead of the common ones."""
     own = params.experts[name].model_dump(include=set(OWN), exclude_none=True)
     return params.model_copy(update=own)
 
 
 def expert_weights(name: str, project: Project) -> dict[Path, Weight]:
-    """Return the checked files of an expert's weights and what a receipt says of each.
+    """Return the checked files of an expert's weights, each with its entry in receipts.
 
-    Raise WeightsError naming every file that is missing, with where to get it, or refused.
+    Raise WeightsError naming every file that is missing, with where to get it, or that is wrong.
     """
     return _checked_weights(name, weights_place(project))
 
@@ -143,35 +144,35 @@ def _checked_weights(name: str, place: Place) -> dict[Path, Weight]:
 
 
 def weight_of(status: WeightsFile) -> Weight:
-    """Return what a receipt says of a checked file of weights."""
+    """Return the entry in receipts of a checked file of weights."""
     assert status.hashes
     weights = status.weights
     return Weight(weights.file, status.hashes.sha256, status.source, weights.licence)
 
 
 def weights_place(project: Project) -> Place:
-    """Return where weights lie, and where the project pins them."""
+    """Return the folder of weights, and the file in which the project pins them."""
     return Place(weights_folder(), project.layout.weights_lock)
 
 
 def listed_weights(project: Project, experts: Iterable[str] = ()) -> list[Weights]:
-    """Return the weights of these experts, or of those that params.yaml lists, each file once."""
+    """Return the weights of these experts, by default of those in params.yaml, each file once."""
     names = experts or sorted(project.params.embed.experts)
     return list(dict.fromkeys(each for name in names for each in get_expert(name).weights))
 
 
 def require_weights(project: Project) -> None:
-    """Raise WeightsError where an expert that params.yaml lists has no checked file of weights.
+    """Raise WeightsError if weights of an expert that params.yaml lists are missing or wrong.
 
-    For every expert at once, and before the first step: days of flow are not to be spent on a run
-    whose embeddings cannot be made.
+    Called for all experts before the first step, so that days of flow are not computed for a run
+    whose embeddings cannot be.
     """
     require(listed_weights(project), weights_place(project))
 
 
 def require_weights_present(project: Project) -> None:
-    """Raise WeightsError where a listed expert's file of weights is not there; checks nothing else.
+    """Raise WeightsError if a file of weights of a listed expert is missing, without hashing it.
 
-    For the stages after the first: to hash a gigabyte in each would take longer than one trailer.
+    For the stages after the first: hashing a gigabyte in each would take longer than one trailer.
     """
     require_present(listed_weights(project), weights_place(project))

@@ -28,7 +28,7 @@ def inputs(project: Project) -> dict[str, str]:
 
 
 def arguments(project: Project) -> dict[str, Any]:
-    """Return what `evaluate_item` is called with."""
+    """Return the arguments of `evaluate_item`."""
     return {
         **collection_arguments(project),
         "coarse": project.layout.coarse,
@@ -44,7 +44,7 @@ def reads(project: Project) -> Iterator[InputFile]:
 
 
 def publish(project: Project, receipt: Receipt) -> None:
-    """Put metrics and embeddings where DVC and people look for them, and draw the page."""
+    """Copy metrics and embeddings to their places outside the output directory; draw the page."""
     from mmx.report.page import render
     from mmx.upkeep.status import project_status
 

@@ -9,7 +9,7 @@ from mmx.project import Project
 
 
 def run(project: Project) -> None:
-    """Build the store beside its place, then put it there."""
+    """Build the store in a temporary folder, then move it into place."""
     from mmx.features import ExpertSource, build_store
     from mmx.features.describe import known_shards
 

@@ -24,7 +24,7 @@ def inputs(project: Project) -> dict[str, str]:
 
 
 def arguments(project: Project) -> dict[str, Any]:
-    """Return what `finetune_item` is called with."""
+    """Return the arguments of `finetune_item`."""
     return {
         **collection_arguments(project),
         "coarse": project.layout.coarse,

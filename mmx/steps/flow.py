@@ -10,7 +10,7 @@ from mmx.pipeline.upstream import Upstream
 
 
 def arguments(upstream: Upstream, trailer: str) -> dict[str, Any]:
-    """Return what `flow_item` is called with."""
+    """Return the arguments of `flow_item`."""
     project, source = upstream.project, upstream.sources[trailer]
     return {
         "video": upstream.video(trailer).path,

@@ -8,15 +8,15 @@ from mmx.project import Project
 
 
 def run(project: Project) -> None:
-    """Write both tables and say how many rows are in and why others are not."""
+    """Write both tables; print how many rows are accepted, and why others are rejected."""
     from mmx.steps.embed import require_weights
     from mmx.trailers.intake import ingest_project
 
     layout = project.layout
     require_weights(project)
     tables = ingest_project(project)
-    # The order of the genres is that of the logits: with it in the file, another order is another
-    # file to every stage that learns from the labels.
+    # The order of the genres is that of the logits: stored in the file, so that another order is a
+    # changed input of every stage that trains on the labels.
     vocabulary = {"genres": "|".join(project.params.collection.genres)}
     write_parquet(tables.trailers, layout.trailers, vocabulary)
     write_parquet(tables.sources, layout.sources)

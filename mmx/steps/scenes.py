@@ -9,7 +9,7 @@ from mmx.pipeline.upstream import Upstream
 
 
 def arguments(upstream: Upstream, trailer: str) -> dict[str, Any]:
-    """Return what `detect_item` is called with."""
+    """Return the arguments of `detect_item`."""
     project = upstream.project
     return {
         "video": upstream.video(trailer).path,

@@ -1,4 +1,4 @@
-"""split: train, validation, test; who has a place keeps it -> data/splits.parquet."""
+"""split: train, validation, test; a trailer keeps its split -> data/splits.parquet."""
 
 from collections import Counter
 from pathlib import Path
@@ -16,11 +16,11 @@ from mmx.steps import scenes
 
 
 class SplitLostError(UserError):
-    """dvc.lock knows of a split that is nowhere to be found."""
+    """dvc.lock names a split that is neither in the workspace nor in DVC's cache."""
 
 
 def run(project: Project) -> None:
-    """Write splits.parquet: trailers with at least `split.min_clips` clips, earlier places kept."""
+    """Write splits.parquet: trailers with at least `split.min_clips` clips, earlier splits kept."""
     from mmx.trailers.splits import assign
 
     layout, params = project.layout, project.params.split
@@ -45,7 +45,7 @@ def run(project: Project) -> None:
 
 
 def count_clips(root: Path) -> Counter[str]:
-    """Return the number of clips by trailer in the table that the scenes step left."""
+    """Return the number of clips by trailer in the output of the scenes step."""
     counts: Counter[str] = Counter()
     for path in scenes.OUTPUT.shard_paths(root):
         counts.update(read_parquet(path, [ITEM])[ITEM].to_pylist())
@@ -53,9 +53,9 @@ def count_clips(root: Path) -> Counter[str]:
 
 
 def earlier_split(project: Project) -> pa.Table | None:
-    """Return the split as it was: from the workspace, else from DVC's cache, else there is none.
+    """Return the earlier split from the workspace, else from DVC's cache; None if there was none.
 
-    Raise SplitLostError where dvc.lock names one that cannot be had: a new one would move test
+    Raise SplitLostError if dvc.lock names one that is in neither: a new split would move test
     trailers into training.
     """
     layout = project.layout

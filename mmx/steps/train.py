@@ -18,7 +18,7 @@ NEEDS = ("features", "split")
 
 
 def arguments(project: Project) -> dict[str, Any]:
-    """Return what `coarse_item` is called with."""
+    """Return the arguments of `coarse_item`."""
     params = project.params
     return {
         **collection_arguments(project),
@@ -31,7 +31,7 @@ def arguments(project: Project) -> dict[str, Any]:
 
 
 def fresh_curves(project: Project, name: str) -> Path:
-    """Return the folder for a training's curves, emptied of those of an earlier one."""
+    """Return the folder for a training's curves, after deleting those of an earlier one."""
     curves = project.layout.curves(name)
     shutil.rmtree(curves, ignore_errors=True)
     return curves

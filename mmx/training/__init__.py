@@ -1,4 +1,4 @@
-"""Training: the collection as arrays, coarse and fine, one visible loop each."""
+"""Training: the collection as arrays, coarse training and fine-tuning, one explicit loop each."""
 
 from mmx.errors import UserError
 

@@ -1,4 +1,4 @@
-"""A training that can be killed: its whole state in one file, replaced atomically."""
+"""Checkpoints of a training: its whole state in one file, replaced atomically."""
 
 import hashlib
 import json
@@ -16,15 +16,15 @@ FILE = "checkpoint.pt"
 
 
 class Checkpoint:
-    """The state of one training in a scratch folder; without a folder it keeps nothing."""
+    """The state of one training in a scratch folder; without a folder nothing is saved."""
 
     def __init__(self, folder: Path | None, identity: object, every_s: float) -> None:
-        """State what is trained.
+        """Set the folder and the training's identity.
 
         Args:
             folder: where the file lies, or None.
-            identity: JSON data that determines the training; another training's file is not used.
-            every_s: seconds that pass between two files at least; changes no result.
+            identity: JSON data that determines the training; other checkpoints are ignored.
+            every_s: least seconds between two checkpoints; affects no result.
         """
         self.path = None if folder is None else folder / FILE
         canonical = json.dumps(identity, sort_keys=True)
@@ -40,7 +40,7 @@ class Checkpoint:
         return state["state"] if state["identity"] == self.identity else None
 
     def save(self, state: Callable[[], dict[str, Any]]) -> None:
-        """Ask for the state and save it, if it is time; a file is the old or the new, whole."""
+        """Save the state if enough time has passed, atomically."""
         if self.path is None or time.monotonic() - self.saved < self.every_s:
             return
         with atomic_path(self.path) as temporary:

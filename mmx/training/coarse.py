@@ -30,16 +30,16 @@ def train(
     every_s: float = 30.0,
     live: Path | None = None,
 ) -> Trained:
-    """Train a network on the collection's split `train`, watching `validation`.
+    """Train a network on the collection's split `train`, measuring on `validation`.
 
     Args:
         collection: trailers with labels and splits.
-        config: the network, made for the collection's modalities.
+        config: the network, for the collection's modalities.
         params: how to train.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        scratch: folder for a checkpoint; a killed training continues from it to the same result.
-        every_s: seconds between two checkpoints at least.
-        live: folder for dvclive's curves.
+        scratch: folder for a checkpoint; an interrupted training continues from it.
+        every_s: least seconds between two checkpoints.
+        live: folder for the curves that dvclive writes.
 
     Raises:
         CollectionError: too few trailers, or the wrong modalities.
@@ -65,14 +65,14 @@ def train(
                 truth = labels[chosen].to(target)
                 loss, beside = coarse_losses(output, truth, positive, config)
                 run.step(loss + beside)
-                run.note(loss, len(chosen))
+                run.add_loss(loss, len(chosen))
             watch = validate(network, collection, watched, labels, positive, params.batch)
             run.record({"epoch": epoch, "train_loss": run.mean_loss(), **watch})
         return run.finish()
 
 
 def training_members(collection: Collection) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the trailers to train on and to watch; raise CollectionError if too few."""
+    """Positions of training and validation trailers; raise CollectionError if too few."""
     members, watched = collection.members("train"), collection.members("validation")
     if len(members) < 2 or len(watched) < 1:
         raise CollectionError(
@@ -85,9 +85,9 @@ def training_members(collection: Collection) -> tuple[np.ndarray, np.ndarray]:
 def coarse_losses(
     output: Output, labels: torch.Tensor, positive: torch.Tensor, config: NetworkConfig
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Equation 3 for the network's variant: what it is trained by, and what a probe adds beside.
+    """Equation 3 for the network's variant: the loss, and the separate loss of a probe.
 
-    Trailers are held against their labels, sequences against their trailer's labels.
+    Trailers are compared with their labels, sequences with the labels of their trailer.
 
     Args:
         output: of a batch of trailers.
@@ -116,7 +116,7 @@ def validate(
 ) -> Row:
     """Loss of the trailers' logits and average precision, micro and macro, over `members`.
 
-    The macro average leaves out genres without a positive; a figure without any is None.
+    The macro average leaves out genres without positives; None if there are no positives at all.
     """
     network.eval()
     device = positive.device
@@ -135,7 +135,7 @@ def validate(
 def average_precision(
     truth: np.ndarray, scores: np.ndarray
 ) -> tuple[float, float] | tuple[None, None]:
-    """Micro and macro average precision; None where no trailer has any genre.
+    """Micro and macro average precision; None if no trailer has any genre.
 
     Args:
         truth: 0 or 1, [trailers, genres].

@@ -1,4 +1,4 @@
-"""Coarse training as a step of one item: read what the pipeline has, write a model."""
+"""Coarse training as a step of one item: read the pipeline's tables, write a model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from mmx.params import ModelParams, TrainParams
 from mmx.training.coarse import train
 from mmx.training.data import read_collection
-from mmx.training.load import Description, configure, save_model
+from mmx.training.load import ModelDescription, configure, save_model
 from mmx.training.run import facts
 
 
@@ -33,12 +33,12 @@ def coarse_item(
         model: the network.
         train_params: how to train.
         out: empty folder; gets model.safetensors, model.json, history.json.
-        scratch: folder for a checkpoint, to continue after a kill.
+        scratch: folder for a checkpoint, to continue an interrupted training.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        live: folder for dvclive's curves.
+        live: folder for the curves that dvclive writes.
 
     Returns:
-        How many trailers each split has, epochs run, epoch kept.
+        Number of trailers of each split, epochs run, epoch kept.
 
     Raises:
         CollectionError: the collection cannot be trained on.
@@ -47,6 +47,6 @@ def coarse_item(
     config = configure(model, collection.modalities, len(genres))
     trained = train(collection, config, train_params, device=device, scratch=scratch, live=live)
     experts = {name: list(members) for name, members in model.modalities.items()}
-    description = Description(config, experts, list(genres))
+    description = ModelDescription(config, experts, list(genres))
     save_model(out, trained.network, description, trained.history, trained.kept)
     return facts(collection, trained)

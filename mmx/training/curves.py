@@ -1,4 +1,4 @@
-"""Curves for people and `dvc plots`, written by dvclive as the training goes."""
+"""Training curves for `dvc plots`, written by dvclive during the training."""
 
 import contextlib
 from collections.abc import Sequence
@@ -8,17 +8,17 @@ from dvclive import Live
 from scmrepo.exceptions import SCMError
 
 Row = dict[str, float | int | None]
-"""What is recorded of an epoch."""
+"""The recorded figures of an epoch."""
 
 
 class Curves:
     """The history of a training as dvclive's files; nothing without a folder."""
 
     def __init__(self, folder: Path | None, history: Sequence[Row]) -> None:
-        """Begin with what a resumed training has recorded already."""
+        """Begin with the history of a resumed training."""
         self.live = None
-        # dvclive asks git for its last commit and fails where there is none yet; the same numbers
-        # are in the history, so such a training goes without.
+        # dvclive fails in a git repository without commits; the same numbers are in the history, so
+        # there are no curves then.
         with contextlib.suppress(SCMError):
             if folder is not None:
                 self.live = Live(str(folder), save_dvc_exp=False, dvcyaml=None)
@@ -36,6 +36,6 @@ class Curves:
         self.live.make_summary()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Finish writing."""
         if self.live is not None:
             self.live.end()

@@ -1,4 +1,4 @@
-"""The collection as arrays, and batches of it in which nothing is padded."""
+"""The collection as arrays, and batches of it without padding."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,12 +18,12 @@ from mmx.training import CollectionError
 SPLITS = ("train", "validation", "test")
 
 Experts = Mapping[str, Sequence[str]]
-"""Which experts a modality is made of, by name of modality."""
+"""The experts of each modality."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One modality of every clip."""
+    """One modality for all clips."""
 
     values: np.ndarray
     """float32 [clips, width]; [vectors, width] for a sequence."""
@@ -47,7 +47,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Collection:
-    """Trailers, their clips, every modality, and what is known of the trailers."""
+    """Trailers with their clips, modalities, labels and splits."""
 
     ids: list[str]
     """Sorted."""
@@ -58,9 +58,9 @@ class Collection:
     labels: np.ndarray
     """uint8 [trailers, genres]."""
     primary: np.ndarray
-    """int64 [trailers]: the genre that the manifest names first; -1 where unknown."""
+    """int64 [trailers]: the first genre in the manifest; -1 if unknown."""
     split: np.ndarray
-    """str [trailers]: train, validation or test; empty where unknown."""
+    """str [trailers]: train, validation or test; empty if unknown."""
 
     @property
     def lengths(self) -> np.ndarray:
@@ -69,12 +69,12 @@ class Collection:
 
     @property
     def identity(self) -> list[object]:
-        """What a training sees of the trailers beside their embeddings, as JSON data."""
+        """Everything that a training uses except the embeddings, as JSON data."""
         return [self.ids, self.lengths.tolist(), self.labels.tolist(), self.split.tolist()]
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
-        """What a network for this collection takes, in order."""
+        """The inputs of a network for this collection, in order."""
         return tuple(
             Modality(name, column.values.shape[1], column.offsets is not None)
             for name, column in self.columns.items()
@@ -104,7 +104,7 @@ class Collection:
 
 
 def collect(view: Features, experts: Experts) -> Collection:
-    """Make an unlabelled collection of a view of the feature store.
+    """Make an unlabelled collection from loaded features.
 
     Raises:
         CollectionError: an embedding is not finite, or vectors cannot be joined.
@@ -127,13 +127,13 @@ def collect(view: Features, experts: Experts) -> Collection:
 def read_collection(
     features: Path, trailers: Path, splits: Path, experts: Experts, genres: Sequence[str]
 ) -> Collection:
-    """Read the trailers that have a split: embeddings, labels, splits.
+    """Read embeddings, labels and splits of the trailers that have a split.
 
     Args:
         features: folder of the feature store.
         trailers: trailers.parquet.
         splits: splits.parquet.
-        experts: which experts each modality is made of.
+        experts: the experts of each modality.
         genres: the vocabulary, in the order of the logits.
 
     Raises:
@@ -179,10 +179,10 @@ def encode_labels(
 def standards(
     collection: Collection, members: np.ndarray
 ) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """Mean and scale of each modality over some trailers, as the network's inputs take them.
+    """Mean and scale of each modality over some trailers, to standardise the network's inputs.
 
-    The scale is the standard deviation, and 1 for a feature that never varies (or a modality that
-    these trailers lack).
+    The scale is the standard deviation, or 1 for a constant feature and for a modality that these
+    trailers lack.
 
     Returns:
         By modality, two float32 tensors [width].
@@ -205,7 +205,7 @@ def _standard(column: Column, trailers: list[np.ndarray]) -> tuple[torch.Tensor,
     for clips in trailers:
         squares += np.square(column.pick(clips).values.numpy() - mean).sum(0)
     scale = np.sqrt(squares / max(count, 1))
-    # Rounding alone gives a constant feature a deviation of some 1e-8 of its size.
+    # By rounding, a constant feature has a deviation of about 1e-8 of its size.
     scale[scale <= 1e-6 * np.abs(mean) + 1e-12] = 1.0
     return torch.from_numpy(mean.astype(np.float32)), torch.from_numpy(scale.astype(np.float32))
 
@@ -217,7 +217,7 @@ def _join(name: str, experts: Sequence[ExpertView]) -> Column:
             raise CollectionError(f"expert {expert.name} has embeddings that are not finite")
     if len(experts) == 1:
         only = experts[0]
-        # A clip for which a sequence expert has no vector at all lacks it.
+        # A clip without any vector of a sequence expert counts as missing.
         heard = only.present if only.offsets is None else np.diff(only.offsets) > 0
         return Column(only.values, heard, only.offsets)
     if any(expert.offsets is not None for expert in experts):
@@ -227,7 +227,7 @@ def _join(name: str, experts: Sequence[ExpertView]) -> Column:
 
 
 def _pairs(path: Path, column: str) -> list[tuple[str, Any]]:
-    """trailer_id and another column of a table, accepted rows only where it says so."""
+    """trailer_id and another column of a table; only accepted rows if it has a status."""
     table = pq.read_table(path)
     if "status" in table.column_names:
         table = table.filter(pc.equal(table["status"], "accepted"))

@@ -1,4 +1,4 @@
-"""A network's answer for every trailer of a collection."""
+"""Run a network on every trailer of a collection."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Embedded:
     sequences: np.ndarray
     """[sequences, width]."""
     sequence_logits: np.ndarray | None
-    """[sequences, genres]; None where the network has no sequence head."""
+    """[sequences, genres]; None if the network has no sequence head."""
     sequence_trailer: np.ndarray
     """int64 [sequences]: position of the trailer."""
     sequence_start: np.ndarray
@@ -32,7 +32,7 @@ class Embedded:
     sequence_stop: np.ndarray
     """int64 [sequences]: one past the last clip."""
     clips: np.ndarray
-    """[clips, width], all trailers end to end."""
+    """[clips, width], all trailers concatenated."""
     clip_trailer: np.ndarray
     """int64 [clips]: position of the trailer."""
 
@@ -44,16 +44,16 @@ def embed_collection(
     *,
     device: torch.device | str = "cpu",
 ) -> Embedded:
-    """Embed trailers one at a time, so that none depends on which others are there.
+    """Embed trailers one at a time, so that results do not depend on the other trailers.
 
     Args:
         network: any network for the collection's modalities; moved to `device`.
-        collection: where the trailers are.
+        collection: the trailers.
         members: their positions; all by default.
-        device: where to compute; on the CPU always with one thread.
+        device: on the CPU one thread is used.
 
     Raises:
-        CollectionError: the collection does not have what the network takes.
+        CollectionError: the collection lacks a modality of the network.
     """
     check_fit(network, collection)
     chosen = range(len(collection.ids)) if members is None else [int(one) for one in members]
@@ -63,13 +63,13 @@ def embed_collection(
 
 
 def check_fit(network: Network, collection: Collection) -> None:
-    """Raise CollectionError unless the collection has the modalities that the network takes."""
+    """Raise CollectionError unless the collection has the modalities of the network."""
     found = {modality.name: modality for modality in collection.modalities}
     for wanted in network.config.modalities:
         if found.get(wanted.name) != wanted:
             raise CollectionError(
                 f"the model takes {wanted.name} of width {wanted.width}"
-                f"{' over time' if wanted.sequence else ''}, the features do not have it"
+                f"{' over time' if wanted.sequence else ''}, but the features do not have it"
             )
 
 
@@ -84,7 +84,7 @@ def _outputs(
 
 
 def _join(ids: list[str], outputs: list[Output]) -> Embedded:
-    """Put the trailers end to end."""
+    """Concatenate the trailers."""
     heads = [one.sequence_logits for one in outputs if one.sequence_logits is not None]
     positions = np.arange(len(ids))
     return Embedded(
@@ -102,5 +102,5 @@ def _join(ids: list[str], outputs: list[Output]) -> Embedded:
 
 
 def _stack(tensors: list[torch.Tensor]) -> np.ndarray:
-    """Rows of all tensors, end to end, as an array."""
+    """Concatenate tensors to an array."""
     return torch.cat(tensors).cpu().numpy()

@@ -1,4 +1,4 @@
-"""Fine-tuning: two views of one trailer closer than views of different trailers (eq. 4, 5)."""
+"""Contrastive fine-tuning with two views of every trailer (equations 4 and 5)."""
 
 import math
 from pathlib import Path
@@ -33,19 +33,19 @@ def finetune(
 ) -> Trained:
     """Fine-tune a coarse network in place on the split `train`, without labels.
 
-    The history begins with epoch 0, the coarse network; its silhouette is that of figure 6.
+    The history begins with epoch 0, the coarse network, and has the silhouette of figure 6.
 
     Args:
         network: a trained network.
-        collection: trailers with splits; the labels serve the silhouette alone.
+        collection: trailers with splits; the labels are used for the silhouette only.
         params: how to fine-tune.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        scratch: folder for a checkpoint; a killed training continues from it to the same result.
-        every_s: seconds between two checkpoints at least.
-        live: folder for dvclive's curves.
+        scratch: folder for a checkpoint; an interrupted training continues from it.
+        every_s: least seconds between two checkpoints.
+        live: folder for the curves that dvclive writes.
 
     Raises:
-        CollectionError: too few trailers, one with a single clip, or the wrong modalities.
+        CollectionError: too few trailers, a trailer with a single clip, or the wrong modalities.
     """
     check_fit(network, collection)
     members, watched = training_members(collection)
@@ -68,7 +68,7 @@ def finetune(
                 with mixed(target, params.precision):
                     loss = contrast(network, batch.to(target), params.temperature)
                 run.step(loss)
-                run.note(loss, len(chosen))
+                run.add_loss(loss, len(chosen))
             watch = measure(network, collection, watched, params)
             run.record({"epoch": epoch, "train_loss": run.mean_loss(), **watch})
         return run.finish()
@@ -93,7 +93,7 @@ def learning_rate(epoch: int, params: FinetuneParams) -> float:
 
 
 def contrast(network: Network, views: Batch, temperature: float) -> torch.Tensor:
-    """NT-Xent of a batch whose first half are the first views, the second half the second."""
+    """NT-Xent of a batch: its first half has the first views, its second half the second views."""
     projected = network.project(network.encode(views).trailer)
     first, second = projected.chunk(2)
     return nt_xent(first, second, temperature)
@@ -103,7 +103,7 @@ def contrast(network: Network, views: Batch, temperature: float) -> torch.Tensor
 def measure(
     network: Network, collection: Collection, watched: np.ndarray, params: FinetuneParams
 ) -> Row:
-    """Loss on the halves of the trailers `watched`; silhouette by primary genre over all."""
+    """Loss on the halves of the trailers `watched`, and silhouette by primary genre over all."""
     network.eval()
     device = next(network.parameters()).device
     losses = []
@@ -123,7 +123,7 @@ def measure(
 def silhouette(embeddings: np.ndarray, primary: np.ndarray) -> float | None:
     """Silhouette by cosine distance of [trailers, width], grouped by primary genre.
 
-    Trailers without one (-1) are left out; None where all have one genre, or each its own.
+    Trailers without a primary genre (-1) are left out. None if all have the same, or all differ.
     """
     known = primary >= 0
     groups = len(np.unique(primary[known]))

@@ -1,4 +1,4 @@
-"""Fine-tuning as a step of one item: read what the pipeline has, write a model."""
+"""Fine-tuning as a step of one item: read the pipeline's tables, write a model."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def finetune_item(
     device: str = "auto",
     live: Path | None = None,
 ) -> dict[str, int]:
-    """Fine-tune the coarse model in the folder `coarse` into `out`; else as `coarse_item`."""
+    """Fine-tune the coarse model in the folder `coarse` into `out`; see `coarse_item`."""
     description = load_description(coarse)
     collection = read_collection(
         features, trailers, splits, description.experts, description.genres

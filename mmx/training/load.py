@@ -1,4 +1,4 @@
-"""Networks from parameters, and models as folders: made, saved, loaded."""
+"""Build networks from parameters; save and load models as folders."""
 
 import json
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ WEIGHTS, DESCRIPTION, HISTORY = "model.safetensors", "model.json", "history.json
 
 
 @dataclass(frozen=True)
-class Description:
-    """What model.json says: all that is needed to rebuild the network and to feed it."""
+class ModelDescription:
+    """The content of model.json: all that is needed to rebuild the network and its input."""
 
     config: NetworkConfig
     experts: dict[str, list[str]]
@@ -36,7 +36,7 @@ class Description:
 
 
 def configure(params: ModelParams, modalities: Sequence[Modality], classes: int) -> NetworkConfig:
-    """Return the network that `params` describe, for these inputs and so many genres."""
+    """Return the configuration by `params` for these inputs and this number of genres."""
     return NetworkConfig(
         modalities=tuple(modalities),
         classes=classes,
@@ -59,14 +59,14 @@ def configure(params: ModelParams, modalities: Sequence[Modality], classes: int)
 
 
 def new_network(config: NetworkConfig, seed: int) -> Network:
-    """Build a network with initial weights that depend on `seed` alone."""
+    """Build a network with initial weights that depend only on `seed`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Network(config)
 
 
 def save_model(
-    folder: Path, network: Network, description: Description, history: Sequence[Row], kept: int
+    folder: Path, network: Network, description: ModelDescription, history: Sequence[Row], kept: int
 ) -> None:
     """Write a model: weights, description, and the history with the epoch that was kept."""
     weights = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
@@ -75,10 +75,10 @@ def save_model(
     _write_json(folder / HISTORY, {"kept_epoch": kept, "epochs": list(history)})
 
 
-def load_description(folder: Path) -> Description:
+def load_description(folder: Path) -> ModelDescription:
     """Read model.json."""
     data = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-    return Description(
+    return ModelDescription(
         NetworkConfig.from_dict(data["network"]), data["experts"], list(data["genres"])
     )
 
@@ -91,5 +91,5 @@ def load_network(folder: Path) -> Network:
 
 
 def _write_json(path: Path, data: object) -> None:
-    """Write JSON that a person can read."""
+    """Write indented JSON."""
     path.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", encoding="utf-8")

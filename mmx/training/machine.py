@@ -1,4 +1,4 @@
-"""The machine that training runs on: device, threads, determinism, precision."""
+"""Settings of torch for training: device, threads, determinism, precision."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import mmx.device
 
 
 def find_device(name: str) -> torch.device:
-    """Return the device `auto`, `cpu`, `cuda` or `cuda:N`; auto takes a GPU where there is one."""
+    """Return the device `auto`, `cpu`, `cuda` or `cuda:N`; `auto` is a GPU if there is one."""
     return torch.device(mmx.device.find_device(name))
 
 
@@ -18,7 +18,7 @@ def find_device(name: str) -> torch.device:
 def reproducible(threads: int) -> Iterator[None]:
     """Run torch with deterministic algorithms and a fixed number of threads.
 
-    The number of threads decides how sums are split, and so their last bits.
+    The number of threads determines how sums are split, and so their last bits.
     """
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     # cuBLAS reads this when its first handle is made.
@@ -33,5 +33,5 @@ def reproducible(threads: int) -> Iterator[None]:
 
 
 def mixed(device: torch.device, precision: str) -> torch.autocast:
-    """Mixed precision: a context in which `bfloat16` products are, and `float32` none."""
+    """Return a context for mixed precision (`bfloat16`), or one without effect (`float32`)."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")

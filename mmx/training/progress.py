@@ -1,4 +1,4 @@
-"""What a person sees of a training: epoch, loss, speed, time left."""
+"""Progress of a training: epoch, loss, speed, time left."""
 
 import sys
 import time
@@ -10,11 +10,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from mmx.training.curves import Row
 
 LOG_EVERY = 30.0
-"""Seconds between lines where there is no terminal."""
+"""Seconds between lines without a terminal."""
 
 
 class EpochProgress:
-    """A bar over epochs on a terminal, a line now and then in a log."""
+    """A progress bar over epochs on a terminal, a line every LOG_EVERY seconds in a log."""
 
     def __init__(self, name: str, total: int) -> None:
         self.name, self.total = name, total
@@ -31,13 +31,13 @@ class EpochProgress:
         self.task = self.bar.add_task(name, total=total, figures="")
 
     def follow(self, first: int) -> Iterator[int]:
-        """Yield the epochs from `first` to the last, showing where the training is."""
+        """Yield the epochs from `first` to the last, showing the progress."""
         with self.bar:
             self.bar.update(self.task, completed=first - 1)
             yield from range(first, self.total + 1)
 
     def show(self, row: Row) -> None:
-        """Show the figures of an epoch that is done."""
+        """Show the figures of a finished epoch."""
         figures = ", ".join(
             f"{name.replace('_', ' ')} {value:.4f}"
             for name, value in row.items()

@@ -1,4 +1,4 @@
-"""A training between two epochs: all that a checkpoint has to hold, and when to stop."""
+"""The state of a training between two epochs, as a checkpoint has it, and early stopping."""
 
 import copy
 from collections.abc import Iterator
@@ -19,28 +19,28 @@ from mmx.training.progress import EpochProgress
 
 @dataclass(frozen=True)
 class Goal:
-    """What a training is called, how long it may take, how its epochs compare."""
+    """Name, length, learning rate and criterion of a training."""
 
     name: str
     epochs: int
     lr: float
     """Learning rate of Adam with AMSGrad."""
     criterion: str
-    """The recorded figure by which an epoch is better than another."""
+    """The recorded figure by which epochs are compared."""
     sign: int
-    """1 if more of it is better, -1 if less is."""
+    """1 if larger is better, -1 if smaller is."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training gives."""
+    """The result of a training."""
 
     network: Network
-    """On the training's device, with the weights to keep."""
+    """On the training's device, with the weights that are kept."""
     history: list[Row]
     """One row per epoch."""
     kept: int
-    """Epoch of the weights."""
+    """Epoch of these weights."""
 
 
 class Run:
@@ -61,11 +61,11 @@ class Run:
 
         Args:
             network: what is trained, on its device.
-            collection: what it is trained on: another one's checkpoint is not used.
-            goal: name, length, measure.
-            params: seed, batch, patience, what to keep.
+            collection: what it is trained on; the checkpoint of another one is ignored.
+            goal: name, length, criterion.
+            params: seed, batch, patience, which epoch to keep.
             scratch: folder of the checkpoint, or None.
-            every_s: seconds between two checkpoints at least.
+            every_s: least seconds between two checkpoints.
             live: folder of the curves, or None.
         """
         self.network, self.goal, self.params = network, goal, params
@@ -100,12 +100,12 @@ class Run:
         loss.backward()
         self.optimiser.step()
 
-    def note(self, loss: torch.Tensor, size: int) -> None:
-        """Remember the loss of a batch of `size` trailers for the epoch's mean."""
+    def add_loss(self, loss: torch.Tensor, size: int) -> None:
+        """Add the loss of a batch of `size` trailers to the epoch's mean."""
         self.losses.append((loss.detach(), size))
 
     def mean_loss(self) -> float:
-        """Mean over trailers of the losses noted since the last call."""
+        """Mean over trailers of the losses added since the last call."""
         noted, self.losses = self.losses, []
         return mean_loss(noted)
 
@@ -126,7 +126,7 @@ class Run:
         self.progress.show(row)
 
     def finish(self) -> Trained:
-        """Put the weights to keep into the network."""
+        """Load the weights of the kept epoch into the network."""
         kept = self._last_epoch
         if self.best_weights is not None:
             self.network.load_state_dict(self.best_weights)
@@ -134,7 +134,7 @@ class Run:
         return Trained(self.network, self.history, kept)
 
     def state(self) -> dict[str, Any]:
-        """Return all that a checkpoint holds."""
+        """Return the state that a checkpoint saves."""
         return {
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -145,7 +145,7 @@ class Run:
         }
 
     def _restore(self) -> None:
-        """Take over the checkpoint's state, if there is one."""
+        """Restore the state of the checkpoint, if there is one."""
         state = self.checkpoint.load()
         if state is None:
             return
@@ -175,7 +175,7 @@ class Run:
 
 
 def chunks(members: np.ndarray, size: int) -> list[np.ndarray]:
-    """Cut into pieces of `size`; the last may be smaller."""
+    """Cut into chunks of `size`; the last may be smaller."""
     return [members[start : start + size] for start in range(0, len(members), size)]
 
 
@@ -187,6 +187,6 @@ def mean_loss(losses: list[tuple[torch.Tensor, int]]) -> float:
 
 
 def facts(collection: Collection, trained: Trained) -> dict[str, int]:
-    """Return what the receipt says of a training."""
+    """Return the facts for the receipt of a training."""
     counts = {split: len(collection.members(split)) for split in ("train", "validation", "test")}
     return {**counts, "epochs": int(trained.history[-1]["epoch"] or 0), "kept_epoch": trained.kept}

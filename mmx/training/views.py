@@ -1,4 +1,4 @@
-"""Which clips of a trailer a training step sees: whole, thinned, or as two views of it."""
+"""The clips of a trailer in a training step: all, with dropout, or as two views."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ Pair = tuple[np.ndarray, np.ndarray]
 
 
 def thin(clips: np.ndarray, dropout: float, generator: torch.Generator) -> np.ndarray:
-    """Leave out each clip with probability `dropout`, but never all; the order stays."""
+    """Leave out each clip with probability `dropout`, but never all; keep the order."""
     if dropout == 0.0:
         return clips
     kept = torch.rand(len(clips), generator=generator) >= dropout
@@ -24,7 +24,7 @@ def thin(clips: np.ndarray, dropout: float, generator: torch.Generator) -> np.nd
 
 
 def halves(clips: np.ndarray) -> Pair:
-    """Cut a trailer's clips (int64 [n], n at least 2) in two; the second has the odd one."""
+    """Cut a trailer's clips (int64 [n], n at least 2) in two; an odd one is in the second."""
     middle = len(clips) // 2
     return clips[:middle], clips[middle:]
 
@@ -38,11 +38,11 @@ def random_sequences(clips: np.ndarray, length: int, generator: torch.Generator)
     spare = len(clips) - 2 * length
     first, second = torch.randint(spare + 1, (2,), generator=generator).sort().values.tolist()
     runs = clips[first : first + length], clips[second + length : second + 2 * length]
-    return runs if _coin(generator) else runs[::-1]
+    return runs if _random_bool(generator) else runs[::-1]
 
 
 def shuffled_halves(clips: np.ndarray, generator: torch.Generator) -> Pair:
-    """Deal a trailer's clips at random to two views of equal size; the order stays in each."""
+    """Divide a trailer's clips at random into two views of equal size, each in order."""
     order = torch.randperm(len(clips), generator=generator).numpy()
     first, second = halves(order)
     return clips[np.sort(first)], clips[np.sort(second)]
@@ -57,7 +57,7 @@ def make_pair(
         clips: int64 [n].
         length: clips of a sequence.
         params: how to pair.
-        generator: where chance comes from.
+        generator: source of random numbers.
     """
     if params.pairs == "halves":
         return halves(clips)
@@ -78,14 +78,14 @@ def augment(
     params: OptimisationParams,
     generator: torch.Generator,
 ) -> Batch:
-    """Collate views of trailers, thinned and with noise where `params` say so.
+    """Collate views of trailers, with clip dropout and noise as `params` say.
 
     Args:
-        collection: where the clips are.
+        collection: the collection of the clips.
         views: numbers of clips, int64, one array per trailer.
         scales: standard deviation of each feature, [width], by modality.
         params: clip_dropout, feature_noise.
-        generator: where chance comes from.
+        generator: source of random numbers.
     """
     thinned = [thin(view, params.clip_dropout, generator) for view in views]
     return add_noise(collection.batch(thinned), scales, params.feature_noise, generator)
@@ -105,6 +105,6 @@ def add_noise(
     return replace(batch, features=features)
 
 
-def _coin(generator: torch.Generator) -> bool:
-    """True half of the time."""
+def _random_bool(generator: torch.Generator) -> bool:
+    """Return True with probability 1/2."""
     return bool(torch.randint(2, (), generator=generator))

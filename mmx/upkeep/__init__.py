@@ -1,1 +1,1 @@
-"""Around a run: what is done, what the next run would cost, what to keep, adopt or renew."""
+"""Around a run: status, plan, retry, adopt, renew, prune."""

@@ -1,8 +1,8 @@
-"""`mmx adopt`: keep results that other code made, on the evidence of a sample; `mmx renew`: do not.
+"""`mmx adopt`: keep results of other code if a sample is bit-equal; `mmx renew`: recompute them.
 
 Results are adopted across other code, moved modules, other versions of tools, another interpreter,
-parameters added since at their birth values, and the receipts of earlier versions of mmx. Other
-parameters, inputs or weights are other results.
+parameters added since that have their birth values, and receipts of earlier versions of mmx, but
+not across other parameters, inputs or weights.
 """
 
 import random
@@ -23,7 +23,7 @@ from mmx.project import Project
 
 
 class AdoptError(UserError):
-    """The present code does not give the results that the receipts record."""
+    """The present code gives other results than the receipts record, or nothing can be adopted."""
 
 
 @dataclass(frozen=True)
@@ -34,32 +34,34 @@ class Adopted:
     sampled: int
     """Items computed again, all bit-equal."""
     carried: int
-    """Receipts carried over on that evidence."""
+    """Receipts carried over because the sample was equal."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An item and the earlier receipt from which only code or tools separate it."""
+    """An item and its earlier receipt, which differs in code or tools only."""
 
     task: Task
     old: Receipt
 
 
 def adopt(project: Project, name: str, *, sample: int, seed: int = 0) -> Adopted:
-    """Carry a step's results over to the present code, if a sample computes to the same bits.
+    """Carry a step's results over to the present code, if a sample is recomputed bit for bit.
 
     Raise AdoptError where a sampled item comes out differently or there is nothing to do.
     """
     adopted = adopt_step(project, find_trailer_step(name, project.params), sample, seed)
     if adopted is None:
-        raise AdoptError(f"{name}: no result differs from the present step in code alone")
+        raise AdoptError(
+            f"{name}: nothing to adopt: no result is stale because of code or tools alone"
+        )
     return adopted
 
 
 def adopt_all(project: Project, *, sample: int, seed: int = 0) -> list[Adopted]:
-    """Do for every step, each after what it needs, what `adopt` does for one.
+    """Adopt the results of every step in order; steps with nothing to adopt are left out.
 
-    Steps with nothing to adopt are left out.
+    Raise AdoptError at the first step whose sample differs.
     """
     steps = trailer_steps(project.params)
     return list(filter(None, (adopt_step(project, step, sample, seed) for step in steps)))
@@ -84,9 +86,9 @@ def adopt_step(project: Project, step: TrailerStep, sample: int, seed: int) -> A
 
 
 def candidates(step: TrailerStep, upstream: Upstream) -> list[Candidate]:
-    """Return the items that can be adopted: their earlier results are whole, in the store now.
+    """Return the items that can be adopted, after putting their earlier results into the store.
 
-    They come from the output directory or, where DVC has deleted it, from DVC's cache.
+    Results are taken from the output directory or, if DVC has deleted it, from DVC's cache.
     """
     project = upstream.project
     cached = cached_output(step, project)
@@ -102,7 +104,7 @@ def candidates(step: TrailerStep, upstream: Upstream) -> list[Candidate]:
 
 
 def confirm(step: TrailerStep, upstream: Upstream, drawn: list[Candidate]) -> None:
-    """Compute items anew and raise AdoptError at the first that is not bit-equal."""
+    """Recompute items and raise AdoptError at the first that is not bit-equal."""
     project = upstream.project
     outcome = complete(
         step.recipe,
@@ -117,9 +119,9 @@ def confirm(step: TrailerStep, upstream: Upstream, drawn: list[Candidate]) -> No
             raise AdoptError(f"{step.name}: {outcome.failures[each.task.item]}")
         if not same_result(new, each.old):
             raise AdoptError(
-                f"{step.name}: {each.task.item} computes to other bytes than its receipt records; "
-                f"nothing was carried over: `mmx renew {step.name}`, then `dvc repro`, computes "
-                "the step again"
+                f"{step.name}: {each.task.item} differs from its receipt when recomputed; "
+                f"nothing was carried over: `mmx renew {step.name}`, then `dvc repro`, "
+                "recomputes the step"
             )
 
 
@@ -136,13 +138,13 @@ def original(receipt: Receipt) -> str:
 
 
 def carried(candidate: Candidate, evidence: Adoption) -> Receipt:
-    """Return the old result under the present ingredients, with the evidence."""
+    """Return the old receipt with the present ingredients and the evidence of the sample."""
     old = candidate.old
     return Receipt(candidate.task.ingredients, old.outputs, old.facts, old.fault, evidence)
 
 
 def renew(project: Project, name: str) -> None:
-    """Have the next run compute a step with the present code, whatever that costs."""
+    """Allow the next run to recompute a step with the present code, whatever it costs."""
     step = find_item_step(name, project.params)
     with project.store.locked(f"renew {name}"):
         project.store.renew(name, renewal(step))

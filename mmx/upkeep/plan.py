@@ -1,4 +1,4 @@
-"""`mmx plan`: what a run would compute, and at what cost."""
+"""`mmx plan`: what a run would compute, and its estimated cost."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ class StepPlan:
 
     step: str
     compute: int
-    """Items to compute, at most: a changed item may leave its followers as they are."""
+    """Items to compute, at most: later steps are not recomputed if an item comes out unchanged."""
     reuse: int
     seconds_per_item: float | None
-    """Mean of the journal; None where the step has never run here."""
+    """Mean of the journal; None if the step never ran on this machine."""
     bytes_per_item: float | None
     """Mean of the receipts."""
     hours: float
@@ -34,9 +34,9 @@ class StepPlan:
 
 
 def project_plan(project: Project) -> list[StepPlan]:
-    """Say for each step what a run would compute, and at what cost.
+    """Return for each step what a run would compute, and its estimated cost.
 
-    An item whose earlier step has to be computed counts as to be computed too.
+    An item counts as to be computed if an item that it depends on has to be computed.
     """
     upstream = present(project)
     missing: dict[str, set[str]] = {}
@@ -67,7 +67,7 @@ def to_compute(step: TrailerStep, upstream: Upstream, missing: dict[str, set[str
 
 
 def step_plan(step: TrailerStep, upstream: Upstream, compute: set[str]) -> StepPlan:
-    """Extrapolate from the journal and the receipts of one step."""
+    """Estimate the cost of one step from its journal and its receipts."""
     sizes = mean(
         sum(output.size for output in receipt.outputs)
         for receipt in upstream.project.store.receipts(step.name)

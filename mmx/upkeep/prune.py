@@ -25,15 +25,14 @@ class Pruned:
     receipts: int
     objects: int
     bytes: int
-    """Freed once DVC links none of them either."""
+    """Freed once DVC's cache does not link them either."""
 
 
 def prune(project: Project, *, dry_run: bool = False) -> Pruned:
     """Remove from the store what no output needs and no run would reuse.
 
-    What an interrupted run finished stays: the next one goes on from there. Does not wait:
-    raises StoreBusyError while a run is in progress. What DVC's cache still links keeps its space
-    until `dvc gc` lets go of it too.
+    Items that an interrupted run finished are kept for the next run. Raises StoreBusyError while a
+    run is in progress. Files that DVC's cache still links take up space until `dvc gc`.
     """
     store = project.store
     with store.locked("prune"):
@@ -58,10 +57,10 @@ def needed(project: Project) -> Iterator[Receipt]:
 
 
 def next_run(project: Project) -> set[str]:
-    """Return the fingerprints that the next run will look for, as far as inputs are there by now.
+    """Return the fingerprints that the next run will look up, as far as their inputs exist.
 
-    DVC deletes an output before its stage runs, so an interrupted run has its finished items in the
-    store alone.
+    DVC deletes an output before its stage runs, so the items that an interrupted run finished are
+    only in the store.
     """
     upstream = Upstream(project) if project.layout.sources.exists() else present(project)
     steps = item_steps(project.params)
@@ -73,7 +72,7 @@ def wanted_by(step: ItemStep, upstream: Upstream) -> Iterable[Ingredients]:
     if isinstance(step, TrailerStep):
         return [task.ingredients for task in trailer_tasks(step, upstream)]
     assert isinstance(step, CollectionStep)
-    # A step whose features or models are still to be made is not under way.
+    # A step whose features or models do not exist yet has not been started.
     with suppress(CollectionError, FileNotFoundError, KeyError):
         return [ingredients_of(step, upstream.project)(step.inputs(upstream.project))]
     return []
@@ -88,7 +87,7 @@ def remove(store: Store, stale: list[Receipt], objects: list[Path]) -> None:
 
 
 def drop_abandoned(store: Store, wanted: Set[str]) -> None:
-    """Remove what trainings left that were interrupted and will not go on."""
+    """Remove checkpoints of interrupted trainings that will not be resumed."""
     for folder in (store.root / "scratch").glob("*"):
         if folder.name not in wanted:
             store.drop_scratch(folder.name)

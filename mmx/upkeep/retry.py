@@ -11,8 +11,8 @@ from mmx.project import Project
 def retry(project: Project, name: str | None = None) -> int:
     """Mark recorded faults of a step, or of all, so that the next run tries them again.
 
-    Return how many. Raise UnknownStepError for a name that is no step's. Removing the output
-    directory makes DVC run the stage.
+    Return how many. Raise UnknownStepError for an unknown step. The output directory is
+    removed, so that DVC runs the stage.
     """
     params = project.params
     steps = [find_trailer_step(name, params)] if name else trailer_steps(params)

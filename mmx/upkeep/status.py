@@ -1,4 +1,4 @@
-"""`mmx status`: how many items of each step are done, failed, to be made or blocked, and why."""
+"""`mmx status`: how many items of each step are done, failed, pending or blocked, and why."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -14,15 +14,15 @@ from mmx.project import Project
 
 @dataclass(frozen=True)
 class StepStatus:
-    """One step: how many of its items are in which state. The four add up to the trailers."""
+    """Number of items of one step in each state; together the number of trailers."""
 
     step: str
     done: int
-    """Made from the present inputs, parameters and code."""
+    """Computed from the present inputs, parameters and code."""
     failed: int
     """A recorded fault of the input."""
     pending: int
-    """To be made, or to be made again."""
+    """To be computed, or to be computed again."""
     blocked: int
     """An earlier step has no result for the trailer."""
 
@@ -37,22 +37,22 @@ class TrailerFault:
 
 
 @dataclass(frozen=True)
-class Status:
-    """What `mmx status` tells."""
+class ProjectStatus:
+    """The result of `mmx status`."""
 
     steps: tuple[StepStatus, ...]
     faults: tuple[TrailerFault, ...]
 
 
 def present(project: Project) -> Upstream:
-    """Return what a run would begin with: the manifest and the videos as they are by now."""
+    """Return the inputs of a run that starts now: the present manifest and videos."""
     from mmx.trailers.intake import ingest_project
 
     return Upstream(project, given=ingest_project(project).sources)
 
 
-def project_status(project: Project) -> Status:
-    """Compare every step's receipts with what they would be now; computes nothing."""
+def project_status(project: Project) -> ProjectStatus:
+    """Compare the receipts of every step with the present fingerprints; computes nothing."""
     upstream = present(project)
     steps: list[StepStatus] = []
     faults: list[TrailerFault] = []
@@ -68,7 +68,7 @@ def project_status(project: Project) -> Status:
         faults += [
             fault for fault in faults_of(step.name, made) if states.get(fault.trailer) == "failed"
         ]
-    return Status(tuple(steps), tuple(faults))
+    return ProjectStatus(tuple(steps), tuple(faults))
 
 
 STATES = ("done", "failed", "pending", "blocked")

@@ -46,7 +46,7 @@ def test_the_work_tree_is_the_default(changed: Path) -> None:
     assert diff(project, "HEAD~1").new == "work tree"
 
 
-def test_backwards_is_the_mirror_image(changed: Path) -> None:
+def test_swapped_revisions_give_the_opposite_changes(changed: Path) -> None:
     forth = diff(open_project(changed), "HEAD~1", "HEAD")
     back = diff(open_project(changed), "HEAD", "HEAD~1")
     assert back.trailers("removed") == forth.trailers("added")
@@ -58,7 +58,7 @@ def test_unknown_revision(project: Project) -> None:
         diff(project, "nowhere")
 
 
-def test_a_version_that_dvc_does_not_have_says_how_to_get_it(project: Project) -> None:
+def test_for_a_version_that_dvc_lacks_the_error_says_how_to_get_it(project: Project) -> None:
     shutil.rmtree(project.layout.root / ".dvc/cache/files")
     with pytest.raises(HistoryError, match="dvc fetch --all-commits"):
         diff(project, "HEAD")

@@ -1,4 +1,4 @@
-"""A disk that is really full, where this machine lets one be mounted."""
+"""A run on a full disk; needs the permission to mount one."""
 
 import shutil
 import subprocess
@@ -19,7 +19,7 @@ TRAILERS = 6
 
 
 def resize(disk: Path, kibibytes: int) -> bool:
-    """Mount a small disk in memory, or give the mounted one another size; False where denied."""
+    """Mount a small disk in memory, or change the size of the mounted one; False if denied."""
     options = f"size={kibibytes}k" + (",remount" if disk.is_mount() else "")
     mount = shutil.which("mount")
     command = [mount or "", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)]

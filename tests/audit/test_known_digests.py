@@ -1,4 +1,4 @@
-"""Rows that were digested once: taken from the last version of the feature store in DVC's cache."""
+"""Digests of rows are reused from the last version of the feature store in DVC's cache."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +21,7 @@ def test_every_file_of_the_last_version_is_known_by_its_bytes(project: Project) 
 
 
 @pytest.mark.parametrize("name", ["shards.txt", "manifest.sha256"])
-def test_damaged_digests_are_no_digests(
+def test_damaged_digests_are_not_used(
     project: Project, name: str, flip: Callable[[Path], None]
 ) -> None:
     flip(cached_files(project.layout.root, STORE)[name])
@@ -32,7 +32,7 @@ def test_without_dvc_nothing_is_known(tmp_path: Path) -> None:
     assert known_shards(tmp_path, STORE) == {}
 
 
-def test_what_is_known_is_not_computed(project: Project) -> None:
+def test_known_digests_are_not_computed(project: Project) -> None:
     store = project.layout.features
     path = sorted((store / "clips").glob("*.parquet"))[0]
     mark = ShardDigest(7, "ab" * 32)

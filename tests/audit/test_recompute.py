@@ -18,7 +18,7 @@ EXPERTS = ["lite_appearance", "lite_audio", "lite_motion", "lite_scene"]
 
 
 def alter(project: Project, row: Row, change: Callable[[list[float]], list[float]]) -> None:
-    """Change one published vector, and describe the store anew as a forger would."""
+    """Change one published vector, and update the descriptions of the store to match."""
     output = embed_step(row.expert).output
     assert isinstance(output, TableOutput)
     name = output.shard_path(project.layout.root, row.trailer).name
@@ -62,7 +62,7 @@ def test_rows_are_identical_here(project: Project) -> None:
     assert found.ok
     assert found.environment == ()
     assert found.counts == {expert: {"identical": 2} for expert in EXPERTS}
-    assert {outcome.difference for outcome in found.outcomes} == {0.0}
+    assert {comparison.difference for comparison in found.comparisons} == {0.0}
 
 
 def test_videos_and_published_store_are_enough(project: Project, tmp_path: Path) -> None:
@@ -79,14 +79,14 @@ def test_videos_and_published_store_are_enough(project: Project, tmp_path: Path)
     assert found.counts == {expert: {"identical": 1} for expert in EXPERTS}
 
 
-def test_the_parameters_of_the_receipts_count_and_not_those_of_today(project: Project) -> None:
+def test_the_parameters_of_the_receipts_are_used(project: Project) -> None:
     params = project.params
     flow = params.flow.model_copy(update={"bound": 5.0})
     other = replace(project, params=params.model_copy(update={"flow": flow}))
     assert recompute(other, 3, seed=1).ok
 
 
-def test_a_forged_row_is_found(project: Project) -> None:
+def test_a_manipulated_row_is_found(project: Project) -> None:
     (row,) = draw(project.layout.features, 1, seed=1)
     alter(project, row, lambda vector: [value + 0.5 for value in vector])
     found = recompute(project, 1, seed=1)
@@ -97,14 +97,16 @@ def test_a_forged_row_is_found(project: Project) -> None:
 def test_a_row_within_the_tolerance_is_close(project: Project) -> None:
     (row,) = draw(project.layout.features, 1, seed=1)
     alter(project, row, lambda vector: [value * (1 + RELATIVE / 2) for value in vector])
-    (outcome,) = recompute(project, 1, seed=1).outcomes
-    assert outcome.verdict == "close"
-    assert outcome.difference == pytest.approx(RELATIVE / 2, rel=0.05)
+    (comparison,) = recompute(project, 1, seed=1).comparisons
+    assert comparison.verdict == "close"
+    assert comparison.difference == pytest.approx(RELATIVE / 2, rel=0.05)
 
 
-def test_a_video_that_is_not_here_is_no_agreement(project: Project) -> None:
+def test_a_missing_video_is_not_ok(project: Project) -> None:
     (row,) = draw(project.layout.features, 1, seed=1)
     (project.layout.videos / f"{row.trailer}.mp4").write_bytes(b"another film")
     found = recompute(project, 1, seed=1)
     assert not found.ok
-    assert [(outcome.row, outcome.verdict) for outcome in found.outcomes] == [(row, "no video")]
+    assert [(comparison.row, comparison.verdict) for comparison in found.comparisons] == [
+        (row, "no video")
+    ]

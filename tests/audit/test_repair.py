@@ -15,7 +15,7 @@ from mmx.steps import scenes
 from mmx.steps.embed import embed_step
 
 TRAILER = "t00002"
-RECEIPTS = receipts_name(TRAILER)
+TRAILER_RECEIPTS = receipts_name(TRAILER)
 CLIP_ROWS = scenes.OUTPUT.shard_path(Path(), TRAILER).name
 EXPERT = embed_step("lite_scene").output
 assert isinstance(EXPERT, TableOutput)
@@ -47,7 +47,7 @@ def test_nothing_to_repair_changes_nothing(project: Project, outputs: Outputs) -
         (f"data/flow/{TRAILER}.flow", {"flow"}, {"flow": 1}),
         (f"data/audio/{TRAILER}.wav", {"audio"}, {"audio": 1}),
         (f"data/embeddings/lite_motion/{EXPERT_ROWS}", {"embed@lite_motion"}, {}),
-        (f"data/flow/{RECEIPTS}", {"flow"}, {}),
+        (f"data/flow/{TRAILER_RECEIPTS}", {"flow"}, {}),
         ("data/features/receipts.parquet", {"features"}, {}),
         ("data/trailers.parquet", {"ingest"}, {}),
     ],
@@ -72,14 +72,14 @@ def test_exactly_what_was_damaged_is_made_again(
     assert outputs(project.layout.root) == expected
 
 
-def test_every_link_goes(project: Project, flip: Flip) -> None:
+def test_every_link_is_removed(project: Project, flip: Flip) -> None:
     flip(project.layout.flow / f"{TRAILER}.flow")
     (finding,) = verify(project).findings
     repair(project)
     assert not any(path.exists() for path in finding.paths)
 
 
-def test_the_receipt_of_a_lost_object_goes_too(project: Project, flip: Flip) -> None:
+def test_the_receipt_of_a_lost_object_is_removed(project: Project, flip: Flip) -> None:
     receipt = read_receipts(project.layout.flow)[TRAILER]
     flip(project.layout.flow / f"{TRAILER}.flow")
     path = project.store.object(receipt.outputs[0].sha256)
@@ -89,7 +89,7 @@ def test_the_receipt_of_a_lost_object_goes_too(project: Project, flip: Flip) -> 
     assert project.store.find("flow", receipt.fingerprint) is None
 
 
-def test_without_a_store_the_neighbours_are_secured(
+def test_without_a_store_the_other_items_are_stored(
     project: Project, flip: Flip, rerun: Rerun, outputs: Outputs
 ) -> None:
     expected = outputs(project.layout.root)
@@ -114,12 +114,14 @@ def test_rows_of_a_damaged_shard_are_made_again_where_no_store_has_them(
     shutil.rmtree(project.store.root)
     flip(project.layout.embeddings("lite_scene") / EXPERT_ROWS)
     repair(project)
-    inside = sum(receipts_name(name) == RECEIPTS for name in read_receipts(project.layout.clips))
+    inside = sum(
+        receipts_name(name) == TRAILER_RECEIPTS for name in read_receipts(project.layout.clips)
+    )
     assert rerun(project)["embed@lite_scene"] <= inside
     assert outputs(project.layout.root) == expected
 
 
-def test_a_damaged_object_is_forgotten_until_it_is_needed(
+def test_a_damaged_object_is_removed_and_made_again_when_needed(
     project: Project, flip: Flip, rerun: Rerun, outputs: Outputs
 ) -> None:
     receipt = read_receipts(project.layout.clips)[TRAILER]
@@ -133,7 +135,7 @@ def test_a_damaged_object_is_forgotten_until_it_is_needed(
     assert outputs(project.layout.root) == expected
 
 
-def test_a_damaged_receipt_of_the_store_costs_nothing(
+def test_after_a_damaged_receipt_of_the_store_nothing_is_computed(
     project: Project, flip: Flip, rerun: Rerun, outputs: Outputs
 ) -> None:
     expected = outputs(project.layout.root)
@@ -153,14 +155,14 @@ def test_with_two_damaged_receipts_the_feature_store_has_a_third(
     expected = outputs(project.layout.root)
     fingerprint = read_receipts(project.layout.clips)[TRAILER].fingerprint
     flip(project.store.receipt_path("scenes", fingerprint))
-    flip(project.layout.clips / RECEIPTS)
+    flip(project.layout.clips / TRAILER_RECEIPTS)
     repair(project)
     assert project.store.find("scenes", fingerprint)
     assert computed(rerun(project)) == {}
     assert outputs(project.layout.root) == expected
 
 
-def test_a_missing_object_takes_its_receipt_along(project: Project) -> None:
+def test_the_receipt_of_a_missing_object_is_removed(project: Project) -> None:
     receipt = read_receipts(project.layout.clips)[TRAILER]
     project.store.object(receipt.outputs[0].sha256).unlink()
     assert not verify(project).ok
@@ -188,7 +190,7 @@ def test_a_source_is_named_with_where_to_get_it_and_left(
     assert path.read_bytes() == content
 
 
-def test_a_stranger_is_left_to_a_person(project: Project) -> None:
+def test_a_file_without_a_receipt_is_not_removed(project: Project) -> None:
     path = project.layout.flow / "stranger.flow"
     path.write_bytes(b"?")
     repaired = repair(project)
@@ -213,7 +215,7 @@ def test_a_broken_list_of_locks_is_cleared(project: Project) -> None:
     assert path.exists()
 
 
-def test_lock_and_run_cache_forget_the_stage_and_no_other(project: Project, flip: Flip) -> None:
+def test_only_the_stage_is_removed_from_lock_and_run_cache(project: Project, flip: Flip) -> None:
     root = project.layout.root
     simulated.dvc(root, "repro", "--force", "scenes", "flow")
     runs = set((root / ".dvc/cache/runs").glob("*/*/*"))
@@ -229,7 +231,7 @@ def test_lock_and_run_cache_forget_the_stage_and_no_other(project: Project, flip
     assert not next(iter(gone)).parent.exists()
 
 
-def test_dvc_repro_mends_it_and_the_lock_is_as_before(
+def test_dvc_repro_restores_it_and_the_lock_is_as_before(
     project: Project, flip: Flip, outputs: Outputs
 ) -> None:
     root = project.layout.root

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from mmx.audit.show import prov, trace_tree
-from mmx.audit.trace import Made, TraceError, Unknown, Video, all_made, trace
+from mmx.audit.trace import TracedItem, TraceError, UnknownInput, Video, all_items, trace
 from mmx.engine.canonical import file_digest
 from mmx.engine.receipt import Receipt
 from mmx.outputs import read_receipts
@@ -34,9 +34,9 @@ def text(project: Project, **arguments: object) -> str:
 def test_the_chain_leads_to_the_bytes_of_the_video(project: Project) -> None:
     (motion,) = trace(project, TRAILER, clip=3, expert="lite_motion").chains
     flow = motion.inputs["flow"]
-    assert isinstance(flow, Made)
+    assert isinstance(flow, TracedItem)
     scenes = flow.inputs["scenes"]
-    assert isinstance(scenes, Made)
+    assert isinstance(scenes, TracedItem)
     video = scenes.inputs["video"]
     assert isinstance(video, Video)
     assert video.path == f"videos/{TRAILER}.mp4"
@@ -46,7 +46,7 @@ def test_the_chain_leads_to_the_bytes_of_the_video(project: Project) -> None:
     ]
 
 
-def test_the_row_itself_is_told(project: Project) -> None:
+def test_the_row_itself_is_shown(project: Project) -> None:
     rows = trace(project, TRAILER, clip=3, expert="lite_motion").rows
     expected = [
         row
@@ -59,7 +59,7 @@ def test_the_row_itself_is_told(project: Project) -> None:
     assert "embedding" not in rows["lite_motion"]
 
 
-def test_journal_and_commit_say_when_and_where(project: Project) -> None:
+def test_journal_and_commit_give_time_and_place(project: Project) -> None:
     (chain,) = trace(project, TRAILER, expert="lite_scene").chains
     assert chain.commit is not None
     assert chain.commit.subject == "first run"
@@ -86,7 +86,7 @@ def test_a_row_made_before_a_parameter_changed_names_its_commit(whole: Path, cha
     )
     (chain,) = told.chains
     flow = chain.inputs["flow"]
-    assert isinstance(flow, Made)
+    assert isinstance(flow, TracedItem)
     assert chain.receipt == before
     assert (chain.commit and chain.commit.subject) == "first run"
     assert flow.changed == {"flow.bound": (20.0, 15.0)}
@@ -95,7 +95,7 @@ def test_a_row_made_before_a_parameter_changed_names_its_commit(whole: Path, cha
 
 def test_an_item_that_did_not_change_keeps_its_first_commit(changed: Path) -> None:
     (motion,) = trace(open_project(changed), TRAILER, expert="lite_motion").chains
-    commits = {item.step: item.commit and item.commit.subject for item in all_made(motion)}
+    commits = {item.step: item.commit and item.commit.subject for item in all_items(motion)}
     assert commits == {
         "embed@lite_motion": "second run",
         "flow": "second run",
@@ -112,19 +112,19 @@ def test_on_another_machine_the_published_store_is_enough(project: Project) -> N
         shutil.rmtree(layout.root / name)
     told = trace(project, TRAILER, clip=3, expert="lite_motion")
     assert told.rows == expected.rows
-    pairs = zip(all_made(told.chains[0]), all_made(expected.chains[0]), strict=True)
+    pairs = zip(all_items(told.chains[0]), all_items(expected.chains[0]), strict=True)
     assert all(left.receipt == right.receipt for left, right in pairs)
     assert told.chains[0].runs == ()
 
 
-def test_an_input_that_nobody_knows_is_said_to_be_unknown(project: Project) -> None:
+def test_an_input_without_a_receipt_is_shown_as_unknown(project: Project) -> None:
     for folder in (project.layout.flow, project.layout.features):
         shutil.rmtree(folder)
     shutil.rmtree(project.layout.root / ".dvc")
     (motion,) = trace(project, TRAILER, expert="lite_motion").chains
     digest = motion.receipt.ingredients.inputs["flow"]
-    assert motion.inputs["flow"] == Unknown("flow", digest)
-    assert "no receipt of it is known" in text(project, expert="lite_motion")
+    assert motion.inputs["flow"] == UnknownInput("flow", digest)
+    assert "no receipt of it was found" in text(project, expert="lite_motion")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_an_input_that_nobody_knows_is_said_to_be_unknown(project: Project) -> N
         ({"trailer": "nobody"}, "nobody has no rows"),
         ({"trailer": TRAILER, "clip": 999}, f"{TRAILER} has no clip 999"),
         ({"trailer": TRAILER, "expert": "smell"}, f"{TRAILER} has no rows of smell"),
-        ({"trailer": TRAILER, "fingerprint": "beef"}, "nor had in any commit"),
+        ({"trailer": TRAILER, "fingerprint": "beef"}, "now or in any commit"),
     ],
 )
 def test_what_is_not_there(project: Project, arguments: dict[str, Any], sentence: str) -> None:
@@ -141,7 +141,7 @@ def test_what_is_not_there(project: Project, arguments: dict[str, Any], sentence
         trace(project, **arguments)
 
 
-def test_the_tree_can_be_read_at_a_glance(project: Project) -> None:
+def test_the_tree_has_one_line_per_item(project: Project) -> None:
     shown = text(project, clip=3, expert="lite_motion")
     lines = [line.strip("│├└─ ") for line in shown.splitlines()]
     assert lines[0] == f"{TRAILER}, clip 3"

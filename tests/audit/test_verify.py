@@ -26,7 +26,7 @@ from mmx.steps import scenes, train
 from mmx.steps.embed import embed_step
 
 TRAILER = "t00002"
-RECEIPTS = receipts_name(TRAILER)
+TRAILER_RECEIPTS = receipts_name(TRAILER)
 CLIP_ROWS = scenes.OUTPUT.shard_path(Path(), TRAILER).name
 EXPERT = embed_step("lite_scene").output
 assert isinstance(EXPERT, TableOutput)
@@ -51,7 +51,7 @@ def first(folder: Path, pattern: str) -> Path:
     return sorted(folder.glob(pattern))[0]
 
 
-def test_an_untouched_project_is_sound(project: Project) -> None:
+def test_an_unchanged_project_has_no_findings(project: Project) -> None:
     verification = verify(project)
     assert verification.ok
     assert verification.checked["rows"] == 5 * sum(
@@ -76,7 +76,7 @@ def test_progress_ends_at_all_bytes(project: Project) -> None:
         f"data/flow/{TRAILER}.flow",
         f"data/clips/{CLIP_ROWS}",
         f"data/embeddings/lite_motion/{EXPERT_ROWS}",
-        f"data/flow/{RECEIPTS}",
+        f"data/flow/{TRAILER_RECEIPTS}",
         "data/features/README.md",
         "data/features/receipts.parquet",
         "data/sources.parquet",
@@ -120,7 +120,7 @@ def test_a_damaged_listing_of_dvc_is_the_only_finding(
 def test_a_damaged_shard_is_found_though_its_listing_is_damaged_too(
     project: Project, flip: Flip, replace_file: ReplaceFile
 ) -> None:
-    """In bytes that hold no row: those its receipts would find."""
+    """Damaged in bytes that hold no row; damaged rows would be found by their receipts."""
     shard = project.layout.clips / CLIP_ROWS
     content = shard.read_bytes()
     writer = b"parquet-cpp-arrow version"
@@ -154,7 +154,7 @@ def test_a_shard_shared_with_the_feature_store_is_one_artefact(
     assert f"data/features/clips/{CLIP_ROWS}" in finding.links
 
 
-def test_of_a_damaged_copy_the_original_is_not_reported(
+def test_for_a_damaged_copy_the_original_is_not_reported(
     project: Project, replace_file: ReplaceFile
 ) -> None:
     replace_file(project.layout.flow / f"{TRAILER}.flow", b"something else")
@@ -186,10 +186,10 @@ def test_for_damaged_sources_no_video_is_reported(
 def test_for_changed_facts_in_an_output_directory_the_store_is_not_reported(
     project: Project, replace_file: ReplaceFile
 ) -> None:
-    path = project.layout.flow / RECEIPTS
+    path = project.layout.flow / TRAILER_RECEIPTS
     content = path.read_bytes().replace(b'"pairs":1', b'"pairs":2')
     replace_file(path, content)
-    assert named(project, Kind.CHANGED, f"data/flow/{RECEIPTS}")
+    assert named(project, Kind.CHANGED, f"data/flow/{TRAILER_RECEIPTS}")
 
 
 @pytest.mark.parametrize("quick", [False, True])
@@ -227,7 +227,7 @@ def test_a_shorter_file_is_found_without_reading(project: Project) -> None:
     assert named(project, Kind.CHANGED, f"data/flow/{TRAILER}.flow", quick=True)
 
 
-def test_quick_does_not_claim_to_see_a_flipped_bit(project: Project, flip: Flip) -> None:
+def test_quick_does_not_find_a_flipped_bit(project: Project, flip: Flip) -> None:
     flip(project.layout.flow / f"{TRAILER}.flow")
     assert verify(project, quick=True).ok
     assert not verify(project).ok
@@ -292,7 +292,7 @@ def test_an_item_of_another_input_is_unverifiable(project: Project) -> None:
         "embeddings/lite_scene",
         "flow",
     ]
-    assert names == [f"data/{out}/{RECEIPTS}#{TRAILER}" for out in made_of_video]
+    assert names == [f"data/{out}/{TRAILER_RECEIPTS}#{TRAILER}" for out in made_of_video]
 
 
 def test_a_video_is_checked_though_the_table_that_names_it_is_damaged_too(
@@ -324,7 +324,7 @@ def model(project: Project) -> Path:
     return project.layout.coarse
 
 
-def test_a_model_is_sound(project: Project, model: Path) -> None:
+def test_a_model_has_no_findings(project: Project, model: Path) -> None:
     before = verify(project)
     assert before.ok
     assert receipt_files(model)
@@ -367,7 +367,7 @@ def test_for_damaged_labels_that_can_be_read_no_model_is_reported(
     assert found(verify(project)) == [("changed", "data/trailers.parquet")]
 
 
-def test_damaged_weights_are_a_source(
+def test_damaged_weights_are_reported_as_a_source(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = tmp_path / "carrier"
@@ -397,7 +397,7 @@ def test_findings_come_sorted(project: Project, flip: Flip) -> None:
     assert kinds == [Kind.CHANGED, Kind.CHANGED, Kind.MISSING]
 
 
-def test_where_a_video_can_be_had_again(tmp_path: Path) -> None:
+def test_how_to_restore_a_video(tmp_path: Path) -> None:
     video, original = tmp_path / "film.mp4", tmp_path / "elsewhere.mp4"
     assert how_to_restore(video, "") == "put the original back"
     video.symlink_to(original)
@@ -407,7 +407,7 @@ def test_where_a_video_can_be_had_again(tmp_path: Path) -> None:
     )
 
 
-def test_where_weights_can_be_had_again() -> None:
+def test_how_to_restore_weights() -> None:
     [checkpoint] = get_expert("senet154").weights
     assert isinstance(checkpoint, Checkpoint)
     assert f"`mmx weights fetch` gets it from {checkpoint.sources[0].url}" in how_to_get(checkpoint)

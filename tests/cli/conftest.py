@@ -1,4 +1,4 @@
-"""A simulated project that has been run, for commands to be used wrongly in."""
+"""A simulated project that has been run, for tests of wrong use."""
 
 import shutil
 from pathlib import Path

@@ -15,21 +15,33 @@ from typer.testing import CliRunner
 
 from mmx.cli.app import app
 from mmx.cli.console import cell, print_json
-from mmx.errors import MADE_BY, report_errors
+from mmx.errors import COMMAND_FOR, report_errors
 from mmx.params import ParamsError
 
 TOP = Path(__file__).parents[2]
+INTRODUCTION = """\
+Generated from the help texts of the commands, which `mmx --help` and `mmx COMMAND --help` print.
+`python -m mmx` is the same as `mmx`; `mmx --version` prints the version. Commands are run in the
+top folder of a project and use its code. With `--json` they print JSON instead of a table.
+"""
 EXIT_CODES = """\
+## The cost gate
+
+A stage of `dvc repro` stops (exit code 4) before it spends more than `run.ask_above` hours
+(params.yaml) on recomputing results that are stale only because code or tools changed. It names the
+changed files and the cost. `mmx adopt` keeps the results if a recomputed sample is bit-equal;
+`mmx renew` allows the recomputation.
+
 ## Exit codes
 
-A command, and a stage too, that ends in anything but 0 says why in one sentence on stderr.
+A command or stage that does not end with exit code 0 prints the reason in one sentence on stderr.
 
 | code | meaning |
 |---|---|
 | 0 | done |
-| 1 | something that you can put right; or `verify`, `audit` or `weights verify` found something |
+| 1 | an error that you can correct; or `verify`, `audit` or `weights verify` found something |
 | 2 | the command line is wrong |
-| 3 | a step failed, or more of its items are faulty than run.max_failed allows; the rest is kept |
+| 3 | a step failed, or has more faulty items than run.max_failed allows; the others are kept |
 | 4 | stopped before computing: results are stale only because of code or tools |
 | 5 | another run is using the item store |
 
@@ -49,7 +61,7 @@ def commands(group: Any = GROUP, prefix: str = "") -> dict[str, Any]:
 
 def reference() -> str:
     """Return docs/commands.md as it should be."""
-    lines = ["# Commands", "", "Generated from the commands' own help.", ""]
+    lines = ["# Commands", "", INTRODUCTION]
     for name, command in commands().items():
         context = typer.Context(command, info_name=f"mmx {name}")
         lines += [f"## mmx {name}", "", command.help.strip(), ""]
@@ -163,7 +175,7 @@ def test_any_other_missing_file_keeps_its_trace(
 
 def test_what_makes_a_missing_output_is_a_stage() -> None:
     stages = {*yaml.safe_load((TOP / "dvc.yaml").read_text())["stages"], "init"}
-    commands = [command.split() for command in MADE_BY.values()]
+    commands = [command.split() for command in COMMAND_FOR.values()]
     assert {words[-1] for words in commands} - {"repro"} <= stages
 
 

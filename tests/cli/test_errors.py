@@ -1,4 +1,4 @@
-"""What a user can get wrong: one sentence with the way out, an exit code, and never a traceback."""
+"""Errors of the user: one sentence with the remedy, an exit code, and no traceback."""
 
 import importlib
 import pkgutil
@@ -25,8 +25,7 @@ TOP = Path(__file__).parents[2]
 Damage = Callable[[Path], None]
 
 NOT_WRITTEN = (
-    "is damaged, or is not what its step wrote: "
-    "`mmx repair` takes it out, `dvc repro` makes it again"
+    "is damaged, or is not what its step wrote: `mmx repair` removes it, `dvc repro` makes it again"
 )
 STEPS = (
     "scenes, audio, flow, embed@lite_appearance, embed@lite_audio, embed@lite_motion, "
@@ -90,7 +89,7 @@ def truncate(name: str) -> Damage:
 
 
 def other_table(name: str) -> Damage:
-    """Put a sound Parquet file of something else in a table's place."""
+    """Replace a table by a valid Parquet file with other columns."""
 
     def damage(root: Path) -> None:
         remove(name)(root)
@@ -188,7 +187,7 @@ CASES = [
     ),
     Case(
         "publish out",
-        "the feature store is not sound: receipts.parquet: file: expected present, found missing",
+        "the feature store is not valid: receipts.parquet: file: expected present, found missing",
         remove("data/features/receipts.parquet"),
     ),
     Case(
@@ -219,7 +218,7 @@ CASES = [
     Case(
         "predict film.mp4", f"models/coarse {NOT_WRITTEN}", write("models/coarse/model.json", "[]")
     ),
-    Case("trace nobody", "nobody has no rows: `mmx status` says how far its steps are"),
+    Case("trace nobody", "nobody has no rows: see `mmx status` for the state of its steps"),
     Case("trace t00001 --clip 99", "t00001 has no clip 99"),
     Case("retry nothing", f"there is no step 'nothing'; there are {STEPS}"),
     Case("adopt nothing", f"there is no step 'nothing'; there are {STEPS}"),

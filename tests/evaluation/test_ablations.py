@@ -57,8 +57,8 @@ def test_an_ablation_reports_mean_and_spread(world: World, tmp_path: Path) -> No
     first, second = (run["ap"]["weighted"] for run in record["runs"])
     assert first != second
     assert record["mean"]["ap"]["weighted"] == pytest.approx((first + second) / 2, abs=1e-6)
-    spread = abs(first - second) / 2**0.5
-    assert record["spread"]["ap"]["weighted"] == pytest.approx(spread, abs=2e-6)
+    deviation = abs(first - second) / 2**0.5
+    assert record["spread"]["ap"]["weighted"] == pytest.approx(deviation, abs=2e-6)
     assert facts["test_ap_weighted"] == record["mean"]["ap"]["weighted"]
     assert len(record["curves"]["all"]["precision"]) == 101
     assert ablations.read_ablations(tmp_path) == {"audio": record}

@@ -18,7 +18,7 @@ from mmx.training.load import load_description, load_network
 
 @pytest.fixture(scope="module")
 def coarse(world: World) -> Embedded:
-    """The coarse model's own answer."""
+    """The output of the coarse model."""
     inputs = world.inputs
     described = load_description(inputs["coarse"])
     features, trailers, splits = (inputs[name] for name in ("features", "trailers", "splits"))

@@ -97,6 +97,6 @@ def test_a_perfect_space_agrees_wholly(learning: ModuleType, setup: Any) -> None
 
 def test_figures_are_printed_with_their_spread(learning: ModuleType) -> None:
     mean = {"a": {"b": 0.5, "c": None}, "d": 1.0}
-    spread = {"a": {"b": 0.25, "c": None}, "d": None}
-    shown = [" ".join(line.split()) for line in learning.lines(mean, spread)]
+    deviation = {"a": {"b": 0.25, "c": None}, "d": None}
+    shown = [" ".join(line.split()) for line in learning.lines(mean, deviation)]
     assert shown == ["a.b 0.5000 ± 0.2500", "d 1.0000"]

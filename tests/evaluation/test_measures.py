@@ -32,7 +32,7 @@ def test_a_lone_trailer_has_no_agreement() -> None:
     assert found["agreement"] == {"any_label": None, "g": None}
 
 
-def test_the_subject_knows_labels_and_sequences(world: World) -> None:
+def test_the_subject_has_labels_and_sequences(world: World) -> None:
     subject = read_subject(**world.inputs, params=PARAMS)
     assert subject.names == world.genres
     assert subject.sets[5] == ("Action", "Drama") and subject.names[5] == ["Drama", "Action"]

@@ -84,7 +84,7 @@ def test_group_agreement_equals_a_naive_count() -> None:
     assert agreement.chance == pytest.approx(chance)
 
 
-def test_tight_groups_agree_wholly() -> None:
+def test_separate_groups_agree_completely() -> None:
     groups = np.repeat([0, 1, 2], 5)
     vectors = np.eye(3)[groups] + 0.01 * RNG.normal(size=(15, 3))
     found = retrieval.neighbours(vectors, 4)

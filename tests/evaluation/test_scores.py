@@ -26,7 +26,7 @@ def test_a_record_holds_every_metric() -> None:
     }  # fmt: skip
 
 
-def test_no_knowledge_scores_the_prevalence() -> None:
+def test_the_random_baseline_scores_the_prevalence() -> None:
     record = scores.score_random(LABELS, GENRES)
     assert record["per_genre"]["Drama"]["ap"] == record["per_genre"]["Drama"]["area"] == 0.5
     assert record["recall"]["weighted"] == 1.0
@@ -37,14 +37,14 @@ def test_curves_leave_out_genres_without_positives() -> None:
     assert list(scores.precision_recall(LABELS, CHANCES, GENRES)) == ["all", "Action", "Drama"]
 
 
-def test_a_summary_is_mean_and_spread_number_by_number() -> None:
+def test_a_summary_is_mean_and_deviation_number_by_number() -> None:
     runs = [{"a": 1.0, "b": [0.0, None]}, {"a": 2.0, "b": [1.0, 3.0]}, {"a": 6.0, "b": [2.0, 5.0]}]
-    mean, spread = scores.summarise(runs)
+    mean, deviation = scores.summarise(runs)
     assert mean == {"a": 3.0, "b": [1.0, None]}
-    assert spread == {"a": pytest.approx(7**0.5, abs=1e-6), "b": [1.0, None]}
+    assert deviation == {"a": pytest.approx(7**0.5, abs=1e-6), "b": [1.0, None]}
 
 
-def test_one_run_has_no_spread() -> None:
+def test_one_run_has_no_deviation() -> None:
     assert scores.summarise([{"a": 1.0}]) == ({"a": 1.0}, {"a": None})
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mmx.evaluation import scores, tables
-from mmx.evaluation.tables import Guess, Table
+from mmx.evaluation.tables import ResultTable, TrailerPrediction
 
 GENRES = ["Action", "War"]
 RECORD = scores.score(
@@ -17,26 +17,26 @@ SPREAD = scores.summarise([RECORD, RECORD])[1]
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
-def test_text_that_is_a_formula_is_defused(text: str) -> None:
+def test_text_that_is_a_formula_is_escaped(text: str) -> None:
     rows = list(csv.reader(io.StringIO(tables.to_csv([text], [[text]]), newline="")))
     assert all(cell.startswith("'") for row in rows for cell in row)
 
 
 @pytest.mark.parametrize("cell", [-1.5, -1, None, "a=b", "Amélie, “ou”\nnon"])
 def test_other_cells_are_left_alone(cell: tables.Cell) -> None:
-    assert tables.defuse(cell) == cell
+    assert tables.escape_formula(cell) == cell
     text = io.StringIO(tables.to_csv(["a", "b"], [[cell, 1]]), newline="")
     assert list(csv.reader(text))[1] == ["" if cell is None else str(cell), "1"]
 
 
 def test_a_table_is_written_for_people_and_programs(tmp_path: Path) -> None:
-    tables.write_table(tmp_path, Table("t", ("a", "b"), (("=x", None), ("y", 0.5))))
+    tables.write_table(tmp_path, ResultTable("t", ("a", "b"), (("=x", None), ("y", 0.5))))
     assert (tmp_path / "t.csv").read_text() == "a,b\n'=x,\ny,0.5\n"
     rows = [{"a": "=x", "b": None}, {"a": "y", "b": 0.5}]
     assert json.loads((tmp_path / "t.json").read_text()) == rows
 
 
-def test_nan_is_no_json() -> None:
+def test_nan_is_refused() -> None:
     with pytest.raises(ValueError, match="JSON"):
         tables.to_json({"a": float("nan")})
 
@@ -67,13 +67,13 @@ def test_table_3_keeps_step_and_trapezoid_apart() -> None:
     assert row["ap_macro"] != row["area_macro"]
 
 
-def test_table_4_lists_what_is_added_the_surest_first() -> None:
-    guesses = [
-        Guess("a", "A", ["War"], {"Action": 0.31, "War": 0.9}),
-        Guess("b", "B", ["War"], {"Action": 0.3, "War": 0.9}),
-        Guess("c", "C", ["Action"], {"Action": 0.1, "War": 0.8}),
+def test_table_4_lists_what_is_added_the_most_probable_first() -> None:
+    predictions = [
+        TrailerPrediction("a", "A", ["War"], {"Action": 0.31, "War": 0.9}),
+        TrailerPrediction("b", "B", ["War"], {"Action": 0.3, "War": 0.9}),
+        TrailerPrediction("c", "C", ["Action"], {"Action": 0.1, "War": 0.8}),
     ]
-    rows = tables.added_table(guesses, 0.3).records()
+    rows = tables.added_table(predictions, 0.3).records()
     assert [(r["trailer_id"], r["predicted"], r["added"]) for r in rows] == [
         ("c", "War", "War"),
         ("a", "War|Action", "Action"),

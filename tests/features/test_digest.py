@@ -1,4 +1,4 @@
-"""The root digest against a second implementation, written from the card's words alone."""
+"""The root digest against a second implementation, written from the text of the card."""
 
 import hashlib
 import struct
@@ -19,10 +19,12 @@ from mmx.features.digest import (
 )
 
 
-def plain(value: Any, kind: pa.DataType) -> bytes:
+def value_bytes(value: Any, kind: pa.DataType) -> bytes:
     """Step 1 without its first byte."""
     if pa.types.is_nested(kind):
-        return struct.pack("<q", len(value)) + b"".join(plain(v, kind.value_type) for v in value)
+        return struct.pack("<q", len(value)) + b"".join(
+            value_bytes(v, kind.value_type) for v in value
+        )
     if pa.types.is_string(kind):
         text: bytes = value.encode()
         return struct.pack("<q", len(text)) + text
@@ -36,7 +38,7 @@ def naive_rows(table: pa.Table) -> list[bytes]:
     digests = []
     for row in table.to_pylist():
         values = [
-            b"\0" if row[field.name] is None else b"\1" + plain(row[field.name], field.type)
+            b"\0" if row[field.name] is None else b"\1" + value_bytes(row[field.name], field.type)
             for field in table.schema
         ]
         digests.append(hashlib.sha256(b"".join(values)).digest())

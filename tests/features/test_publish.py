@@ -36,7 +36,7 @@ def published(built: Path, labels: Labels, tmp_path: Path) -> Path:
     return out
 
 
-def test_it_is_sound_and_covers_the_labels(published: Path, built: Path) -> None:
+def test_it_is_valid_and_covers_the_labels(published: Path, built: Path) -> None:
     assert validate(published) == []
     digests = dict(line.split()[::2] for line in lines(published / "digest.txt")[:-1])
     inner = dict(line.split()[::2] for line in lines(built / "digest.txt")[:-1])
@@ -63,12 +63,12 @@ def test_only_into_an_empty_folder(built: Path, labels: Labels, tmp_path: Path) 
         publish(tmp_path, store=built, trailers=labels[0], splits=labels[1])
 
 
-def test_not_from_an_unsound_store(
+def test_not_from_an_invalid_store(
     collection: "Collection", labels: Labels, tmp_path: Path
 ) -> None:
     collection.build(tmp_path / "store")
     (tmp_path / "store" / "digest.txt").unlink()
-    with pytest.raises(PublishError, match=r"not sound: digest.txt: file"):
+    with pytest.raises(PublishError, match=r"not valid: digest.txt: file"):
         publish(tmp_path / "out", store=tmp_path / "store", trailers=labels[0], splits=labels[1])
 
 

@@ -90,7 +90,7 @@ def test_the_view_of_some_trailers_and_experts(built: Path) -> None:
     np.testing.assert_array_equal(view.stop_s, [1, 2, 3, 1, 2])
 
 
-def test_an_expert_that_heard_nothing_is_absent_everywhere(
+def test_an_expert_without_rows_is_absent_everywhere(
     make_collection: "MakeCollection", tmp_path: Path
 ) -> None:
     make_collection(tmp_path / "c", {"brazil": 2}).build(tmp_path / "out")

@@ -19,7 +19,7 @@ from mmx.features.validate import Finding, validate
 
 @pytest.fixture
 def store(built: Path, tmp_path: Path) -> Path:
-    """A copy of the store that a test may spoil."""
+    """A copy of the store that a test may damage."""
     return Path(shutil.copytree(built, tmp_path / "features"))
 
 
@@ -44,20 +44,20 @@ def set_value(name: str, value: object, row: int = 0) -> Callable[[list[dict[str
 
 
 def findings(store: Path) -> set[tuple[str, str]]:
-    """File and matter of what is wrong, descriptions brought up to date first."""
+    """File and subject of every finding, after updating the descriptions."""
     describe(store)
     return {(finding.file, finding.what) for finding in validate(store)}
 
 
-def test_a_built_store_is_sound(built: Path) -> None:
+def test_a_built_store_is_valid(built: Path) -> None:
     assert validate(built) == []
 
 
-def test_nothing_is_sound_until_the_last_file_is_there(built: Path, tmp_path: Path) -> None:
+def test_a_store_is_valid_only_with_its_last_file(built: Path, tmp_path: Path) -> None:
     growing = tmp_path / "growing"
     growing.mkdir()
     for path in sorted(path for path in built.rglob("*") if path.is_file()):
-        assert validate(growing), f"sound already without {path.name}"
+        assert validate(growing), f"valid already without {path.name}"
         target = growing / path.relative_to(built)
         target.parent.mkdir(exist_ok=True)
         shutil.copyfile(path, target)
@@ -68,7 +68,7 @@ def test_no_file_can_be_taken_away(store: Path) -> None:
     for path in sorted(path for path in store.rglob("*") if path.is_file()):
         content = path.read_bytes()
         path.unlink()
-        assert validate(store), f"still sound without {path.name}"
+        assert validate(store), f"still valid without {path.name}"
         path.write_bytes(content)
     assert validate(store) == []
 
@@ -81,7 +81,7 @@ def test_no_byte_of_a_table_can_change(store: Path) -> None:
         spoilt[rng.integers(len(spoilt))] ^= 1 << int(rng.integers(8))
         path.unlink()
         path.write_bytes(spoilt)
-        assert validate(store), f"still sound with a flipped bit in {path.name}"
+        assert validate(store), f"still valid with a flipped bit in {path.name}"
         path.write_bytes(content)
     assert validate(store) == []
 
@@ -196,7 +196,7 @@ def test_clips_of_a_trailer_that_is_not_there(store: Path) -> None:
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_numbers_that_are_none(store: Path, bad: float) -> None:
+def test_numbers_that_are_not_finite(store: Path, bad: float) -> None:
     path = shard(store, "picture", "clue")
     edit(path, set_value("embedding", [0.0, bad, 0.0, 0.0]))
     assert findings(store) == {(f"picture/{path.name}", "embedding")}

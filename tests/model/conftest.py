@@ -45,7 +45,7 @@ def small() -> dict[str, Any]:
 def make_network() -> NetworkMaker:
     """Build a small network in float64, so that two ways of computing agree to rounding.
 
-    Its weights are away from their start, where positions and zero biases are alike.
+    Its weights differ from the initial ones, in which positions are equal and biases zero.
     """
 
     def make(seed: int = 0, **changes: Any) -> Network:

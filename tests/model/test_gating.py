@@ -86,7 +86,7 @@ def test_gating_is_equations_1_and_2(
 
 
 @pytest.mark.parametrize("form", ["paper", "original"])
-def test_what_a_missing_expert_holds_reaches_no_other(
+def test_values_of_a_missing_expert_have_no_effect(
     form: str, experts: list[Tensor], present: Tensor
 ) -> None:
     gating = make_gating(form=form).eval()
@@ -106,7 +106,7 @@ def test_present_partners_matter(experts: list[Tensor], present: Tensor) -> None
 
 
 @pytest.mark.parametrize("order", list(permutations(range(EXPERTS)))[1::5])
-def test_simultaneous_gating_does_not_care_for_the_order_of_experts(
+def test_simultaneous_gating_does_not_depend_on_the_order_of_experts(
     order: tuple[int, ...], experts: list[Tensor], present: Tensor
 ) -> None:
     gating = make_gating()
@@ -116,7 +116,9 @@ def test_simultaneous_gating_does_not_care_for_the_order_of_experts(
         torch.testing.assert_close(permuted[place], straight[e], atol=1e-12, rtol=1e-12)
 
 
-def test_sequential_gating_cares(experts: list[Tensor], present: Tensor) -> None:
+def test_sequential_gating_depends_on_the_order_of_experts(
+    experts: list[Tensor], present: Tensor
+) -> None:
     gating = make_gating(order="sequential")
     straight = gating(experts, present)
     backward = gating(experts[::-1], present.flip(1))[::-1]

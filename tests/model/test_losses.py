@@ -42,7 +42,7 @@ def test_nt_xent_equals_both_libraries_and_the_loop(pairs: int, temperature: flo
     metric_learning = MetricLearningLoss(temperature)(torch.cat([first, second]), labels)
     assert found == pytest.approx(LightlyLoss(temperature)(first, second).item(), abs=1e-6)
     assert found == pytest.approx(nt_xent_naively(first, second, temperature), abs=1e-6)
-    if pairs > 1:  # with no negative at all, that library gives 0 by its own rule
+    if pairs > 1:  # without negatives that library returns 0
         assert found == pytest.approx(metric_learning.item(), abs=1e-6)
     else:
         assert found == 0
@@ -62,7 +62,7 @@ def test_orthogonal_trailers_have_a_closed_form(temperature: float) -> None:
     assert nt_xent(first, first, temperature).item() == pytest.approx(expected, abs=1e-6)
 
 
-def test_nt_xent_is_symmetric_and_blind_to_length_and_order() -> None:
+def test_nt_xent_is_symmetric_and_independent_of_length_and_order() -> None:
     first, second = views(9)
     loss = nt_xent(first, second, 0.5)
     order = torch.randperm(9, generator=torch.Generator().manual_seed(1))
@@ -71,7 +71,7 @@ def test_nt_xent_is_symmetric_and_blind_to_length_and_order() -> None:
     torch.testing.assert_close(nt_xent(first * 7, second * 0.01, 0.5), loss)
 
 
-def test_nt_xent_is_lower_where_views_belong_together() -> None:
+def test_nt_xent_is_lower_for_matching_views() -> None:
     first, second = views(9)
     near = nt_xent(first, first + 0.1 * second, 0.5)
     assert near < nt_xent(first, second, 0.5)
@@ -100,7 +100,7 @@ def test_weighted_bce_is_equation_3() -> None:
     assert found == pytest.approx(total / 30, abs=1e-6)
 
 
-def test_weighted_bce_of_no_opinion() -> None:
+def test_weighted_bce_of_zero_logits() -> None:
     labels = torch.tensor([[1, 0], [0, 0]])
     found = weighted_bce(torch.zeros(2, 2), labels, torch.tensor([3.0, 1.0])).item()
     assert found == pytest.approx(math.log(2) * (3 + 1 + 1 + 1) / 4, abs=1e-6)

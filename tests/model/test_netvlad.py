@@ -73,7 +73,7 @@ def test_a_clip_does_not_depend_on_longer_ones_beside_it(runs: list[Tensor]) -> 
         torch.testing.assert_close(pool(module, [run])[0], together[place], atol=1e-12, rtol=0)
 
 
-def test_ghosts_take_their_share(runs: list[Tensor]) -> None:
+def test_ghosts_take_part_in_the_assignment(runs: list[Tensor]) -> None:
     with_ghosts = make(ghosts=2)
     without = make()
     without.load_state_dict(

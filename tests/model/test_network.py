@@ -213,7 +213,7 @@ def test_inputs_are_standardised(make_network: "NetworkMaker", make_batch: "Batc
     outputs_equal(network(Batch(moved, batch.lengths)), expected)
 
 
-def test_a_probe_neither_changes_the_trailers_nor_teaches_them(
+def test_a_probe_changes_neither_trailers_nor_gradients(
     make_network: "NetworkMaker", make_batch: "BatchMaker"
 ) -> None:
     batch = make_batch(LENGTHS)
@@ -249,7 +249,7 @@ def test_initial_weights_do_not_depend_on_the_probe(small: dict[str, Any]) -> No
     assert all(torch.equal(states[0][name], tensor) for name, tensor in states[1].items())
 
 
-def test_an_untrained_network_does_not_care_for_the_order_of_clips(
+def test_an_untrained_network_does_not_depend_on_the_order_of_clips(
     small: dict[str, Any], make_batch: "BatchMaker", cut: Callable[[Batch, Sequence[int]], Batch]
 ) -> None:
     torch.manual_seed(0)
@@ -263,7 +263,7 @@ def test_an_untrained_network_does_not_care_for_the_order_of_clips(
 
 
 def test_signals_keep_their_size_at_the_start() -> None:
-    """What tells trailers apart is neither lost nor blown up on the way to the logits."""
+    """Differences between trailers neither vanish nor explode on the way to the logits."""
     torch.manual_seed(0)
     modalities = (Modality("appearance", 64), Modality("scene", 64))
     network = Network(NetworkConfig(modalities, 20, dim=64, slots=4, bottleneck=256))

@@ -1,4 +1,4 @@
-"""kill -9 in the middle of a stage, then `dvc repro`: as if nothing had happened."""
+"""kill -9 in the middle of a stage, then `dvc repro`: the same result as without."""
 
 import os
 import shutil

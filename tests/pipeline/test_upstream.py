@@ -53,7 +53,7 @@ def test_an_expert_reads_its_file_which_is_held_against_its_digest(
 
 
 @pytest.mark.parametrize(("expert", "name"), [("lite_audio", "audio"), ("lite_motion", "flow")])
-def test_a_lost_file_is_no_silent_trailer(
+def test_a_lost_file_is_not_taken_for_a_silent_trailer(
     given: Callable[..., Upstream], expert: str, name: str
 ) -> None:
     with pytest.raises(InputChangedError, match=f"data/{name}/{TRAILER}.* is missing"):

@@ -118,8 +118,10 @@ def test_a_film_is_told_with_all_that_is_known(tab: Page, world: World) -> None:
     assert "test" in about and "clips" in about and all(g in about for g in world.genres[7])
     labels = [text.removesuffix(" (label)") for text in tab.texts("#card .odds dt.label")]
     assert sorted(labels) == sorted(world.genres[7])
-    chances = dict(zip(tab.texts("#card .odds dt"), tab.texts("#card .odds dd.n"), strict=True))
-    assert set(chances.values()) <= {f"{value} %" for value in film["probabilities"][7]}
+    probabilities = dict(
+        zip(tab.texts("#card .odds dt"), tab.texts("#card .odds dd.n"), strict=True)
+    )
+    assert set(probabilities.values()) <= {f"{value} %" for value in film["probabilities"][7]}
     lanes = tab.run("document.querySelectorAll('#card .lane').length")
     cells = tab.run("document.querySelectorAll('#card .lane:first-of-type i').length")
     assert (lanes, cells) == (len(GENRES), len(film["sequences"][7]["values"]))
@@ -165,7 +167,7 @@ def test_the_first_tab_stop_leads_to_the_explorer(tab: Page) -> None:
     assert tab.run("location.hash") == "#explorer"
 
 
-def test_titles_from_strangers_are_text_everywhere(tab: Page, report: Path) -> None:
+def test_untrusted_titles_are_text_everywhere(tab: Page, report: Path) -> None:
     for at, title in enumerate(EVIL):
         tab.open(report, f"#film=t{at:03d}")
         assert tab.text("#card h3").startswith(title)

@@ -85,7 +85,7 @@ def test_a_small_curve_shows_its_level() -> None:
     assert styles == ["axis", "line quiet dashed", "line s1"]
 
 
-def test_text_from_strangers_is_escaped() -> None:
+def test_untrusted_text_is_escaped() -> None:
     for drawn in (
         charts.lines([Series(EVIL, [0, 1], [0, 1])] * 2, Axis(EVIL), Axis(EVIL), title=EVIL),
         charts.columns([EVIL] * 3, [1, 2, 3], title=EVIL),

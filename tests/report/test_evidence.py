@@ -29,8 +29,8 @@ def space(level: float) -> dict[str, Any]:
 
 
 def ablated(title: str, length: int = 9) -> dict[str, Any]:
-    mean, spread = scores.summarise([RECORD, RECORD])
-    return {"title": title, "length": length, "mean": mean, "spread": spread, "curves": CURVES}
+    mean, deviation = scores.summarise([RECORD, RECORD])
+    return {"title": title, "length": length, "mean": mean, "spread": deviation, "curves": CURVES}
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def make() -> Callable[..., Evidence]:
 def test_rows_come_in_the_papers_order(make: Callable[..., Evidence]) -> None:
     found = make(audio=ablated("Audio"), length_1=ablated("Sequences of 1", 1))
     assert list(found.rows) == ["Audio", "This model", "After fine-tuning, same head", "Random"]
-    assert list(found.spreads) == ["Audio"]
+    assert list(found.deviations) == ["Audio"]
     assert sorted(found.lengths) == [1, 9]
 
 
@@ -63,7 +63,7 @@ def test_an_ablated_length_replaces_the_single_training(make: Callable[..., Evid
 
 def test_the_papers_columns_follow_our_vocabulary(make: Callable[..., Evidence]) -> None:
     found = make(audio=ablated("Audio"))
-    own = tables.genre_table(found.rows, found.spreads)
+    own = tables.genre_table(found.rows, found.deviations)
     shown = evidence.show_genres(found, own)
     rows = {line.cells[0]: line for line in shown.lines if line.style == "theirs"}
     assert shown.columns == ("Model", "F1 w", "AU(PRC) w", "P w", "R w", *GENRES)
@@ -77,9 +77,11 @@ def test_the_papers_columns_follow_our_vocabulary(make: Callable[..., Evidence])
     assert all(isinstance(count, int) for count in shown.lines[0].cells[5:])
 
 
-def test_our_rows_stand_out_and_theirs_are_parted(make: Callable[..., Evidence]) -> None:
+def test_our_rows_are_marked_and_those_of_the_paper_are_separate(
+    make: Callable[..., Evidence],
+) -> None:
     found = make()
-    areas = tables.area_table(found.areas, found.spreads, 3, 2)
+    areas = tables.area_table(found.areas, found.deviations, 3, 2)
     lengths = tables.length_table(found.lengths)
     datasets = tables.dataset_table(100, 3, [1, 2])
     for shown in (
@@ -96,9 +98,9 @@ def test_our_rows_stand_out_and_theirs_are_parted(make: Callable[..., Evidence])
         )
 
 
-def test_areas_of_several_seeds_come_with_their_spread(make: Callable[..., Evidence]) -> None:
+def test_areas_of_several_seeds_have_their_deviation(make: Callable[..., Evidence]) -> None:
     found = make(full=ablated("Full model"), audio=ablated("Audio"))
-    shown = evidence.show_areas(found, tables.area_table(found.areas, found.spreads, 3, 2))
+    shown = evidence.show_areas(found, tables.area_table(found.areas, found.deviations, 3, 2))
     rows = {line.cells[0]: line.cells for line in shown.lines if line.style != "theirs"}
     assert list(rows)[:3] == ["This model", "Full model", "Random"]
     assert rows["This model"][3] == RECORD["ap"]["macro"]

@@ -79,7 +79,7 @@ def titles(figure: Figure) -> list[str]:
     return [axes.get_title() for axes in figure.axes if axes.get_title()]
 
 
-def test_what_is_retrieved_is_pictured_beside_the_spread(sources: Sources) -> None:
+def test_retrieved_films_have_pictures_besides_the_evenly_spaced(sources: Sources) -> None:
     few = sources.params.evaluate.model_copy(update={"pictured": 2})
     params = sources.params.model_copy(update={"evaluate": few})
     found = exhibits.pictured(replace(sources, params=params))
@@ -122,7 +122,7 @@ def test_diagrams_say_what_the_page_says(sources: Sources) -> None:
     assert [text.get_text() for text in axes.texts] == [label.text for label in plan.labels]
 
 
-def test_titles_are_no_mathematics_and_are_cut(sources: Sources) -> None:
+def test_titles_are_not_mathematics_and_are_shortened(sources: Sources) -> None:
     odd = [replace(film, title="$x_{" + "long " * 9) for film in sources.films]
     figure = pictures.draw_sheet(odd, {3: [still(np.zeros((9, 16, 3), np.uint8))]})
     figure.savefig(BytesIO())

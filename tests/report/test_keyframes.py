@@ -40,7 +40,7 @@ def decode(url: str) -> np.ndarray:
     [(6, 3, [1, 3, 5]), (10, 2, [2, 7]), (3, 5, [0, 1, 2]), (0, 4, []), (7, 1, [3])],
 )
 def test_positions_are_spread(count: int, wanted: int, expected: list[int]) -> None:
-    assert keyframes.spread(count, wanted) == expected
+    assert keyframes.evenly_spaced(count, wanted) == expected
 
 
 def test_key_frames_are_the_middles_of_clips(video: Path) -> None:

@@ -85,7 +85,7 @@ def test_equal_inputs_give_equal_bytes(world: World, text: str) -> None:
     assert again.read_text(encoding="utf-8") == text
 
 
-def test_text_from_strangers_stays_text(read: Reader) -> None:
+def test_untrusted_text_is_escaped(read: Reader) -> None:
     assert read.tags["script"] == 2
     assert read.tags["i"] and not read.tags["u"] and not read.tags["b"] - count_marks(read)
     handlers = [name for _, name, _ in read.attributes if name.startswith("on")]
@@ -143,7 +143,7 @@ def test_rejections_and_faults_are_told(read: Reader) -> None:
     assert {"flow", "t007"} <= set(read.words)
 
 
-def test_the_papers_figures_are_marked_as_anothers(read: Reader) -> None:
+def test_the_papers_figures_are_marked(read: Reader) -> None:
     partings = [word for word in read.words if "another data set" in word]
     assert len(partings) >= 2
     assert "0.597" in read.words

@@ -17,7 +17,7 @@ from mmx.report.template import fill, show_number
         ("", ""),
     ],
 )
-def test_cells_are_shown_alike(value: object, shown: str) -> None:
+def test_cells_are_formatted(value: object, shown: str) -> None:
     assert show_number(value) == shown
 
 

@@ -24,9 +24,7 @@ def weights_equal(one: torch.nn.Module, other: torch.nn.Module) -> bool:
 
 
 @pytest.mark.slow
-def test_a_tiny_collection_is_learnt_by_heart(
-    collection: Collection, config: NetworkConfig
-) -> None:
+def test_a_tiny_collection_is_overfitted(collection: Collection, config: NetworkConfig) -> None:
     params = TrainParams(epochs=80, batch=4, lr=1e-2, threads=1)
     trained = train(collection, config, params, device="cpu")
     members = collection.members("train")
@@ -73,7 +71,7 @@ def test_validation_is_watched_as_the_libraries_measure_it(
     assert last["validation_loss"] == pytest.approx(loss.item(), rel=1e-5)
 
 
-def test_the_test_split_is_not_looked_at(collection: Collection, config: NetworkConfig) -> None:
+def test_the_test_split_has_no_effect(collection: Collection, config: NetworkConfig) -> None:
     turned = collection.labels.copy()
     members = collection.members("test")
     turned[members] = 1 - turned[members]

@@ -81,7 +81,7 @@ def test_a_batch_of_parts_of_trailers(collection: Collection) -> None:
     assert torch.equal(parts.features["audio"].values, torch.cat([runs[2], runs[0], runs[1]]))
 
 
-def test_a_batch_in_which_nobody_has_a_modality(collection: Collection) -> None:
+def test_a_batch_without_a_modality(collection: Collection) -> None:
     audio = collection.trailers([0]).features["audio"]
     assert audio.values.shape == (0, 5)
     assert len(audio.clips) == len(audio.counts) == 0

@@ -1,4 +1,4 @@
-"""Fine-tuning: its schedule, its pairs, its figures, and that it does what it is for."""
+"""Fine-tuning: its schedule, its pairs, its figures, and its effect."""
 
 import math
 from dataclasses import replace
@@ -102,7 +102,7 @@ def test_the_history_begins_before_training(network: Network, collection: Collec
     assert first["silhouette"] == pytest.approx(expected, abs=1e-5)
 
 
-def test_labels_teach_nothing(
+def test_labels_have_no_effect(
     network: Network, collection: Collection, config: NetworkConfig
 ) -> None:
     other = new_network(config, seed=0)

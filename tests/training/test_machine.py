@@ -1,4 +1,4 @@
-"""The machine: what is set is what holds, and is put back."""
+"""Settings of torch: they hold inside the context and are restored after it."""
 
 import pytest
 import torch

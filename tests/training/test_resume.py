@@ -1,4 +1,4 @@
-"""A training that is cut off anywhere ends as if it had not been: equal weights, equal history."""
+"""An interrupted training continues to equal weights and equal history."""
 
 import os
 import signal
@@ -63,7 +63,7 @@ coarse_item(
 
 
 class CutOffError(Exception):
-    """Stands for the end of the process."""
+    """Raised in place of the end of the process."""
 
 
 def cut_off_after(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:

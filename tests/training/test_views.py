@@ -1,4 +1,4 @@
-"""Which clips a step sees."""
+"""The clips of a training step."""
 
 from collections import Counter
 from collections.abc import Callable
