@@ -3,10 +3,11 @@
     python -m benchmarks.flow --videos DIR [--pairs 40] [--short-sides 128 224 256] [--json FILE]
                               [--device cuda]
 
-The pairs are consecutive frames inside clips, from all clips of all videos of the folder. Each pair
-is computed by mmx and by OpenCV in turns, with one thread each. Processor time is compared, which is
-more reliable than wall time on a shared machine; wall time is printed too. Then a share of the pairs
-is computed with all cores: by processes of mmx and by threads of OpenCV, in wall time.
+The pairs are consecutive frames inside clips, from all clips of all videos of the folder. Each
+pair is computed by mmx and by OpenCV in turns, with one thread each. Processor time is compared,
+which is more reliable than wall time on a shared machine; wall time is printed too. Then a share
+of the pairs is computed with all cores: by processes of mmx and by threads of OpenCV, in wall
+time.
 
 If the mean end-point difference of a pair is above 0.05 pixels, two more figures are printed: the
 TV-L1 energy of both solutions, and how much OpenCV's own result changes if the last bit of half
