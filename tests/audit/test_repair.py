@@ -35,6 +35,7 @@ def test_nothing_to_repair_changes_nothing(project: Project, outputs: Outputs) -
     assert before == (outputs(project.layout.root), (project.layout.root / "dvc.lock").read_bytes())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "stages", "again"),
     [
@@ -207,6 +208,7 @@ def test_a_broken_list_of_locks_is_cleared(project: Project) -> None:
     assert path.exists()
 
 
+@pytest.mark.slow
 def test_lock_and_run_cache_forget_the_stage_and_no_other(project: Project, flip: Flip) -> None:
     root = project.layout.root
     simulated.dvc(root, "repro", "--force", "scenes", "flow")
@@ -223,6 +225,7 @@ def test_lock_and_run_cache_forget_the_stage_and_no_other(project: Project, flip
     assert not next(iter(gone)).parent.exists()
 
 
+@pytest.mark.slow
 def test_dvc_repro_mends_it_and_the_lock_is_as_before(
     project: Project, flip: Flip, outputs: Outputs
 ) -> None:

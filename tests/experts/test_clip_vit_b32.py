@@ -50,6 +50,7 @@ def load(tmp_path):
     return from_state
 
 
+@pytest.mark.slow
 def test_features_equal_timms_own_conversion(published, load):
     reference = EXPERT.network().eval()
     reference.load_state_dict(_convert_openai_clip(dict(published), reference))

@@ -31,6 +31,7 @@ def trailers(video, clips):
     return [(video(sum(each), seed), clips(*each)) for seed, each in enumerate(lengths)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lite_appearance", "lite_scene"])
 def test_neither_order_nor_company_nor_interruption_changes_a_byte(name, trailers, job):
     expected = []
@@ -126,6 +127,7 @@ def colour(register):
     return register("colour")
 
 
+@pytest.mark.slow
 def test_clips_of_1_of_9_and_of_10_000_frames(colour, video, job, clips, embedded):
     source = video(10_010, size=(16, 32))
     [table] = embedded(job(colour, source, clips(1, 9, 10_000), frames=0, batch=64))
@@ -136,6 +138,7 @@ def test_clips_of_1_of_9_and_of_10_000_frames(colour, video, job, clips, embedde
     np.testing.assert_allclose(table["embedding"].to_pylist(), expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_stacks_of_clips_of_1_of_9_and_of_10_000_frames(register, video, job, clips, embedded):
     stacks = register("colour_of_stacks", sampling=Stacks(64, 64, "align"))
     source = video(10_010, size=(16, 32))

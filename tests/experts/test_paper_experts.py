@@ -46,6 +46,7 @@ def files(expert, place):
     return {status.weights.file: status.path for status in require(expert.weights, place)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_every_published_form_loads_and_gives_the_declared_width(name, place):
     expert = get_expert(name)
@@ -59,6 +60,7 @@ def test_every_published_form_loads_and_gives_the_declared_width(name, place):
     assert not torch.equal(rows[0], rows[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_what_is_loaded_is_what_the_file_holds(name, place):
     expert = get_expert(name)

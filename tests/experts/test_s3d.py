@@ -28,6 +28,7 @@ def load(tmp_path):
     return from_state
 
 
+@pytest.mark.slow
 def test_the_classifier_on_the_embedding_gives_torchvisions_logits(reference, load):
     stack = torch.randn(1, 3, 17, 224, 224, generator=torch.Generator().manual_seed(1))
     head = reference.classifier[1]

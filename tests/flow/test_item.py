@@ -119,6 +119,7 @@ def test_equal_videos_give_equal_bytes(video, tmp_path):
     assert contents[0] == contents[1]
 
 
+@pytest.mark.slow
 def test_pytorch_takes_over_on_another_device(video, tmp_path):
     """`cpu:0` is the CPU as PyTorch names it."""
     for name in ("a", "b"):

@@ -26,6 +26,7 @@ def norms(network):
     return sum(isinstance(module, NORMS) for module in network.modules())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LEFT)
 def test_a_folded_network_computes_the_same(name, randomised, noise, difference):
     network = get_expert(name).build()

@@ -112,6 +112,7 @@ def test_the_other_published_layout_is_a_renaming(published):
     assert {i3d_name(name): shape for name, shape in ours.items()} == ours
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(9, 193, 193), (10, 198, 227)])
 def test_equals_a_tap_by_tap_reference(shape, flow, randomised, noise, difference):
     state, stack = randomised(flow), noise(1, 2, *shape).clamp(-1, 1)

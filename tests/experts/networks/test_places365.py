@@ -23,6 +23,7 @@ def pair(request, randomised):
     return ours, theirs, width
 
 
+@pytest.mark.slow
 def test_equals_timm_under_the_same_state(pair, noise, difference):
     ours, theirs, width = pair
     for size in ((224, 224), (75, 97)):

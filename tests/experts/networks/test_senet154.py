@@ -61,6 +61,7 @@ def test_names_and_shapes_are_the_published_ones(network, published, shapes):
     assert shapes(network) == published("senet154")
 
 
+@pytest.mark.slow
 def test_equals_a_written_out_reference(network, randomised, noise, difference):
     state = randomised(network)
     for name, value in state.items():
@@ -71,6 +72,7 @@ def test_equals_a_written_out_reference(network, randomised, noise, difference):
         assert difference(network(images), reference(state, images)) < 1e-5
 
 
+@pytest.mark.slow
 def test_an_image_of_224_gives_2048_values_before_the_head(network, randomised, noise):
     randomised(network)
     assert network(noise(1, 3, 224, 224)).shape == (1, 2048)
