@@ -89,6 +89,7 @@ def measured_run(root: Path, command: list[str]) -> tuple[float, float, float]:
         process = subprocess.Popen(command, cwd=root, env=environment, stdout=told, stderr=told)
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.monotonic() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
         if status:
             told.seek(0)
             raise RuntimeError(told.read()[-4000:].decode(errors="replace"))

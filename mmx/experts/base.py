@@ -26,21 +26,6 @@ if TYPE_CHECKING:
 Modality = Literal["appearance", "scene", "motion", "audio"]
 Reads = Literal["clips", "flow", "audio"]
 
-SHARED_CODE = (
-    "mmx.experts.base",
-    "mmx.experts.forward",
-    "mmx.experts.item",
-    "mmx.experts.job",
-    "mmx.experts.logmel",
-    "mmx.experts.networks.folding",
-    "mmx.experts.overlap",
-    "mmx.experts.pooling",
-    "mmx.experts.preprocess",
-    "mmx.experts.reading",
-    "mmx.experts.sampling",
-)
-"""Modules whose code determines every expert's result, beside the expert's own."""
-
 
 class ExpertError(UserError):
     """A declaration that contradicts itself, or a name that is not registered."""
@@ -146,8 +131,6 @@ class Expert:
     """Builds the network without weights, ending in the embedding."""
     load: Callable[[nn.Module, Mapping[str, Path]], None] | None
     """Loads weights (file name -> path) strictly into it; None for a descriptor."""
-    code: tuple[str, ...]
-    """Modules below mmx.experts whose code determines the result, beside `SHARED_CODE`."""
     tools: tuple[str, ...]
     """Distributions whose version may change the result."""
     about: About
@@ -179,10 +162,6 @@ class Expert:
                 raise ExpertError(f"{self.name}: no path is given for {', '.join(missing)}")
             self.load(network, weights)
         return network.eval().requires_grad_(False)
-
-    def modules(self) -> tuple[str, ...]:
-        """Every module of mmx.experts whose code determines the result, sorted."""
-        return tuple(sorted({*SHARED_CODE, *self.code}))
 
     def describe(self) -> dict[str, Any]:
         """Return the declaration as JSON data, without the functions."""

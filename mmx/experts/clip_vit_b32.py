@@ -107,7 +107,6 @@ EXPERT = Expert(
     weights=ABOUT.weights,
     network=_network,
     load=_load,
-    code=("mmx.experts.clip_vit_b32", "mmx.experts.checkpoints"),
     tools=("numpy", "pillow", "timm", "torch"),
     about=ABOUT,
 )

@@ -63,11 +63,6 @@ EXPERT = Expert(
     weights=ABOUT.weights,
     network=_network,
     load=_load,
-    code=(
-        "mmx.experts.densenet161_places365",
-        "mmx.experts.networks.places365",
-        "mmx.experts.checkpoints",
-    ),
     tools=("numpy", "pillow", "torch", "torchvision"),
     about=ABOUT,
 )

@@ -68,11 +68,6 @@ EXPERT = Expert(
     weights=ABOUT.weights,
     network=_network,
     load=_load,
-    code=(
-        "mmx.experts.i3d_flow",
-        "mmx.experts.networks.i3d",
-        "mmx.experts.checkpoints",
-    ),
     tools=("numpy", "torch"),
     about=ABOUT,
 )

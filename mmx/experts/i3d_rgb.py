@@ -64,11 +64,6 @@ EXPERT = Expert(
     weights=ABOUT.weights,
     network=_network,
     load=_load,
-    code=(
-        "mmx.experts.i3d_rgb",
-        "mmx.experts.networks.i3d",
-        "mmx.experts.checkpoints",
-    ),
     tools=("numpy", "pillow", "torch"),
     about=ABOUT,
 )

@@ -61,7 +61,6 @@ EXPERT = Expert(
     weights=ABOUT.weights,
     network=_network,
     load=_load,
-    code=("mmx.experts.lite_appearance", "mmx.experts.checkpoints"),
     tools=("numpy", "pillow", "timm", "torch"),
     about=ABOUT,
 )

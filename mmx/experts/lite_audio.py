@@ -33,7 +33,6 @@ EXPERT = Expert(
     weights=(),
     network=_network,
     load=None,
-    code=("mmx.experts.lite_audio", "mmx.experts.descriptors.sound"),
     tools=("numpy", "torch"),
     about=ABOUT,
 )

@@ -43,11 +43,6 @@ EXPERT = Expert(
     weights=(),
     network=_network,
     load=None,
-    code=(
-        "mmx.experts.lite_motion",
-        "mmx.experts.descriptors.binning",
-        "mmx.experts.descriptors.motion",
-    ),
     tools=("numpy", "torch"),
     about=ABOUT,
 )

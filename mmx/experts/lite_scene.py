@@ -32,11 +32,6 @@ EXPERT = Expert(
     weights=(),
     network=_network,
     load=None,
-    code=(
-        "mmx.experts.lite_scene",
-        "mmx.experts.descriptors.binning",
-        "mmx.experts.descriptors.layout",
-    ),
     tools=("numpy", "pillow", "torch"),
     about=ABOUT,
 )

@@ -67,11 +67,6 @@ EXPERT = Expert(
     weights=ABOUT.weights,
     network=_network,
     load=_load,
-    code=(
-        "mmx.experts.r2plus1d_34",
-        "mmx.experts.networks.r2plus1d",
-        "mmx.experts.checkpoints",
-    ),
     tools=("numpy", "torch", "torchvision"),
     about=ABOUT,
 )

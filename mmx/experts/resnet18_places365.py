@@ -61,11 +61,6 @@ EXPERT = Expert(
     weights=ABOUT.weights,
     network=_network,
     load=_load,
-    code=(
-        "mmx.experts.resnet18_places365",
-        "mmx.experts.networks.places365",
-        "mmx.experts.checkpoints",
-    ),
     tools=("numpy", "pillow", "torch", "torchvision"),
     about=ABOUT,
 )

@@ -68,7 +68,6 @@ EXPERT = Expert(
     weights=ABOUT.weights,
     network=_network,
     load=_load,
-    code=("mmx.experts.s3d", "mmx.experts.checkpoints"),
     tools=("numpy", "torch", "torchvision"),
     about=ABOUT,
 )

@@ -64,11 +64,6 @@ EXPERT = Expert(
     weights=ABOUT.weights,
     network=_network,
     load=_load,
-    code=(
-        "mmx.experts.senet154",
-        "mmx.experts.networks.senet154",
-        "mmx.experts.checkpoints",
-    ),
     tools=("numpy", "pillow", "timm", "torch"),
     about=ABOUT,
 )

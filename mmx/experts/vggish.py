@@ -80,13 +80,6 @@ def declare(name: str, *, relu: bool, pca: bool, quantise: bool, about: About) -
         weights=ABOUT.weights if pca else ABOUT.weights[:1],
         network=network,
         load=_load,
-        code=(
-            "mmx.experts.vggish",
-            f"mmx.experts.{name}",
-            "mmx.experts.networks.vggish",
-            "mmx.experts.checkpoints",
-            "mmx.experts.logmel",
-        ),
         tools=("numpy", "torch"),
         about=about,
         settings=(("relu", relu), ("pca", pca), ("quantise", quantise)),

@@ -16,12 +16,14 @@ def reasons(changes: tuple[Change, ...], step: str) -> dict[str, tuple[str, tupl
     }
 
 
+@pytest.mark.slow
 def test_nothing_differs_from_itself(project: Project) -> None:
     found = diff(project, "HEAD")
     assert found.changes == ()
     assert found.unchanged == 5 * 7
 
 
+@pytest.mark.slow
 def test_what_changed_and_why(changed: Path) -> None:
     found = diff(open_project(changed), "HEAD~1", "HEAD")
     assert reasons(found.changes, "scenes") == {

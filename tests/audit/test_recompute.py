@@ -57,6 +57,7 @@ def test_nothing_to_draw_from(project: Project) -> None:
         draw(project.layout.features, 1, seed=0)
 
 
+@pytest.mark.slow
 def test_rows_are_identical_here(project: Project) -> None:
     found = recompute(project, 8, seed=1)
     assert found.ok
@@ -65,6 +66,7 @@ def test_rows_are_identical_here(project: Project) -> None:
     assert {comparison.difference for comparison in found.comparisons} == {0.0}
 
 
+@pytest.mark.slow
 def test_videos_and_published_store_are_enough(project: Project, tmp_path: Path) -> None:
     videos = tmp_path / "elsewhere"
     videos.mkdir()
@@ -79,6 +81,7 @@ def test_videos_and_published_store_are_enough(project: Project, tmp_path: Path)
     assert found.counts == {expert: {"identical": 1} for expert in EXPERTS}
 
 
+@pytest.mark.slow
 def test_the_parameters_of_the_receipts_are_used(project: Project) -> None:
     params = project.params
     flow = params.flow.model_copy(update={"bound": 5.0})
@@ -86,6 +89,7 @@ def test_the_parameters_of_the_receipts_are_used(project: Project) -> None:
     assert recompute(other, 3, seed=1).ok
 
 
+@pytest.mark.slow
 def test_a_manipulated_row_is_found(project: Project) -> None:
     (row,) = draw(project.layout.features, 1, seed=1)
     alter(project, row, lambda vector: [value + 0.5 for value in vector])
@@ -94,6 +98,7 @@ def test_a_manipulated_row_is_found(project: Project) -> None:
     assert found.counts == {row.expert: {"different": 1}}
 
 
+@pytest.mark.slow
 def test_a_row_within_the_tolerance_is_close(project: Project) -> None:
     (row,) = draw(project.layout.features, 1, seed=1)
     alter(project, row, lambda vector: [value * (1 + RELATIVE / 2) for value in vector])

@@ -41,6 +41,7 @@ def test_nothing_to_repair_changes_nothing(project: Project, outputs: Outputs) -
     assert before == (outputs(project.layout.root), (project.layout.root / "dvc.lock").read_bytes())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "stages", "again"),
     [
@@ -215,6 +216,7 @@ def test_a_broken_list_of_locks_is_cleared(project: Project) -> None:
     assert path.exists()
 
 
+@pytest.mark.slow
 def test_only_the_stage_is_removed_from_lock_and_run_cache(project: Project, flip: Flip) -> None:
     root = project.layout.root
     simulated.dvc(root, "repro", "--force", "scenes", "flow")
@@ -231,6 +233,7 @@ def test_only_the_stage_is_removed_from_lock_and_run_cache(project: Project, fli
     assert not next(iter(gone)).parent.exists()
 
 
+@pytest.mark.slow
 def test_dvc_repro_restores_it_and_the_lock_is_as_before(
     project: Project, flip: Flip, outputs: Outputs
 ) -> None:

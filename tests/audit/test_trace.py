@@ -1,3 +1,4 @@
+import io
 import json
 import shutil
 from pathlib import Path
@@ -26,7 +27,7 @@ def made(project: Project, step: str, trailer: str = TRAILER) -> Receipt:
 
 def text(project: Project, **arguments: object) -> str:
     """What a terminal 100 characters wide shows."""
-    console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console = Console(width=100, record=True, file=io.StringIO())
     console.print(trace_tree(trace(project, TRAILER, **arguments)))  # type: ignore[arg-type]
     return console.export_text()
 

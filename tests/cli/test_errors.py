@@ -338,7 +338,7 @@ def python(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_stage_ends_in_a_sentence(tmp_path: Path) -> None:
-    done = python(tmp_path, "-m", "stages.scenes")
+    done = python(tmp_path, "-m", "stages.run", "scenes")
     said = "params.yaml does not exist: run mmx in a project's top folder"
     assert (done.returncode, done.stderr) == (1, f"error: {tmp_path}/{said}\n")
 
@@ -347,7 +347,7 @@ def test_a_failed_step_ends_in_a_sentence_and_its_own_exit_code(root: Path) -> N
     (root / "data" / "videos" / "t00001.mp4").unlink()
     for path in (root / "data" / "flow").glob("*.flow"):
         path.unlink()
-    done = python(root, "-m", "stages.embed", "lite_motion")
+    done = python(root, "-m", "stages.run", "embed@lite_motion")
     assert done.returncode == 3 and "Traceback" not in done.stderr
     assert re.search(
         r"^error: embed@lite_motion: \S+\.flow is missing; ", done.stderr, re.MULTILINE
@@ -355,7 +355,7 @@ def test_a_failed_step_ends_in_a_sentence_and_its_own_exit_code(root: Path) -> N
 
 
 def test_dvc_shows_the_sentence_of_a_stage_and_no_trace(tmp_path: Path) -> None:
-    command = f"{sys.executable} -m stages.scenes"
+    command = f"{sys.executable} -m stages.run scenes"
     (tmp_path / "dvc.yaml").write_text(f"stages:\n  scenes:\n    cmd: {command}\n")
     assert python(tmp_path, "-m", "dvc", "init", "--no-scm", "--quiet").returncode == 0
     done = python(tmp_path, "-m", "dvc", "repro")

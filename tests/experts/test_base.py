@@ -29,14 +29,6 @@ def test_a_network_is_built_for_evaluation() -> None:
     assert not any(parameter.requires_grad for parameter in network.parameters())
 
 
-def test_the_modules_of_a_fingerprint_are_the_shared_and_its_own() -> None:
-    modules = get_expert("lite_scene").modules()
-    assert "mmx.experts.item" in modules
-    assert "mmx.experts.descriptors.layout" in modules
-    assert "mmx.experts.descriptors.motion" not in modules
-    assert list(modules) == sorted(set(modules))
-
-
 def test_a_declaration_is_plain_data() -> None:
     said = json.loads(json.dumps(get_expert("senet154").describe()))
     assert said["sampling"] == {"kind": "Frames", "per_clip": None}

@@ -54,6 +54,7 @@ def load(tmp_path: Path) -> Callable[[Mapping[str, torch.Tensor]], nn.Module]:
     return from_state
 
 
+@pytest.mark.slow
 def test_features_equal_timms_own_conversion(
     published: dict[str, torch.Tensor], load: Callable[[Mapping[str, torch.Tensor]], nn.Module]
 ) -> None:

@@ -58,6 +58,7 @@ def rows(embed: Embedder, samples: list[np.ndarray]) -> np.ndarray:
     return np.concatenate([embed(samples[begin : begin + embed.batch]) for begin in passes])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", expert_names())
 def test_a_row_depends_neither_on_its_neighbours_nor_on_its_place_and_little_on_batches(
     name: str,
@@ -132,6 +133,7 @@ def test_a_batch_counts_frames(name: str, batch: int, samples: int) -> None:
     assert Embedder(expert, torch.nn.Identity(), batch=batch).batch == samples
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_lower_precision_is_close_and_different(precision: str) -> None:
     expert = get_expert("lite_appearance")

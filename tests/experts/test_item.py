@@ -38,6 +38,7 @@ def trailers(
     return [(video(sum(each), seed), clips(*each)) for seed, each in enumerate(lengths)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lite_appearance", "lite_scene"])
 def test_neither_order_nor_neighbours_nor_interruption_changes_a_byte(
     name: str, trailers: list[tuple[Path, tuple[Clip, ...]]], job: Callable[..., EmbedJob]
@@ -135,7 +136,7 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
     def register(name: str, **changes: Any) -> str:
         module = ModuleType(name)
         vars(module)["EXPERT"] = replace(
-            get_expert("lite_scene"), name=name, width=3, network=MeanColour, code=(), **changes
+            get_expert("lite_scene"), name=name, width=3, network=MeanColour, **changes
         )
         monkeypatch.setitem(sys.modules, name, module)
         monkeypatch.setitem(registry.MODULES, name, name)
@@ -151,6 +152,7 @@ def colour(register: Callable[..., str]) -> str:
     return register("colour")
 
 
+@pytest.mark.slow
 def test_clips_of_1_of_9_and_of_10_000_frames(
     colour: str,
     video: Callable[..., Path],
@@ -167,6 +169,7 @@ def test_clips_of_1_of_9_and_of_10_000_frames(
     np.testing.assert_allclose(table["embedding"].to_pylist(), expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_stacks_of_clips_of_1_of_9_and_of_10_000_frames(
     register: Callable[..., str],
     video: Callable[..., Path],

@@ -50,6 +50,7 @@ def files(expert: Expert, place: Place) -> dict[str, Path]:
     return {status.weights.file: status.path for status in require(expert.weights, place)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_every_published_form_loads_and_gives_the_declared_width(name: str, place: Place) -> None:
     expert = get_expert(name)
@@ -63,6 +64,7 @@ def test_every_published_form_loads_and_gives_the_declared_width(name: str, plac
     assert not torch.equal(rows[0], rows[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_what_is_loaded_is_what_the_file_holds(name: str, place: Place) -> None:
     expert = get_expert(name)

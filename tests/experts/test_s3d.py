@@ -33,6 +33,7 @@ def load(tmp_path: Path) -> Callable[[Mapping[str, torch.Tensor]], nn.Module]:
     return from_state
 
 
+@pytest.mark.slow
 def test_the_classifier_on_the_embedding_gives_torchvisions_logits(
     reference: Any, load: Callable[[Mapping[str, torch.Tensor]], nn.Module]
 ) -> None:

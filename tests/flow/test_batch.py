@@ -40,6 +40,7 @@ def mixed(
     ]
 
 
+@pytest.mark.slow
 def test_flows_are_opencvs_to_the_bit(kit: SimpleNamespace) -> None:
     pairs = mixed(kit)
     for flow, pair in zip(batch(pairs), pairs, strict=True):
@@ -56,6 +57,7 @@ PARAMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PARAMS)
 def test_parameters_mean_the_same(kit: SimpleNamespace, name: str) -> None:
     pair = frames(kit.occlusion(48, 60))
@@ -63,6 +65,7 @@ def test_parameters_mean_the_same(kit: SimpleNamespace, name: str) -> None:
     assert np.array_equal(flow, TVL1(48, 60, PARAMS[name]).flow(*pair))
 
 
+@pytest.mark.slow
 def test_a_pair_does_not_depend_on_its_neighbours(kit: SimpleNamespace) -> None:
     pairs = mixed(kit, 40, 50)
     together = batch(pairs)
@@ -71,17 +74,20 @@ def test_a_pair_does_not_depend_on_its_neighbours(kit: SimpleNamespace) -> None:
     assert not together[0].any()
 
 
+@pytest.mark.slow
 def test_translation_is_found(kit: SimpleNamespace) -> None:
     moving = kit.translation(112, 150, 2.0, -1.0)
     error = kit.end_point_error(batch([frames(moving)])[0], moving.truth)[16:-16, 16:-16]
     assert error.mean() < 0.03
 
 
+@pytest.mark.slow
 def test_equal_input_gives_equal_bytes(kit: SimpleNamespace) -> None:
     pairs = mixed(kit, 30, 40)
     assert batch(pairs).tobytes() == batch(pairs).tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(2, 2), (3, 30), (16, 16), (17, 33)])
 def test_any_size_and_any_picture_gives_numbers(shape: tuple[int, int]) -> None:
     noise = np.random.default_rng(7).integers(0, 256, (2, 2, *shape), dtype=np.uint8)

@@ -137,6 +137,7 @@ def test_equal_videos_give_equal_bytes(video: Path, tmp_path: Path) -> None:
     assert contents[0] == contents[1]
 
 
+@pytest.mark.slow
 def test_pytorch_computes_on_another_device(video: Path, tmp_path: Path) -> None:
     """`cpu:0` is the CPU as PyTorch names it."""
     for name in ("a", "b"):

@@ -195,6 +195,7 @@ def random_flow(shape: tuple[int, ...], seed: int) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, 1, shape).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 3])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_iterations_are_the_formulas_to_the_bit(shape: tuple[int, int], count: int) -> None:
@@ -258,6 +259,7 @@ def test_lengths_are_rounded_as_by_float64() -> None:
         assert low[expected <= 2.0**-50].max(initial=0) < 2.0**-49
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [3, 5])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_median_is_opencvs(shape: tuple[int, int], size: int) -> None:
@@ -272,6 +274,7 @@ def test_median_is_opencvs(shape: tuple[int, int], size: int) -> None:
         assert np.array_equal(found, cv2.medianBlur(each, size))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(2, 2), (9, 17), (24, 40)])
 @pytest.mark.parametrize("reach", [0.0, 1e-30, 3.0, 300.0])
 def test_linearisation_is_opencvs_to_the_bit(

@@ -85,6 +85,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
 def test_every_parameter_has_opencvs_meaning_to_the_bit(kit: SimpleNamespace, name: str) -> None:
     params = replace(DEFAULTS, **SETTINGS[name])
@@ -94,6 +95,7 @@ def test_every_parameter_has_opencvs_meaning_to_the_bit(kit: SimpleNamespace, na
     assert not np.array_equal(flow, tvl1(moving.prev, moving.next))
 
 
+@pytest.mark.slow
 def test_pairs_are_opencvs_to_the_bit(kit: SimpleNamespace) -> None:
     pairs = [kit.translation(80, 112, dx, dy, seed) for seed, (dx, dy) in enumerate(SHIFTS)]
     pairs += [kit.rotation(80, 112, degrees, seed) for seed, degrees in enumerate(ANGLES)]
@@ -205,6 +207,7 @@ print(len(recorder.buffer))
 """
 
 
+@pytest.mark.slow
 def test_of_several_workers_one_compiles(tmp_path: Path) -> None:
     """Three processes that begin together with an empty cache; then one more.
 
@@ -241,6 +244,7 @@ if len(sys.argv) == 1:
 """
 
 
+@pytest.mark.slow
 def test_where_no_cache_can_be_written_one_run_shares_a_private_one(tmp_path: Path) -> None:
     """As for an ordinary user without a home whose code is read-only; here not even root can."""
     code, temporary = tmp_path / "code", tmp_path / "tmp"

@@ -38,7 +38,7 @@ def test_what_was_finished_is_kept_and_the_result_is_the_same(project: "Project"
 
 def interrupt(project: "Project", store: Store, enough: int) -> int:
     """Kill a stage and its workers once some items are finished; return how many were."""
-    stage = project.start("python", "-m", "stages.embed", "lite_appearance")
+    stage = project.start("python", "-m", "stages.run", "embed@lite_appearance")
     while len(list(store.receipts(STAGE))) < enough and stage.poll() is None:
         time.sleep(0.02)
     os.killpg(stage.pid, signal.SIGKILL)

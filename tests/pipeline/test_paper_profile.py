@@ -122,8 +122,8 @@ def test_without_weights_it_fails_before_any_work_and_asks_for_each_file(
 ) -> None:
     assert_all_are_asked_for(project.run("mmx", "profile", "paper", fails=True), weights)
     assert_all_are_asked_for(project.run("dvc", "repro", fails=True), weights)
-    for stage in ("scenes", "audio", "flow", "embed"):
-        said = project.run("python", "-m", f"stages.{stage}", "vggish", fails=True)
+    for step in ("scenes", "audio", "flow", "embed@vggish"):
+        said = project.run("python", "-m", "stages.run", step, fails=True)
         assert_all_are_asked_for(said, weights)
     assert not project.computed()
     assert not list((project.root / "data").glob("*.parquet"))

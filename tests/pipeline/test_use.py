@@ -133,7 +133,7 @@ def test_a_second_run_at_the_same_time_says_so_and_leaves(project: "Project") ->
     hold = (
         "from mmx.project import open_project; import subprocess\n"
         "with open_project().store.locked('elsewhere'):\n"
-        "    done = subprocess.run(['python', '-m', 'stages.scenes'], capture_output=True)\n"
+        "    done = subprocess.run(['python', '-m', 'stages.run', 'scenes'], capture_output=True)\n"
         "print(done.returncode, done.stderr.decode())"
     )
     said = project.run("python", "-c", hold)

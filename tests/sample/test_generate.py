@@ -87,6 +87,7 @@ def test_a_video_has_the_format_of_its_plan(videos: Path, plan: list[Trailer], i
     assert found.rate == pytest.approx(trailer.form.rate, rel=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("index", EVERY)
 def test_the_detector_finds_the_cuts_that_were_made(
     videos: Path, plan: list[Trailer], index: int, tmp_path: Path

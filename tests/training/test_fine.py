@@ -76,6 +76,7 @@ def test_there_is_no_silhouette_without_groups(primary: list[int]) -> None:
     assert silhouette(np.eye(3), np.array(primary)) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pairs", ["halves", "random", "shuffled"])
 def test_views_of_one_trailer_come_closer(
     pairs: Literal["halves", "random", "shuffled"], network: Network, collection: Collection

@@ -28,6 +28,7 @@ def norms(network: nn.Module) -> int:
     return sum(isinstance(module, NORMS) for module in network.modules())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LEFT)
 def test_a_folded_network_computes_the_same(
     name: str,

@@ -128,6 +128,7 @@ def test_the_other_published_layout_is_a_renaming(published: "Callable[[str], Sh
     assert {i3d_name(name): shape for name, shape in ours.items()} == ours
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(9, 193, 193), (10, 198, 227)])
 def test_equals_a_tap_by_tap_reference(
     shape: tuple[int, int, int],

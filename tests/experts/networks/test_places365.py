@@ -33,6 +33,7 @@ def pair(
     return ours, theirs, width
 
 
+@pytest.mark.slow
 def test_equals_timm_under_the_same_state(
     pair: tuple[nn.Module, Any, int],
     noise: Callable[..., Tensor],

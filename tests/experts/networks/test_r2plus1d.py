@@ -87,6 +87,7 @@ def test_the_second_convolution_of_a_layer_has_the_trained_midplanes(
         assert found[f"layer{layer}.1.conv2.0.0.weight"][0] == trained
 
 
+@pytest.mark.slow
 def test_equals_a_written_out_reference_at_odd_sizes_and_lengths(
     network: R2Plus1D34,
     randomised: Callable[[nn.Module], dict[str, Tensor]],

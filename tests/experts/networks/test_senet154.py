@@ -72,6 +72,7 @@ def test_names_and_shapes_are_the_published_ones(
     assert shapes(network) == published("senet154")
 
 
+@pytest.mark.slow
 def test_equals_a_written_out_reference(
     network: SENet154,
     randomised: Callable[[nn.Module], dict[str, Tensor]],
@@ -87,6 +88,7 @@ def test_equals_a_written_out_reference(
         assert difference(network(images), reference(state, images)) < 1e-5
 
 
+@pytest.mark.slow
 def test_an_image_of_224_gives_2048_values_before_the_head(
     network: SENet154,
     randomised: Callable[[nn.Module], dict[str, Tensor]],
