@@ -23,7 +23,7 @@ def ablate(project: Project, variants: Sequence[str] = ()) -> list[str]:
     names = list(variants or project.params.ablate.variants)
     for name in names:
         step = ablate_step(name)
-        store_existing_results(step, project)
+        _store_existing_results(step, project)
         step.run(project)
     # DVC itself runs the stage, so that dvc.lock matches and `dvc repro` has nothing to do.
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", "--force", "evaluate"]
@@ -31,7 +31,7 @@ def ablate(project: Project, variants: Sequence[str] = ()) -> list[str]:
     return names
 
 
-def store_existing_results(step: CollectionStep, project: Project) -> None:
+def _store_existing_results(step: CollectionStep, project: Project) -> None:
     """Add a step's results in the work tree to the item store: a fresh clone has them from git."""
     out = step.output.path(project.layout.root)
     files = Files(content_files(out))

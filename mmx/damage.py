@@ -39,7 +39,7 @@ def checks(layout: Layout) -> Iterator[tuple[Path, Callable[[Path], object]]]:
         layout.trailer_embeddings: [ITEM, "coarse", "fine"],
     }
     for path in sorted(layout.data.rglob("*.parquet")):
-        yield path, lambda path: check_table(path, tables.get(path, []))
+        yield path, lambda path: _check_table(path, tables.get(path, []))
     for folder in (layout.data, layout.root / "models", layout.reports):
         for path in sorted(folder.rglob("*.jsonl")):
             if is_receipts(f"{path.parent.name}/{path.name}"):
@@ -48,10 +48,10 @@ def checks(layout: Layout) -> Iterator[tuple[Path, Callable[[Path], object]]]:
         yield path, lambda path: json.loads(path.read_bytes())
     for model in (layout.coarse, layout.fine):
         if model.exists():
-            yield model, check_model
+            yield model, _check_model
 
 
-def check_table(path: Path, columns: list[str]) -> None:
+def _check_table(path: Path, columns: list[str]) -> None:
     """Read these columns of a table; all columns if the table is small."""
     with pq.ParquetFile(path) as table:
         missing = set(columns) - set(table.schema_arrow.names)
@@ -61,7 +61,7 @@ def check_table(path: Path, columns: list[str]) -> None:
             table.read()
 
 
-def check_model(folder: Path) -> None:
+def _check_model(folder: Path) -> None:
     """Load a model."""
     # Imported here: torch takes seconds to load.
     from mmx.training.load import load_network

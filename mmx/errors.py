@@ -34,7 +34,7 @@ def report_errors() -> Iterator[None]:
     except UserError as error:
         end(str(error), error.exit_code)
     except Exception as error:
-        reason = missing_output(error) or machine_trouble(error) or damaged_file(error)
+        reason = _missing_output(error) or _machine_trouble(error) or _damaged_file(error)
         if not reason:
             raise
         end(reason, UserError.exit_code)
@@ -46,7 +46,7 @@ def end(reason: str, exit_code: int) -> NoReturn:
     sys.exit(exit_code)
 
 
-def missing_output(error: Exception) -> str:
+def _missing_output(error: Exception) -> str:
     """Return which output is missing and what makes it; an empty string for other errors."""
     if not isinstance(error, FileNotFoundError):
         return ""
@@ -58,14 +58,14 @@ def missing_output(error: Exception) -> str:
     return ""
 
 
-def machine_trouble(error: Exception) -> str:
+def _machine_trouble(error: Exception) -> str:
     """Return what is wrong with the machine; an empty string for other errors."""
     fault = machine_fault(error)
     resume = "finished items are kept; run the same command again to continue"
     return f"{fault}; {resume}" if fault else ""
 
 
-def damaged_file(error: Exception) -> str:
+def _damaged_file(error: Exception) -> str:
     """Return which unreadable output of the project explains an error; an empty string for a bug.
 
     So readers of outputs need not handle files that somebody damaged or replaced.

@@ -285,11 +285,11 @@ class TableOutput(Output):
     ) -> None:
         """Write the new rows as sorted shards, with the item's name and fingerprint added."""
         for name, made in self.shared_files(new).items():
-            rows = [labelled_rows(item, receipt, store) for item, receipt in made.items()]
+            rows = [_labelled_rows(item, receipt, store) for item, receipt in made.items()]
             write_parquet(pa.concat_tables(rows), out / name)
 
 
-def labelled_rows(item: str, receipt: Receipt, store: Store) -> pa.Table:
+def _labelled_rows(item: str, receipt: Receipt, store: Store) -> pa.Table:
     """Return the rows of an item that has any, with `trailer_id` first and `fingerprint` last."""
     rows = read_rows(store.object(receipt.outputs[0].sha256))
     name, fingerprint = pa.repeat(item, len(rows)), pa.repeat(receipt.fingerprint, len(rows))

@@ -72,7 +72,7 @@ def predict(project: Project, videos: Sequence[Path]) -> list[Prediction]:
     Raise PredictError for a video that cannot be read or has no clip.
     """
     description = load_description(project.layout.coarse)
-    sources = [inspected(video, number, project) for number, video in enumerate(videos)]
+    sources = [_inspected(video, number, project) for number, video in enumerate(videos)]
     names = {source.trailer: source.video.name for source in sources}
     with temporary_project(project, sources) as aside:
         embed(aside, description, names)
@@ -84,22 +84,22 @@ def predict(project: Project, videos: Sequence[Path]) -> list[Prediction]:
         coarse = embed_collection(load_network(project.layout.coarse), made)
         fine = embed_collection(load_network(project.layout.fine), made)
         spans = sequence_spans(coarse, view.clip_offsets, view.start_s, view.stop_s)
-    near = neighbours_of(fine.trailer, project)
+    near = _neighbours_of(fine.trailer, project)
     return [
         Prediction(
             video=names[name],
             genres=genres,
             predicted=tuple(g for g in genres if genres[g] > project.params.evaluate.threshold),
-            sequences=sequences_of(number, coarse, spans, description.genres),
+            sequences=_sequences_of(number, coarse, spans, description.genres),
             neighbours=near[number],
             embedding=tuple(map(float, fine.trailer[number])),
         )
         for number, name in enumerate(coarse.ids)
-        for genres in [by_genre(description.genres, coarse.logits[number])]
+        for genres in [_by_genre(description.genres, coarse.logits[number])]
     ]
 
 
-def inspected(video: Path, number: int, project: Project) -> Source:
+def _inspected(video: Path, number: int, project: Project) -> Source:
     """Return what the steps need to know of a video; PredictError if it cannot be read.
 
     Its trailer_id is made of its `number` among the videos.
@@ -143,7 +143,7 @@ def sequence_spans(
     return [(float(begin), float(end)) for begin, end in zip(begins, ends, strict=True)]
 
 
-def sequences_of(
+def _sequences_of(
     number: int,
     coarse: Embedded,
     spans: Sequence[tuple[float, float]],
@@ -154,24 +154,24 @@ def sequences_of(
     if logits is None:
         return ()
     return tuple(
-        SequencePrediction(*spans[place], by_genre(genres, logits[place]))
+        SequencePrediction(*spans[place], _by_genre(genres, logits[place]))
         for place in np.flatnonzero(coarse.sequence_trailer == number).tolist()
     )
 
 
-def by_genre(genres: Sequence[str], logits: np.ndarray) -> dict[str, float]:
+def _by_genre(genres: Sequence[str], logits: np.ndarray) -> dict[str, float]:
     """Return probability by genre, the most probable first."""
     probabilities = zip(genres, sigmoid(logits).tolist(), strict=True)
     return dict(sorted(probabilities, key=lambda pair: -pair[1]))
 
 
-def neighbours_of(queries: np.ndarray, project: Project) -> list[tuple[Neighbour, ...]]:
+def _neighbours_of(queries: np.ndarray, project: Project) -> list[tuple[Neighbour, ...]]:
     """Return the nearest trailers of the collection for each query, by the fine embedding."""
-    names, vectors = read_space(project, "fine")
+    names, vectors = _read_space(project, "fine")
     return rank(queries, names, vectors, project)
 
 
-def read_space(project: Project, space: str) -> tuple[list[str], np.ndarray]:
+def _read_space(project: Project, space: str) -> tuple[list[str], np.ndarray]:
     """Return the trailers that have an embedding, and the embeddings, N x D."""
     table = pq.read_table(project.layout.trailer_embeddings, columns=["trailer_id", space])
     return table["trailer_id"].to_pylist(), np.array(table[space].to_pylist(), np.float32)
@@ -204,7 +204,7 @@ def similar(project: Project, trailer: str, *, space: str = "fine") -> tuple[Nei
 
     space: `fine` or `coarse`. Raise PredictError for a trailer without an embedding.
     """
-    names, vectors = read_space(project, space)
+    names, vectors = _read_space(project, space)
     if trailer not in names:
         raise PredictError(
             f"{trailer} has no embedding: it is not in the collection, or has too few clips"

@@ -37,14 +37,14 @@ def temporary_project(project: Project, sources: Iterable[Source]) -> Iterator[P
     with tempfile.TemporaryDirectory(prefix="mmx-") as folder:
         aside = project.at(Path(folder))
         aside.layout.videos.mkdir(parents=True)
-        rows = [link_video(source, number, aside) for number, source in enumerate(sources)]
+        rows = [_link_video(source, number, aside) for number, source in enumerate(sources)]
         write_sources(rows, aside.layout.sources)
         for name in ("tools", "weights_lock"):
-            copy_if_there(getattr(project.layout, name), getattr(aside.layout, name))
+            _copy_if_there(getattr(project.layout, name), getattr(aside.layout, name))
         yield aside
 
 
-def link_video(source: Source, number: int, aside: Project) -> dict[str, Any]:
+def _link_video(source: Source, number: int, aside: Project) -> dict[str, Any]:
     """Link a video into a temporary project and return its row of sources.parquet."""
     link = aside.layout.videos / f"{number}{source.video.suffix}"
     link.symlink_to(source.video.resolve())
@@ -58,7 +58,7 @@ def write_sources(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     write_parquet(pa.Table.from_pylist(rows, pa.schema(given)), path)
 
 
-def copy_if_there(source: Path, target: Path) -> None:
+def _copy_if_there(source: Path, target: Path) -> None:
     """Copy a file, if it exists, and create the folder that it goes to."""
     if source.exists():
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,7 @@ class ToolsError(UserError):
 
 
 @cache
-def tool_version(name: str) -> str:
+def _tool_version(name: str) -> str:
     """Return the version of a distribution, of `python` (major.minor), or of the `ffmpeg` program.
 
     Without what comes after a plus sign: PyTorch 2.14.1+cpu is the same release, another build.
@@ -33,14 +33,14 @@ def tool_version(name: str) -> str:
     if name == "python":
         return f"{sys.version_info.major}.{sys.version_info.minor}"
     if name == "ffmpeg":
-        return ffmpeg_version()
+        return _ffmpeg_version()
     try:
         return version(name).partition("+")[0]
     except PackageNotFoundError:
         raise ToolsError(f"{name} is not installed: run `make install`") from None
 
 
-def ffmpeg_version() -> str:
+def _ffmpeg_version() -> str:
     """Return the version of the ffmpeg program in use; ToolsError for none."""
     # Imported here: only the steps that use the program look for it.
     import imageio_ffmpeg
@@ -55,7 +55,7 @@ def ffmpeg_version() -> str:
 
 def tool_versions(names: Iterable[str]) -> dict[str, str]:
     """Return version by name, sorted by name."""
-    return {name: tool_version(name) for name in sorted(set(names))}
+    return {name: _tool_version(name) for name in sorted(set(names))}
 
 
 def write_tools(path: Path, names: Iterable[str]) -> None:

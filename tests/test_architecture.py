@@ -1,5 +1,6 @@
 """docs/architecture.md says which packages there are and what each imports of the others."""
 
+import ast
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -47,3 +48,23 @@ def test_every_file_that_the_page_names_is_there() -> None:
         name for name in named if not any((top / name).exists() for top in (CODE, CODE.parent))
     ]
     assert missing == []
+
+
+def test_a_function_that_only_its_own_module_uses_is_private() -> None:
+    top = CODE.parent
+    texts = {
+        path: path.read_text()
+        for folder in ("mmx", "stages", "tests", "benchmarks", "scripts", "docs")
+        for path in (top / folder).rglob("*")
+        if path.suffix in (".py", ".md", ".jinja", ".js")
+    }
+    words = {path: set(re.findall(r"\w+", text)) for path, text in texts.items()}
+    unused = [
+        f"{path.relative_to(top)}: {node.name}"
+        for path in CODE.rglob("*.py")
+        if path.parent.name != "cli"  # commands are known by their decorators
+        for node in ast.parse(texts[path]).body
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+        if not any(node.name in found for other, found in words.items() if other != path)
+    ]
+    assert unused == []

@@ -111,35 +111,35 @@ class Tree:
 
 def all_expected(tree: Tree, receipts: dict[str, dict[str, Receipt]]) -> Iterator[Expected]:
     """Yield every record of every file. receipts: by step and item."""
-    yield from expected_videos(tree)
+    yield from _expected_videos(tree)
     for step in tree.steps:
-        yield from expected_outputs(tree, step, receipts.get(step.name, {}))
-    yield from expected_locked(tree)
-    yield from expected_objects(tree)
+        yield from _expected_outputs(tree, step, receipts.get(step.name, {}))
+    yield from _expected_locked(tree)
+    yield from _expected_objects(tree)
 
 
-def expected_videos(tree: Tree) -> Iterator[Expected]:
+def _expected_videos(tree: Tree) -> Iterator[Expected]:
     """Yield the pinned digest of every accepted video.
 
     If sources.parquet cannot be trusted, the manifest is used, which may name videos that were
     rejected because they are missing.
     """
-    rows = manifest_rows(tree.project.layout)
+    rows = _manifest_rows(tree.project.layout)
     if tree.sources is None:
         for row in rows:
             with suppress(PathFault):
                 path = video_file(tree.project.layout.videos, row.video)
                 how = how_to_restore(path, row.url)
-                yield Expected(path, row.sha256, pin_of(row.trailer_id), restore=how)
+                yield Expected(path, row.sha256, _pin_of(row.trailer_id), restore=how)
         return
     addresses = {row.trailer_id: row.url for row in rows}
     for trailer, source in tree.sources.items():
         path = tree.project.layout.data / source["video"]
         how = how_to_restore(path, addresses.get(trailer, ""))
-        yield Expected(path, source["sha256"], pin_of(trailer), source.get("size"), how)
+        yield Expected(path, source["sha256"], _pin_of(trailer), source.get("size"), how)
 
 
-def pin_of(trailer: str) -> str:
+def _pin_of(trailer: str) -> str:
     """Name the record of a video's digest."""
     return f"the manifest's pin of {trailer}"
 
@@ -153,7 +153,7 @@ def how_to_restore(video: Path, address: str) -> str:
     return "put the original back"
 
 
-def manifest_rows(layout: Layout) -> list[ManifestRow]:
+def _manifest_rows(layout: Layout) -> list[ManifestRow]:
     """Return the rows of the manifest that pin a video; none if it cannot be read."""
     try:
         return [row for row in read_manifest(layout.manifest) if row.sha256]
@@ -161,7 +161,7 @@ def manifest_rows(layout: Layout) -> list[ManifestRow]:
         return []
 
 
-def expected_outputs(
+def _expected_outputs(
     tree: Tree, step: ItemStep, receipts: dict[str, Receipt]
 ) -> Iterator[Expected]:
     """Yield the files of a step by its receipts; rows in shards are compared in verify.py."""
@@ -172,7 +172,7 @@ def expected_outputs(
             yield Expected(out / name, output.sha256, recorded_by, output.size)
 
 
-def expected_locked(tree: Tree) -> Iterator[Expected]:
+def _expected_locked(tree: Tree) -> Iterator[Expected]:
     """Yield every file of every output by dvc.lock."""
     version = tree.version
     if version is None:
@@ -192,7 +192,7 @@ def expected_locked(tree: Tree) -> Iterator[Expected]:
             yield Expected(path / name, md5, "dvc.lock")
 
 
-def expected_objects(tree: Tree) -> Iterator[Expected]:
+def _expected_objects(tree: Tree) -> Iterator[Expected]:
     """Yield the objects of the store and of DVC's cache, by the digests in their names."""
     for path in sorted(tree.project.store.root.glob("objects/??/*")):
         yield Expected(path, path.name, "its file name")

@@ -67,26 +67,26 @@ def diff(project: Project, old: str, new: str | None = None) -> Difference:
     """
     history = History(project.layout.root)
     out = project.layout.features.relative_to(project.layout.root).as_posix()
-    before, old_name = items_at(history, out, old)
+    before, old_name = _items_at(history, out, old)
     if new is None:
         after, new_name = read_items(project.layout.features / RECEIPTS_FILE), WORKTREE
     else:
-        after, new_name = items_at(history, out, new)
+        after, new_name = _items_at(history, out, new)
     changes = tuple(compare(before, after))
     same = len(before.keys() | after.keys()) - len(changes)
     return Difference(old_name, new_name, changes, same)
 
 
-def items_at(history: History, out: str, revision: str) -> tuple[Items, str]:
+def _items_at(history: History, out: str, revision: str) -> tuple[Items, str]:
     """Return the items of the feature store at a revision, and the commit's name."""
     version = history.at(revision)
     path = version.file(out, RECEIPTS_FILE)
     if path is None:
         raise HistoryError(f"{revision!r} has no feature store")
-    return read_items(path), name_of(version.commit)
+    return read_items(path), _name_of(version.commit)
 
 
-def name_of(commit: Commit | None) -> str:
+def _name_of(commit: Commit | None) -> str:
     """Text for a commit."""
     return str(commit) if commit else WORKTREE
 
@@ -119,23 +119,23 @@ def why(old: Ingredients, new: Ingredients) -> Iterable[str]:
     for role in sorted(old.inputs.keys() | new.inputs.keys()):
         if old.inputs.get(role) != new.inputs.get(role):
             yield STREAM_TEXTS.get(role, f"another result of {role}")
-    yield from differing("", old.parameters, new.parameters)
+    yield from _differing("", old.parameters, new.parameters)
     if old.code != new.code:
         yield "code"
     if {weight.sha256 for weight in old.weights} != {weight.sha256 for weight in new.weights}:
         yield "weights"
-    yield from differing("version of ", old.tools, new.tools)
+    yield from _differing("version of ", old.tools, new.tools)
     if old.schema != new.schema:
         yield f"schema {old.schema} -> {new.schema}"
 
 
-def differing(label: str, old: dict[str, Any], new: dict[str, Any]) -> Iterable[str]:
+def _differing(label: str, old: dict[str, Any], new: dict[str, Any]) -> Iterable[str]:
     """Yield a text with both values for each entry that differs."""
     for key in sorted(old.keys() | new.keys()):
         if old.get(key) != new.get(key):
-            yield f"{label}{key} {value_text(old, key)} -> {value_text(new, key)}"
+            yield f"{label}{key} {_value_text(old, key)} -> {_value_text(new, key)}"
 
 
-def value_text(values: dict[str, Any], key: str) -> str:
+def _value_text(values: dict[str, Any], key: str) -> str:
     """A value as JSON; `nothing` if there is none."""
     return json.dumps(values[key]) if key in values else "nothing"

@@ -100,21 +100,21 @@ def recompute(
     store = project.layout.features
     rows = draw(store, count, seed)
     receipts = read_items(store / RECEIPTS_FILE)
-    found = find_videos(project, videos, store)
+    found = _find_videos(project, videos, store)
     comparisons = [Comparison(row, "no video") for row in rows if row.trailer not in found]
     here = [row for row in rows if row.trailer in found]
     environment: set[str] = set()
-    for values, group in group_rows(here, project.params, receipts):
-        steps = needed_steps(group, project.params)
-        params = with_parameters(project.params, steps, values)
+    for values, group in _group_rows(here, project.params, receipts):
+        steps = _needed_steps(group, project.params)
+        params = _with_parameters(project.params, steps, values)
         drawn = sources_of(group, found, project)
         with temporary_project(replace(project, params=params), drawn) as again:
             # Not the project's tools.yaml: rows are recomputed with the versions installed here.
             write_tools(again.layout.tools, all_tools())
             for step in steps:
                 step.run(again)
-                environment |= environment_differences(step, again, receipts)
-            comparisons += [compare_row(row, store, again) for row in group]
+                environment |= _environment_differences(step, again, receipts)
+            comparisons += [_compare_row(row, store, again) for row in group]
     ordered = sorted(comparisons, key=lambda comparison: astuple(comparison.row))
     return Recomputation(tuple(ordered), tuple(sorted(environment)))
 
@@ -137,7 +137,7 @@ def draw(store: Path, count: int, seed: int) -> list[Row]:
     return rows
 
 
-def find_videos(project: Project, videos: Path | None, store: Path) -> dict[str, Path]:
+def _find_videos(project: Project, videos: Path | None, store: Path) -> dict[str, Path]:
     """Return a path for each trailer whose video is present with the expected sha256."""
     table = read_table(store / "trailers", columns=[ITEM, "video_sha256"]).to_pylist()
     wanted: dict[str, list[str]] = defaultdict(list)
@@ -151,7 +151,7 @@ def find_videos(project: Project, videos: Path | None, store: Path) -> dict[str,
     return found
 
 
-def group_rows(
+def _group_rows(
     rows: Iterable[Row], params: Params, receipts: Items
 ) -> list[tuple[dict[str, Any], list[Row]]]:
     """Group rows by equal parameters: (parameters, rows) for each temporary project."""
@@ -174,7 +174,7 @@ def parameters_of(row: Row, params: Params, receipts: Items) -> dict[str, Any]:
     A parameter that the receipt does not name had its birth value.
     """
     values: dict[str, Any] = {}
-    for step in needed_steps([row], params):
+    for step in _needed_steps([row], params):
         receipt = receipts.get((step.name, row.trailer))
         if receipt:
             values |= params.births(step.keys)
@@ -182,7 +182,7 @@ def parameters_of(row: Row, params: Params, receipts: Items) -> dict[str, Any]:
     return values
 
 
-def with_parameters(
+def _with_parameters(
     params: Params, steps: Iterable[TrailerStep], values: Mapping[str, Any]
 ) -> Params:
     """Return parameters with these values by leaf key, and only the experts of these steps."""
@@ -216,13 +216,13 @@ def sources_of(group: Iterable[Row], found: Mapping[str, Path], project: Project
     return sources
 
 
-def needed_steps(group: Iterable[Row], params: Params) -> list[TrailerStep]:
+def _needed_steps(group: Iterable[Row], params: Params) -> list[TrailerStep]:
     """Return the steps that the sampled rows need, in the order of dependencies."""
     steps = [known_step(step_name(row.expert), params) for row in group]
     return with_needs(filter(None, steps), params)
 
 
-def environment_differences(step: TrailerStep, again: Project, receipts: Items) -> set[str]:
+def _environment_differences(step: TrailerStep, again: Project, receipts: Items) -> set[str]:
     """Return the differences of a step's code, tools, weights and parameters from the receipts."""
     made = read_receipts(step.output.path(again.layout.root))
     differences: set[str] = set()
@@ -234,7 +234,7 @@ def environment_differences(step: TrailerStep, again: Project, receipts: Items) 
     return differences
 
 
-def compare_row(row: Row, store: Path, again: Project) -> Comparison:
+def _compare_row(row: Row, store: Path, again: Project) -> Comparison:
     """Compare a published row with the recomputed one."""
     published = vectors(store / row.expert, row)
     computed = vectors(again.layout.embeddings(row.expert), row)

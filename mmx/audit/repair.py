@@ -50,16 +50,16 @@ def repair(project: Project, *, tell: Tell = lambda done, total: None) -> Repair
     with project.store.locked("repair"):
         tree = Tree(project)
         findings = verify(project, tell=tell).findings
-        removed = tuple(finding for finding in findings if is_removable(finding))
+        removed = tuple(finding for finding in findings if _is_removable(finding))
         sources = tuple(finding for finding in findings if finding.source)
         left = tuple(finding for finding in findings if finding not in (*removed, *sources))
         paths = {path for finding in removed for path in finding.paths}
         lock, cache = read_lock(tree.root), tree.history.cache
         lost = objects_at(paths, tree.root, lock, cache)
         stages = stages_with(paths, lost, tree.root, lock, cache)
-        remove_damaged(project.store, paths, findings)
+        _remove_damaged(project.store, paths, findings)
         # After the removal: these items may have the same names in the store as the damaged ones.
-        store_healthy_items(tree, stages, paths)
+        _store_healthy_items(tree, stages, paths)
         for path in paths:
             if not path.is_relative_to(project.store.root):
                 path.unlink(missing_ok=True)
@@ -72,12 +72,12 @@ def repair(project: Project, *, tell: Tell = lambda done, total: None) -> Repair
     return Repair(removed, sources, left, tuple(sorted(stages)))
 
 
-def is_removable(finding: Finding) -> bool:
+def _is_removable(finding: Finding) -> bool:
     """Return whether a finding is a damaged file that the pipeline can make again."""
     return finding.kind == Kind.CHANGED and not finding.source and bool(finding.paths)
 
 
-def remove_damaged(store: Store, paths: set[Path], findings: Iterable[Finding]) -> None:
+def _remove_damaged(store: Store, paths: set[Path], findings: Iterable[Finding]) -> None:
     """Remove damaged objects from the store, and every receipt of an object that is not there."""
     for path in paths:
         if path.is_relative_to(store.root):
@@ -89,19 +89,19 @@ def remove_damaged(store: Store, paths: set[Path], findings: Iterable[Finding]) 
             store.forget(receipt)
 
 
-def store_healthy_items(tree: Tree, stages: set[str], damaged: set[Path]) -> None:
+def _store_healthy_items(tree: Tree, stages: set[str], damaged: set[Path]) -> None:
     """Put every healthy item of the stages into the store: dvc.lock will no longer name them."""
     store = tree.project.store
     for step in tree.steps:
         if step.name in stages:
             files = Files(content_files(tree.out(step)), damaged)
-            for item, receipt in all_receipts(tree, step):
+            for item, receipt in _all_receipts(tree, step):
                 known = store.find(step.name, receipt.fingerprint)
                 if known is None and step.output.take(item, receipt, files, store):
                     store.commit(receipt)
 
 
-def all_receipts(tree: Tree, step: ItemStep) -> Iterator[tuple[str, Receipt]]:
+def _all_receipts(tree: Tree, step: ItemStep) -> Iterator[tuple[str, Receipt]]:
     """Yield (item, receipt) for the items of a step that have a valid receipt.
 
     A receipt is in the step's output (work tree or DVC's cache) and in the feature store's table;
@@ -111,10 +111,10 @@ def all_receipts(tree: Tree, step: ItemStep) -> Iterator[tuple[str, Receipt]]:
         pair for path in receipt_files(tree.out(step)) for pair in valid_receipts(path).items()
     ]
     yield from present or cached_output(step, tree.project).receipts.values()
-    yield from published_receipts(tree.project.layout.features / RECEIPTS_FILE, step)
+    yield from _published_receipts(tree.project.layout.features / RECEIPTS_FILE, step)
 
 
-def published_receipts(table: Path, step: ItemStep) -> Iterator[tuple[str, Receipt]]:
+def _published_receipts(table: Path, step: ItemStep) -> Iterator[tuple[str, Receipt]]:
     """Yield (item, receipt) of every valid row of a step in the feature store's receipts."""
     try:
         rows = pq.read_table(table, filters=[("step", "==", step.name)]).to_pylist()

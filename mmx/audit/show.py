@@ -18,10 +18,10 @@ def trace_tree(trace: Trace) -> Tree:
     tree = Tree(Text(title, "bold"))
     clip = trace.rows.get("clips")
     if clip:
-        tree.add(clip_text(clip))
+        tree.add(_clip_text(clip))
     seen: set[str] = set()
     for made in trace.chains:
-        branch = item_branch(made, seen)
+        branch = _item_branch(made, seen)
         row = trace.rows.get(made.table)
         if row and "samples" in row:
             text = f"made of {row['samples']} samples, {row['padded']} padded"
@@ -30,7 +30,7 @@ def trace_tree(trace: Trace) -> Tree:
     return tree
 
 
-def clip_text(row: dict[str, Any]) -> str:
+def _clip_text(row: dict[str, Any]) -> str:
     """The frames of the clip."""
     cut = (
         "the start of the video" if row["cut_score"] is None else f"a cut of {row['cut_score']:.2f}"
@@ -39,7 +39,7 @@ def clip_text(row: dict[str, Any]) -> str:
     return f"frames {row['start']} to {row['stop'] - 1} ({times}), starts at {cut}"
 
 
-def item_branch(made: TracedItem, seen: set[str]) -> Tree:
+def _item_branch(made: TracedItem, seen: set[str]) -> Tree:
     """An item with its inputs as branches; an item that was shown above is only named."""
     receipt = made.receipt
     tree = Tree(Text.assemble((made.step, "bold cyan"), " ", receipt.fingerprint[:DIGITS]))
@@ -47,17 +47,17 @@ def item_branch(made: TracedItem, seen: set[str]) -> Tree:
         tree.add(Text("as above", "dim"))
         return tree
     seen.add(receipt.fingerprint)
-    for label, value in item_facts(made):
+    for label, value in _item_facts(made):
         tree.add(Text.assemble((f"{label} ", "dim"), value))
     for role, origin in made.inputs.items():
-        tree.children.append(input_branch(role, origin, seen))
+        tree.children.append(_input_branch(role, origin, seen))
     return tree
 
 
-def input_branch(role: str, origin: TracedItem | Video | UnknownInput, seen: set[str]) -> Tree:
+def _input_branch(role: str, origin: TracedItem | Video | UnknownInput, seen: set[str]) -> Tree:
     """One input."""
     if isinstance(origin, TracedItem):
-        return item_branch(origin, seen)
+        return _item_branch(origin, seen)
     if isinstance(origin, Video):
         name = origin.path or "a file that is elsewhere or missing"
         file = f"sha256 {origin.sha256}" if origin.sha256 else f"streams {origin.digest}"
@@ -65,29 +65,29 @@ def input_branch(role: str, origin: TracedItem | Video | UnknownInput, seen: set
     return Tree(Text(f"{role} {origin.digest[:DIGITS]}: no receipt of it was found", "red"))
 
 
-def item_facts(made: TracedItem) -> list[tuple[str, str]]:
+def _item_facts(made: TracedItem) -> list[tuple[str, str]]:
     """The lines about an item: label and text."""
     receipt = made.receipt
     ingredients = receipt.ingredients
     stage = f"{made.step.partition('@')[0]}."
     parameters = {key.removeprefix(stage): value for key, value in ingredients.parameters.items()}
-    facts = [("parameters", values_text(parameters)), ("code", ingredients.code[:DIGITS])]
-    facts += [("weights", weight_text(weight)) for weight in ingredients.weights]
-    facts.append(("tools", values_text(ingredients.tools)))
+    facts = [("parameters", _values_text(parameters)), ("code", ingredients.code[:DIGITS])]
+    facts += [("weights", _weight_text(weight)) for weight in ingredients.weights]
+    facts.append(("tools", _values_text(ingredients.tools)))
     if receipt.fault:
         facts.append(("fault", receipt.fault.reason))
     if receipt.facts:
-        facts.append(("found", values_text(receipt.facts)))
+        facts.append(("found", _values_text(receipt.facts)))
     if receipt.adopted:
-        facts.append(("carried over from", adoption_text(receipt.adopted)))
-    facts += [("computed", run_text(run)) for run in made.runs]
+        facts.append(("carried over from", _adoption_text(receipt.adopted)))
+    facts += [("computed", _run_text(run)) for run in made.runs]
     facts.append(("commit", str(made.commit) if made.commit else "not committed yet"))
     for key, (then, now) in made.changed.items():
         facts.append(("params.yaml", f"{key} is {now} now, was {then} for this item"))
     return facts
 
 
-def adoption_text(adoption: Adoption) -> str:
+def _adoption_text(adoption: Adoption) -> str:
     """The fingerprint under which a result was computed, and the sample it was adopted for."""
     made = adoption.fingerprint[:DIGITS]
     if not adoption.sample:
@@ -98,22 +98,22 @@ def adoption_text(adoption: Adoption) -> str:
     )
 
 
-def weight_text(weight: Weight) -> str:
+def _weight_text(weight: Weight) -> str:
     """Source and licence of weights."""
     return f"{weight.name} {weight.sha256[:DIGITS]} from {weight.source} ({weight.licence})"
 
 
-def run_text(run: dict[str, Any]) -> str:
+def _run_text(run: dict[str, Any]) -> str:
     """When, where and how long."""
     place = f"{run.get('host')} ({run.get('device', 'cpu')})"
     return f"{run.get('finished')} on {place}, {run.get('seconds')} s"
 
 
-def values_text(values: dict[str, Any]) -> str:
+def _values_text(values: dict[str, Any]) -> str:
     """Names and values on one line, without empty ones."""
     told = ((name, value) for name, value in sorted(values.items()) if value is not None)
     return ", ".join(
-        f"{name} ({values_text(value)})" if isinstance(value, dict) else f"{name} {value}"
+        f"{name} ({_values_text(value)})" if isinstance(value, dict) else f"{name} {value}"
         for name, value in told
     )
 
@@ -132,17 +132,17 @@ def prov(trace: Trace) -> dict[str, Any]:
     }
     for top in trace.chains:
         for made in all_items(top):
-            add_item(document, made)
-    tables = {made.table: made for made in items_of(trace)}
+            _add_item(document, made)
+    tables = {made.table: made for made in _items_of(trace)}
     for table, row in trace.rows.items():
         name = f"mmx:row/{trace.trailer}/{trace.clip}/{table}"
         values = {f"mmx:{key}": value for key, value in row.items() if value is not None}
         document["entity"][name] = {"prov:type": "mmx:row", **values}
-        relate(document, "wasGeneratedBy", entity=name, activity=activity(tables[table]))
+        _relate(document, "wasGeneratedBy", entity=name, activity=activity(tables[table]))
     return document
 
 
-def items_of(trace: Trace) -> list[TracedItem]:
+def _items_of(trace: Trace) -> list[TracedItem]:
     """Every item of a trace."""
     return [made for top in trace.chains for made in all_items(top)]
 
@@ -157,7 +157,7 @@ def result(made: TracedItem) -> str:
     return f"mmx:result/{made.receipt.output_digest}"
 
 
-def add_item(document: dict[str, Any], made: TracedItem) -> None:
+def _add_item(document: dict[str, Any], made: TracedItem) -> None:
     """Add an item: its activity, inputs, result and agent."""
     receipt, name = made.receipt, activity(made)
     ingredients = receipt.ingredients
@@ -175,24 +175,24 @@ def add_item(document: dict[str, Any], made: TracedItem) -> None:
     document["activity"][name] = {key: value for key, value in about.items() if value is not None}
     outputs = {output.name: output.sha256 for output in receipt.outputs}
     document["entity"][result(made)] = {"mmx:facts": receipt.facts, "mmx:sha256": outputs}
-    relate(document, "wasGeneratedBy", entity=result(made), activity=name)
+    _relate(document, "wasGeneratedBy", entity=result(made), activity=name)
     for role, origin in made.inputs.items():
-        used = input_entity(document, role, origin)
-        relate(document, "used", activity=name, entity=used)
-        relate(document, "wasDerivedFrom", generatedEntity=result(made), usedEntity=used)
+        used = _input_entity(document, role, origin)
+        _relate(document, "used", activity=name, entity=used)
+        _relate(document, "wasDerivedFrom", generatedEntity=result(made), usedEntity=used)
     for weight in ingredients.weights:
         used = f"mmx:weights/{weight.sha256}"
         told = {"prov:atLocation": weight.source, "mmx:licence": weight.licence}
         document["entity"][used] = {"prov:label": weight.name, **told}
-        relate(document, "used", activity=name, entity=used)
+        _relate(document, "used", activity=name, entity=used)
     for run in made.runs:
         agent = f"mmx:host/{run.get('host')}"
         told = {"prov:type": "prov:SoftwareAgent", "mmx:device": run.get("device", "cpu")}
         document["agent"][agent] = told
-        relate(document, "wasAssociatedWith", activity=name, agent=agent)
+        _relate(document, "wasAssociatedWith", activity=name, agent=agent)
 
 
-def input_entity(
+def _input_entity(
     document: dict[str, Any], role: str, origin: TracedItem | Video | UnknownInput
 ) -> str:
     """Return the name of an input, and add it unless it is an item."""
@@ -210,7 +210,7 @@ def input_entity(
     return name
 
 
-def relate(document: dict[str, Any], kind: str, **ends: str) -> None:
+def _relate(document: dict[str, Any], kind: str, **ends: str) -> None:
     """Add a relation once; its name is made of its kind and its ends."""
     name = "_:" + "-".join((kind, *ends.values()))
     document[kind][name] = {f"prov:{role}": end for role, end in ends.items()}

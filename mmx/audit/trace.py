@@ -197,14 +197,14 @@ def trace(
         scenes = chain("scenes", records, fingerprint)
         found = [scenes] if scenes else []
     if not found:
-        raise TraceError(no_such_row(trailer, expert, fingerprint))
+        raise TraceError(_no_such_row(trailer, expert, fingerprint))
     rows = {} if clip is None else clip_rows(clip, found, records)
     if clip is not None and not rows:
         raise TraceError(f"{trailer} has no clip {clip}")
     return Trace(trailer, clip, rows, tuple(found))
 
 
-def no_such_row(trailer: str, expert: str | None, fingerprint: str | None) -> str:
+def _no_such_row(trailer: str, expert: str | None, fingerprint: str | None) -> str:
     """Return the message for a row of which no receipt was found."""
     what = f"rows of {expert}" if expert else "rows"
     if fingerprint:
@@ -224,7 +224,7 @@ def explain(receipt: Receipt, records: Records) -> TracedItem:
     """Follow a receipt's inputs down to the video."""
     made_of = receipt.ingredients
     inputs = {role: follow(role, digest, records) for role, digest in made_of.inputs.items()}
-    changed = changed_parameters(made_of, records)
+    changed = _changed_parameters(made_of, records)
     output = records.output(made_of.step)
     table = output.table if output else ""
     return TracedItem(
@@ -232,7 +232,7 @@ def explain(receipt: Receipt, records: Records) -> TracedItem:
     )
 
 
-def changed_parameters(made_of: Ingredients, records: Records) -> dict[str, tuple[Any, Any]]:
+def _changed_parameters(made_of: Ingredients, records: Records) -> dict[str, tuple[Any, Any]]:
     """Return (then, now) of each parameter whose value in params.yaml has changed since.
 
     None stands for a missing value, also of an expert that is no longer listed.
@@ -262,7 +262,7 @@ def clip_rows(clip: int, found: list[TracedItem], records: Records) -> dict[str,
     tables = {made.table: made for top in found for made in all_items(top) if made.table}
     rows = {}
     for table, made in tables.items():
-        row = find_row(clip, made, records)
+        row = _find_row(clip, made, records)
         if row:
             rows[table] = row
     return rows
@@ -276,10 +276,10 @@ def all_items(top: TracedItem) -> Iterator[TracedItem]:
             yield from all_items(made)
 
 
-def find_row(clip: int, made: TracedItem, records: Records) -> dict[str, Any] | None:
+def _find_row(clip: int, made: TracedItem, records: Records) -> dict[str, Any] | None:
     """Return a row of an item, from any place that still has its shard."""
     for path in shards(made, records):
-        row = read_row(path, records.trailer, clip)
+        row = _read_row(path, records.trailer, clip)
         if row and row["fingerprint"] == made.receipt.fingerprint:
             return row
     return None
@@ -298,7 +298,7 @@ def shards(made: TracedItem, records: Records) -> Iterator[Path]:
             yield from [cached] if cached else []
 
 
-def read_row(path: Path, trailer: str, clip: int) -> dict[str, Any] | None:
+def _read_row(path: Path, trailer: str, clip: int) -> dict[str, Any] | None:
     """Return one row of a shard without its vector; None if there is none."""
     if not path.exists():
         return None

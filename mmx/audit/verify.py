@@ -132,26 +132,26 @@ def verify(
     """Compare everything with its records; DEPTHS says what either depth proves."""
     inspection = Inspection(Tree(project), quick, tell)
     for step in inspection.tree.steps:
-        inspection.receipts[step.name] = check_receipts(inspection, step)
+        inspection.receipts[step.name] = _check_receipts(inspection, step)
     expected = list(all_expected(inspection.tree, inspection.receipts))
-    check_missing(inspection, expected)
-    names = check_files(inspection, expected)
-    check_store_receipts(inspection)
+    _check_missing(inspection, expected)
+    names = _check_files(inspection, expected)
+    _check_store_receipts(inspection)
     for step in inspection.tree.steps:
-        check_step(inspection, step)
-    check_unlisted(inspection)
-    check_unrecorded(inspection, expected)
-    check_features(inspection)
-    check_weights(inspection)
+        _check_step(inspection, step)
+    _check_unlisted(inspection)
+    _check_unrecorded(inspection, expected)
+    _check_features(inspection)
+    _check_weights(inspection)
     findings = [
-        with_links(finding, key, names, inspection.tree)
+        _with_links(finding, key, names, inspection.tree)
         for key, finding in inspection.found.items()
     ]
     ordered = sorted(findings, key=lambda finding: (finding.kind, finding.name))
     return Verification(tuple(ordered), dict(inspection.checked))
 
 
-def with_links(
+def _with_links(
     finding: Finding, key: object, names: dict[object, list[Path]], tree: Tree
 ) -> Finding:
     """Return a finding with every name of its inode, those of the work tree first."""
@@ -177,7 +177,7 @@ def place(path: Path, tree: Tree) -> tuple[int, str]:
     return (2 if cache and path.is_relative_to(cache.folder) else 0, str(path))
 
 
-def check_receipts(inspection: Inspection, step: ItemStep) -> dict[str, Receipt]:
+def _check_receipts(inspection: Inspection, step: ItemStep) -> dict[str, Receipt]:
     """Return the valid receipts of a step's output directory; report the others.
 
     A file that differs from dvc.lock is not read: it would report healthy items.
@@ -195,7 +195,7 @@ def check_receipts(inspection: Inspection, step: ItemStep) -> dict[str, Receipt]
         fault = ""
         for line in path.read_bytes().split(b"\n")[:-1]:
             try:
-                item, receipt = read_exactly(line)
+                item, receipt = _read_exactly(line)
             except ReceiptError as error:
                 fault = f"one of its lines is not a receipt: {error}"
                 continue
@@ -210,7 +210,7 @@ def check_receipts(inspection: Inspection, step: ItemStep) -> dict[str, Receipt]
     return receipts
 
 
-def read_exactly(line: bytes) -> tuple[str, Receipt]:
+def _read_exactly(line: bytes) -> tuple[str, Receipt]:
     """Return (item, receipt) of a line; raise ReceiptError if it is not in canonical form."""
     item, receipt = read_line(line)
     if receipt_line(item, receipt) != line:
@@ -218,7 +218,7 @@ def read_exactly(line: bytes) -> tuple[str, Receipt]:
     return item, receipt
 
 
-def check_store_receipts(inspection: Inspection) -> None:
+def _check_store_receipts(inspection: Inspection) -> None:
     """Report receipts of the store that are invalid, or whose objects are missing."""
     store = inspection.tree.project.store
     made = [receipt for items in inspection.receipts.values() for receipt in items.values()]
@@ -244,7 +244,7 @@ def check_store_receipts(inspection: Inspection) -> None:
                 inspection.add(Kind.MISSING, lost, what)
 
 
-def check_missing(inspection: Inspection, expected: list[Expected]) -> None:
+def _check_missing(inspection: Inspection, expected: list[Expected]) -> None:
     """Report missing files; a missing directory is one finding."""
     for record in expected:
         if record.path.exists():
@@ -256,7 +256,7 @@ def check_missing(inspection: Inspection, expected: list[Expected]) -> None:
         inspection.add(Kind.MISSING, path, what, restore=record.restore)
 
 
-def check_files(inspection: Inspection, expected: list[Expected]) -> dict[object, list[Path]]:
+def _check_files(inspection: Inspection, expected: list[Expected]) -> dict[object, list[Path]]:
     """Compare every file with its records, reading it once; return all names of each inode."""
     records: dict[object, list[Expected]] = defaultdict(list)
     for record in expected:
@@ -292,17 +292,17 @@ def compare(inspection: Inspection, path: Path, records: list[Expected]) -> None
             inspection.add(Kind.CHANGED, path, what, restore=restore)
 
 
-def check_step(inspection: Inspection, step: ItemStep) -> None:
+def _check_step(inspection: Inspection, step: ItemStep) -> None:
     """Check a step's rows, files and inputs against its receipts."""
     if not inspection.tree.out(step).is_dir():
         return
     receipts = inspection.receipts[step.name]
-    check_rows(inspection, step, receipts)
-    check_extra_files(inspection, step, receipts)
-    check_references(inspection, step, receipts)
+    _check_rows(inspection, step, receipts)
+    _check_extra_files(inspection, step, receipts)
+    _check_references(inspection, step, receipts)
 
 
-def check_rows(inspection: Inspection, step: ItemStep, receipts: dict[str, Receipt]) -> None:
+def _check_rows(inspection: Inspection, step: ItemStep, receipts: dict[str, Receipt]) -> None:
     """Compare the rows of every shard with the receipts, and the receipts with the rows."""
     out = inspection.tree.out(step)
     for name, made in step.output.shared_files(receipts).items():
@@ -316,46 +316,48 @@ def check_rows(inspection: Inspection, step: ItemStep, receipts: dict[str, Recei
             what = f"its rows of {item} are not those of the receipt of {step.name}"
             inspection.add(Kind.CHANGED, path, what)
         inspection.checked["rows"] += count_rows(path)
-        for item in stray_rows(path, receipts) if has_all_receipts(inspection, step, name) else ():
+        for item in stray_rows(path, receipts) if _has_all_receipts(inspection, step, name) else ():
             what = f"it has rows of {item} without a receipt of {step.name}"
             inspection.add(Kind.WITHOUT_RECEIPT, path, what)
 
 
-def check_extra_files(inspection: Inspection, step: ItemStep, receipts: dict[str, Receipt]) -> None:
+def _check_extra_files(
+    inspection: Inspection, step: ItemStep, receipts: dict[str, Receipt]
+) -> None:
     """Report files of an output directory that no receipt names."""
     known = step.output.names(receipts)
     for name, path in content_files(inspection.tree.out(step)).items():
-        if name not in known and has_all_receipts(inspection, step, name):
+        if name not in known and _has_all_receipts(inspection, step, name):
             what = f"no receipt of {step.name} names it"
             inspection.add(Kind.WITHOUT_RECEIPT, path, what)
 
 
-def has_all_receipts(inspection: Inspection, step: ItemStep, name: str) -> bool:
+def _has_all_receipts(inspection: Inspection, step: ItemStep, name: str) -> bool:
     """Return whether the receipts for a file of a step's output are undamaged."""
     return (step.name, step.output.receipts_of_file(name)) not in inspection.damaged_receipts
 
 
-def check_references(inspection: Inspection, step: ItemStep, receipts: dict[str, Receipt]) -> None:
+def _check_references(inspection: Inspection, step: ItemStep, receipts: dict[str, Receipt]) -> None:
     """Report items that were made from other inputs than the present ones."""
     for item, receipt in receipts.items():
-        present = present_inputs(inspection, step, receipt, item)
+        present = _present_inputs(inspection, step, receipt, item)
         for role, digest in receipt.ingredients.inputs.items():
             if role in present:
                 inspection.checked["references"] += 1
                 if present[role] != digest:
-                    report_reference(inspection, step, item, role)
+                    _report_reference(inspection, step, item, role)
 
 
-def present_inputs(
+def _present_inputs(
     inspection: Inspection, step: ItemStep, receipt: Receipt, item: str
 ) -> Mapping[str, str | None]:
     """Return the present digests of an item's inputs, without damaged ones."""
     if isinstance(step, CollectionStep):
         return collection_inputs(inspection, step)
-    return trailer_inputs(inspection, receipt, item)
+    return _trailer_inputs(inspection, receipt, item)
 
 
-def trailer_inputs(inspection: Inspection, receipt: Receipt, item: str) -> dict[str, str | None]:
+def _trailer_inputs(inspection: Inspection, receipt: Receipt, item: str) -> dict[str, str | None]:
     """Return the present digest of each input of a trailer's item; damaged ones are left out."""
     present: dict[str, str | None] = {}
     for role, recorded in receipt.ingredients.inputs.items():
@@ -364,7 +366,7 @@ def trailer_inputs(inspection: Inspection, receipt: Receipt, item: str) -> dict[
             # Receipts of earlier versions of mmx have the digest of the file.
             named_file = recorded == source.get("sha256")
             present[role] = recorded if named_file else source.get(STREAM_COLUMNS[role])
-        elif role in inspection.receipts and not is_damaged(inspection, role, item):
+        elif role in inspection.receipts and not _is_damaged(inspection, role, item):
             made = inspection.receipts[role].get(item)
             present[role] = made.output_digest if made else None
     return present
@@ -375,7 +377,7 @@ def collection_inputs(inspection: Inspection, step: CollectionStep) -> dict[str,
 
     Empty if one of them is missing or damaged, which is a finding of its own.
     """
-    if any(inspection.key(path) in inspection.found for path in read_by_learning(inspection)):
+    if any(inspection.key(path) in inspection.found for path in _read_by_learning(inspection)):
         return {}
     try:
         return step.inputs(inspection.tree.project)
@@ -383,7 +385,7 @@ def collection_inputs(inspection: Inspection, step: CollectionStep) -> dict[str,
         return {}
 
 
-def read_by_learning(inspection: Inspection) -> Iterator[Path]:
+def _read_by_learning(inspection: Inspection) -> Iterator[Path]:
     """Yield the files that the steps over all trailers read."""
     layout = inspection.tree.project.layout
     yield from (layout.trailers, layout.splits, layout.features / RECEIPTS_FILE)
@@ -391,12 +393,12 @@ def read_by_learning(inspection: Inspection) -> Iterator[Path]:
         yield from receipt_files(model)
 
 
-def is_damaged(inspection: Inspection, step: str, item: str) -> bool:
+def _is_damaged(inspection: Inspection, step: str, item: str) -> bool:
     """Return whether the file that would have an item's receipt is damaged."""
     return (step, receipts_name(item)) in inspection.damaged_receipts
 
 
-def report_reference(inspection: Inspection, step: ItemStep, item: str, role: str) -> None:
+def _report_reference(inspection: Inspection, step: ItemStep, item: str, role: str) -> None:
     """Report an item whose input is not the present one, as a finding about the item only."""
     path = inspection.tree.out(step) / receipts_name(item)
     what = f"{item} was made from another {role} than the present one: `dvc repro` updates it"
@@ -405,7 +407,7 @@ def report_reference(inspection: Inspection, step: ItemStep, item: str, role: st
     inspection.found.setdefault((path, item), finding)
 
 
-def check_unlisted(inspection: Inspection) -> None:
+def _check_unlisted(inspection: Inspection) -> None:
     """Report files of an output whose listing is damaged, if DVC's cache does not have their bytes.
 
     When the listing was written, the cache had every file in it. Without this check, damage in
@@ -426,7 +428,7 @@ def check_unlisted(inspection: Inspection) -> None:
                 inspection.add(Kind.CHANGED, path, what)
 
 
-def check_unrecorded(inspection: Inspection, expected: Iterable[Expected]) -> None:
+def _check_unrecorded(inspection: Inspection, expected: Iterable[Expected]) -> None:
     """Report outputs in single files, made without items, that dvc.lock does not name."""
     known = {record.path for record in expected}
     layout = inspection.tree.project.layout
@@ -436,7 +438,7 @@ def check_unrecorded(inspection: Inspection, expected: Iterable[Expected]) -> No
             inspection.add(Kind.UNVERIFIABLE, path, what)
 
 
-def check_features(inspection: Inspection) -> None:
+def _check_features(inspection: Inspection) -> None:
     """Check the consistency of the feature store, unless damage in it was already found."""
     store = inspection.tree.project.layout.features
     known = (path for finding in inspection.found.values() for path in finding.paths)
@@ -448,7 +450,7 @@ def check_features(inspection: Inspection) -> None:
         inspection.add(kind, store / finding.file, what)
 
 
-def check_weights(inspection: Inspection) -> None:
+def _check_weights(inspection: Inspection) -> None:
     """Compare the weights of the experts in use with the published and pinned digests."""
     params, layout = inspection.tree.project.params, inspection.tree.project.layout
     place = Place(weights_folder(), layout.weights_lock)

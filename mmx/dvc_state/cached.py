@@ -62,7 +62,7 @@ class CachedOutput:
         for items in by_shard(wanted).values():
             made = self.shards.get(receipts_name(items[0]), {})
             same = {item: made[item].fingerprint for item in made} == {n: wanted[n] for n in items}
-            if same and not to_retry(made, store) and self.is_whole(made, store):
+            if same and not _to_retry(made, store) and self.is_whole(made, store):
                 kept |= made
         return kept
 
@@ -86,7 +86,7 @@ class CachedOutput:
         return receipt
 
 
-def to_retry(made: Mapping[str, Receipt], store: Store) -> bool:
+def _to_retry(made: Mapping[str, Receipt], store: Store) -> bool:
     """Say whether any recorded fault is marked for a retry."""
     return any(
         receipt.fault and store.retry_mark(receipt.fingerprint).exists()

@@ -45,14 +45,14 @@ def stages_with(
 def forget_runs(cache: Cache, objects: Set[str]) -> None:
     """Remove the entries of DVC's run-cache that would bring one of the objects back."""
     for path in sorted(cache.runs.glob("??/*/*")):
-        if any(leads_to(md5, objects, cache) for md5 in outs_of_run(path)):
+        if any(_leads_to(md5, objects, cache) for md5 in _outs_of_run(path)):
             path.unlink()
             # DVC fails on an empty folder of runs.
             if not any(path.parent.iterdir()):
                 path.parent.rmdir()
 
 
-def outs_of_run(path: Path) -> list[str]:
+def _outs_of_run(path: Path) -> list[str]:
     """Return the md5 of every output of a run-cache entry; one empty string where it is damaged."""
     try:
         return list(stage_outs(yaml.safe_load(path.read_text(encoding="utf-8"))).values())
@@ -60,7 +60,7 @@ def outs_of_run(path: Path) -> list[str]:
         return [""]
 
 
-def leads_to(md5: str, objects: Set[str], cache: Cache) -> bool:
+def _leads_to(md5: str, objects: Set[str], cache: Cache) -> bool:
     """Say whether an output is one of the objects, or a directory with one of them in it.
 
     True for a directory whose listing is lost or damaged, since it may have them.

@@ -97,11 +97,11 @@ class Version:
     def receipt(self, out: str, item: str) -> Receipt | None:
         """Return an item's receipt in an output directory; None where this version has none."""
         path = self.file(out, receipts_name(item))
-        return cached_receipts(path).get(item) if path else None
+        return _cached_receipts(path).get(item) if path else None
 
 
 @cache
-def cached_receipts(path: Path) -> dict[str, Receipt]:
+def _cached_receipts(path: Path) -> dict[str, Receipt]:
     """Return the valid receipts of a file in DVC's cache, by item; its path gives its md5."""
     return valid_receipts(path)
 

@@ -22,13 +22,13 @@ def imported_modules(starts: Iterable[str], neutral: Collection[str] = ()) -> tu
             raise ModuleNotFoundError(f"no module named {start!r}", name=start)
     while waiting:
         name = waiting.pop()
-        if name not in found and not is_below(name, neutral):
+        if name not in found and not _is_below(name, neutral):
             found.add(name)
             waiting += imports_of(name)
     return tuple(sorted(found))
 
 
-def is_below(name: str, packages: Iterable[str]) -> bool:
+def _is_below(name: str, packages: Iterable[str]) -> bool:
     """Say whether a module is one of these packages and modules, or lies in one."""
     return any(name == package or name.startswith(f"{package}.") for package in packages)
 

@@ -122,7 +122,7 @@ class Receipt:
             "ingredients": ingredients,
             "outputs": [record_fields(output) for output in self.outputs],
             "facts": self.facts,
-            "fault": fault_data(self.fault),
+            "fault": _fault_data(self.fault),
             "adopted": adoption_data(self.adopted),
         }
 
@@ -142,13 +142,13 @@ class Receipt:
                 outputs=tuple(OutputFile(**output) for output in data["outputs"]),
                 facts=data["facts"],
                 fault=Fault(**data["fault"]) if data["fault"] else None,
-                adopted=adoption_of(data["adopted"]),
+                adopted=_adoption_of(data["adopted"]),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ReceiptError(f"not a receipt: {error}") from None
-        refuse_unsafe(receipt.outputs)
+        _refuse_unsafe(receipt.outputs)
         written = data.get("fingerprint")
-        if not verify and is_sha256(written):
+        if not verify and _is_sha256(written):
             # Set where cached_property looks it up, since the class is frozen.
             vars(receipt.ingredients)["fingerprint"] = written
         elif receipt.fingerprint != written:
@@ -159,22 +159,22 @@ class Receipt:
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def is_sha256(value: object) -> bool:
+def _is_sha256(value: object) -> bool:
     """Say whether a value is a sha256 in lower-case hex."""
     return isinstance(value, str) and SHA256.fullmatch(value) is not None
 
 
-def refuse_unsafe(outputs: Iterable[OutputFile]) -> None:
+def _refuse_unsafe(outputs: Iterable[OutputFile]) -> None:
     """Raise ReceiptError for an output that names a file outside the folder it belongs to."""
     for output in outputs:
         parts = output.name.split("/") if isinstance(output.name, str) else [""]
-        if not is_sha256(output.sha256):
+        if not _is_sha256(output.sha256):
             raise ReceiptError("not a receipt: the digest of an output is not a sha256")
         if any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts):
             raise ReceiptError("not a receipt: the name of an output is not a safe relative path")
 
 
-def fault_data(fault: Fault | None) -> dict[str, Any] | None:
+def _fault_data(fault: Fault | None) -> dict[str, Any] | None:
     """Return a fault as JSON data; one without a code as earlier versions wrote it."""
     if fault is None:
         return None
@@ -190,7 +190,7 @@ def adoption_data(adoption: Adoption | None) -> dict[str, Any] | str | None:
     return {**record_fields(adoption), "sample": list(adoption.sample)}
 
 
-def adoption_of(data: dict[str, Any] | str | None) -> Adoption | None:
+def _adoption_of(data: dict[str, Any] | str | None) -> Adoption | None:
     """Return the adoption that `adoption_data` gave."""
     if data is None or isinstance(data, str):
         return Adoption(data) if data else None
@@ -200,11 +200,11 @@ def adoption_of(data: dict[str, Any] | str | None) -> Adoption | None:
 def record_fields(record: Weight | Ingredients | OutputFile | Fault | Adoption) -> dict[str, Any]:
     """Return a record's fields by name."""
     kind: type = type(record)  # mypy confuses the __hash__ of a record and of its class
-    return {name: getattr(record, name) for name in field_names(kind)}
+    return {name: getattr(record, name) for name in _field_names(kind)}
 
 
 @cache
-def field_names(kind: type) -> tuple[str, ...]:
+def _field_names(kind: type) -> tuple[str, ...]:
     """Return the names of a dataclass's fields."""
     return tuple(each.name for each in fields(kind))
 

@@ -15,7 +15,7 @@ ROWS = "rows.arrow"
 def encode_rows(table: pa.Table) -> bytes:
     """Return the canonical bytes of `table`: unchanged by a round trip through a shard."""
     schema = pa.schema(
-        [pa.field(field.name, parquet_list_type(field.type)) for field in table.schema]
+        [pa.field(field.name, _parquet_list_type(field.type)) for field in table.schema]
     )
     table = table.cast(schema)
     # Taking every row copies into new buffers: a slice or a filter leaves offsets behind.
@@ -26,12 +26,12 @@ def encode_rows(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def parquet_list_type(kind: pa.DataType) -> pa.DataType:
+def _parquet_list_type(kind: pa.DataType) -> pa.DataType:
     """Return the same type with every list's child called `element`, as Parquet returns it."""
     if pa.types.is_fixed_size_list(kind):
-        return pa.list_(pa.field("element", parquet_list_type(kind.value_type)), kind.list_size)
+        return pa.list_(pa.field("element", _parquet_list_type(kind.value_type)), kind.list_size)
     if pa.types.is_list(kind):
-        return pa.list_(pa.field("element", parquet_list_type(kind.value_type)))
+        return pa.list_(pa.field("element", _parquet_list_type(kind.value_type)))
     return kind
 
 

@@ -129,23 +129,23 @@ def complete(
     if not tasks:
         return outcome
     with ItemProgress(tasks[0].ingredients.step, len(tasks), unit) as progress:
-        misses = look_up_all(tasks, store, cached, outcome)
+        misses = _look_up_all(tasks, store, cached, outcome)
         progress.count(reused=len(outcome.reused))
         before(misses)
         progress.parts = Parts(recipe.parts) if recipe.parts and misses else None
-        same = group_by_fingerprint(misses)
+        same = _group_by_fingerprint(misses)
         firsts = prepared([group[0] for group in same.values()], prepare, outcome)
         for task, done in compute(recipe, firsts, store, counting(workers, progress.parts)):
             for each in same[task.ingredients.fingerprint]:
-                record_result(each, done, outcome)
+                _record_result(each, done, outcome)
                 if done.receipt:
-                    store.note(task.ingredients.step, journal_entry(each, done, workers.device))
+                    store.note(task.ingredients.step, _journal_entry(each, done, workers.device))
                 fine = done.receipt is not None and done.receipt.fault is None
                 progress.count(computed=fine, failed=not fine)
     return outcome
 
 
-def look_up_all(
+def _look_up_all(
     tasks: Sequence[Task], store: Store, cached: CachedOutput | None, outcome: Outcome
 ) -> list[Task]:
     """Add the items that exist to the outcome; return the tasks that are to be computed."""
@@ -194,7 +194,7 @@ def look_up(ingredients: Ingredients, store: Store, cached: CachedOutput | None)
     return found
 
 
-def group_by_fingerprint(tasks: Sequence[Task]) -> dict[str, list[Task]]:
+def _group_by_fingerprint(tasks: Sequence[Task]) -> dict[str, list[Task]]:
     """Return tasks by fingerprint: two trailers with the same bytes cost one computation."""
     found: dict[str, list[Task]] = {}
     for task in tasks:
@@ -202,7 +202,7 @@ def group_by_fingerprint(tasks: Sequence[Task]) -> dict[str, list[Task]]:
     return found
 
 
-def record_result(task: Task, done: Done, outcome: Outcome) -> None:
+def _record_result(task: Task, done: Done, outcome: Outcome) -> None:
     """Add the result of a task to the outcome."""
     if done.receipt is None:
         outcome.failures[task.item] = done.failure
@@ -211,7 +211,7 @@ def record_result(task: Task, done: Done, outcome: Outcome) -> None:
     outcome.computed.append(task.item)
 
 
-def journal_entry(task: Task, done: Done, device: str) -> dict[str, Any]:
+def _journal_entry(task: Task, done: Done, device: str) -> dict[str, Any]:
     """Return the journal's line on an item: what must not be in a receipt."""
     assert done.receipt
     return {
@@ -253,7 +253,7 @@ def compute(
 def make(tasks: Sequence[Task], recipe: Recipe, store: Store) -> list[Done]:
     """Compute tasks in this process and commit each as soon as it is finished."""
     guards = {task.item: ExitStack() for task in tasks}
-    refused = {task.item: changed_before(task, guards[task.item]) for task in tasks}
+    refused = {task.item: _changed_before(task, guards[task.item]) for task in tasks}
     results = {item: done for item, done in refused.items() if done}
     sound = [task for task in tasks if task.item not in results]
     with ExitStack() as folders:
@@ -261,13 +261,13 @@ def make(tasks: Sequence[Task], recipe: Recipe, store: Store) -> list[Done]:
         started = time.monotonic()
         for task, call, made in zip(sound, calls, run(recipe, calls), strict=True):
             seconds = time.monotonic() - started
-            changed = changed_since(guards[task.item])
-            results[task.item] = changed or commit_result(task, call["out"], made, store, seconds)
+            changed = _changed_since(guards[task.item])
+            results[task.item] = changed or _commit_result(task, call["out"], made, store, seconds)
             started = time.monotonic()
     return [results[task.item] for task in tasks]
 
 
-def changed_before(task: Task, guard: ExitStack) -> Done | None:
+def _changed_before(task: Task, guard: ExitStack) -> Done | None:
     """Start checking the files that a task reads; return a failure where one has changed."""
     try:
         guard.enter_context(unchanged(task.reads))
@@ -276,7 +276,7 @@ def changed_before(task: Task, guard: ExitStack) -> Done | None:
     return None
 
 
-def changed_since(guard: ExitStack) -> Done | None:
+def _changed_since(guard: ExitStack) -> Done | None:
     """Check the files of a task again; return a failure where one was changed during the call."""
     try:
         guard.close()
@@ -330,7 +330,7 @@ def stream(
             yield error
 
 
-def commit_result(
+def _commit_result(
     task: Task, out: Path, made: dict[str, Any] | Fault | Exception, store: Store, seconds: float
 ) -> Done:
     """Turn the result of a call into a committed receipt or a failure."""

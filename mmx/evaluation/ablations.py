@@ -106,7 +106,7 @@ def ablate_item(
         VariantError: there is no such variant, or the model lacks one of its modalities.
         CollectionError: the collection cannot be trained on.
     """
-    chosen = find_variant(variant)
+    chosen = _find_variant(variant)
     model = vary(params.model, chosen)
     genres = params.collection.genres
     collection = read_collection(features, trailers, splits, model.modalities, genres)
@@ -132,7 +132,7 @@ def ablate_item(
     return {"seeds": len(runs), "test_ap_weighted": mean["ap"]["weighted"]}
 
 
-def find_variant(name: str) -> Variant:
+def _find_variant(name: str) -> Variant:
     """Return a variant by name; VariantError lists the known ones."""
     if name not in VARIANTS:
         raise VariantError(f"there is no variant {name}; there are {', '.join(VARIANTS)}")

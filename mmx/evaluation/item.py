@@ -61,13 +61,13 @@ def evaluate_item(
         features=features, trailers=trailers, splits=splits, coarse=coarse, fine=fine, params=params
     )
     metrics = measure(subject)
-    explorer = explorer_table(subject, features)
+    explorer = _explorer_table(subject, features)
     (out / METRICS).write_text(tables.to_json(metrics), encoding="utf-8")
-    write_summary(out / SUMMARY, metrics)
-    pq.write_table(embedding_table(subject), out / EMBEDDINGS, compression="zstd")
+    _write_summary(out / SUMMARY, metrics)
+    pq.write_table(_embedding_table(subject), out / EMBEDDINGS, compression="zstd")
     pq.write_table(explorer, out / EXPLORER, compression="zstd")
-    (out / SIMILARITY).write_text(tables.to_json(similarity_rows(subject)), encoding="utf-8")
-    write_plots(out / "plots", subject, explorer, coarse, fine)
+    (out / SIMILARITY).write_text(tables.to_json(_similarity_rows(subject)), encoding="utf-8")
+    _write_plots(out / "plots", subject, explorer, coarse, fine)
     tested = metrics["splits"]["test"]["coarse"]
     return {
         "trailers": len(subject.ids),
@@ -76,21 +76,21 @@ def evaluate_item(
     }
 
 
-def write_summary(folder: Path, metrics: Json) -> None:
+def _write_summary(folder: Path, metrics: Json) -> None:
     """Write one small file per row of `measures.summarise`: `dvc metrics` shows a line each."""
     folder.mkdir()
     for name, row in summarise(metrics).items():
         (folder / f"{name}.json").write_text(tables.to_json(row), encoding="utf-8")
 
 
-def embedding_table(subject: Subject) -> pa.Table:
+def _embedding_table(subject: Subject) -> pa.Table:
     """Return the bottleneck embedding of every trailer, coarse and fine, float32."""
     columns = {"trailer_id": subject.ids, "split": subject.collection.split.tolist()}
     vectors = {n: pa.array(list(e.trailer), FLOATS) for n, e in subject.embedded.items()}
     return pa.table(columns | vectors)
 
 
-def explorer_table(subject: Subject, features: Path) -> pa.Table:
+def _explorer_table(subject: Subject, features: Path) -> pa.Table:
     """Return the explorer's data for each trailer.
 
     Columns: trailer_id, split, genres (of the vocabulary, primary first), probabilities, and per
@@ -144,13 +144,13 @@ def _seconds(subject: Subject, features: Path) -> tuple[np.ndarray, np.ndarray]:
     return begins, clips["stop_s"].to_numpy()[first + subject.coarse.sequence_stop - 1]
 
 
-def similarity_rows(subject: Subject) -> list[Json]:
+def _similarity_rows(subject: Subject) -> list[Json]:
     """Section 4.4: mean cosine similarity within each genre set, before and after."""
     found = clusters.cohesion(subject.coarse.trailer, subject.fine.trailer, subject.sets).sets
     return [scores.rounded(asdict(entry)) for entry in found]
 
 
-def write_plots(
+def _write_plots(
     folder: Path, subject: Subject, explorer: pa.Table, coarse: Path, fine: Path
 ) -> None:
     """Write curves of the test split, both trainings' histories, and both maps of figure 1."""

@@ -24,7 +24,7 @@ def measure(subject: Subject) -> Json:
     cohesion = clusters.cohesion(subject.coarse.trailer, subject.fine.trailer, subject.sets)
     return {
         "threshold": subject.params.threshold,
-        "splits": {split: measure_split(subject, split) for split in SPLITS},
+        "splits": {split: _measure_split(subject, split) for split in SPLITS},
         "spaces": {name: _both(subject, space) for name, space in subject.embedded.items()},
         "similarity": scores.rounded({k: v for k, v in asdict(cohesion).items() if k != "sets"}),
     }
@@ -51,7 +51,7 @@ def summarise(metrics: Json) -> dict[str, Json]:
     }
 
 
-def measure_split(subject: Subject, split: str) -> Json:
+def _measure_split(subject: Subject, split: str) -> Json:
     """Return the records of one split."""
     members = subject.collection.members(split)
     labels = subject.collection.labels[members]

@@ -57,7 +57,7 @@ RENAMED = (
 """The file's parts of names and timm's; the last only where it is the whole name."""
 
 
-def timm_name(name: str) -> str:
+def _timm_name(name: str) -> str:
     """Return timm's name of a parameter of the image tower."""
     for old, new in RENAMED[:-1]:
         name = re.sub(rf"(^|\.){re.escape(old)}", rf"\g<1>{new}", name)
@@ -67,7 +67,7 @@ def timm_name(name: str) -> str:
 def tower(state: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
     """Return the image tower of a published state, as timm lays it out."""
     renamed = {
-        timm_name(name.removeprefix(TOWER)): value
+        _timm_name(name.removeprefix(TOWER)): value
         for name, value in state.items()
         if name.startswith(TOWER)
     }

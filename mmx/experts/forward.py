@@ -45,9 +45,9 @@ class Embedder:
         """`batch` counts frames; a network's pass holds as many whole samples, at least one."""
         self.expert = expert
         self.device = torch.device(device)
-        self.batch = max(1, batch // frames_per_sample(expert)) if expert.weights else 1
+        self.batch = max(1, batch // _frames_per_sample(expert)) if expert.weights else 1
         self.dtype = PRECISIONS.get(precision) if expert.weights else None
-        self.network = in_channels_last(fold_norms(network)).to(self.device)
+        self.network = _in_channels_last(fold_norms(network)).to(self.device)
 
     @property
     def readers(self) -> int:
@@ -80,12 +80,12 @@ class Embedder:
             return vectors
 
 
-def frames_per_sample(expert: Expert) -> int:
+def _frames_per_sample(expert: Expert) -> int:
     """Return how many frames one sample holds; a patch of sound counts as one."""
     return expert.sampling.length if isinstance(expert.sampling, Stacks) else 1
 
 
-def in_channels_last(network: nn.Module) -> nn.Module:
+def _in_channels_last(network: nn.Module) -> nn.Module:
     """Put the kernels of a network into the memory format of the pictures: channels last."""
     ranks = {value.ndim for value in network.state_dict().values()}
     if 5 in ranks:

@@ -44,7 +44,7 @@ def log_mel(samples: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         raise ValueError(f"a spectrogram needs {WINDOW} samples, not {samples.shape[-1]}")
     sound = samples / 32768 if samples.dtype == np.int16 else samples.astype(np.float64)
     windows = np.lib.stride_tricks.sliding_window_view(sound, WINDOW, axis=-1)[..., ::HOP, :]
-    magnitude = np.abs(np.fft.rfft(windows * periodic_hann(WINDOW), FFT))
+    magnitude = np.abs(np.fft.rfft(windows * _periodic_hann(WINDOW), FFT))
     return np.log(magnitude @ mel_matrix() + OFFSET).astype(np.float32)
 
 
@@ -60,7 +60,7 @@ def log_mel_patches(
     return log_mel(whole[starts[:, None] + np.arange(PATCH_SAMPLES)])
 
 
-def periodic_hann(length: int) -> FloatArray:
+def _periodic_hann(length: int) -> FloatArray:
     """Return a Hann window whose period is `length`: the zero at its end is left out."""
     return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
 

@@ -26,10 +26,10 @@ def read_samples(job: EmbedJob, expert: Expert) -> Iterator[Sample]:
     if not isinstance(sampling, Frames | Stacks) or not isinstance(pixels, Pixels):
         raise ExpertError(f"{expert.name}: flow is sampled and preprocessed as pictures")
     assert job.source is not None
-    return flow_samples(job.source, job.clips, sampling, pixels)
+    return _flow_samples(job.source, job.clips, sampling, pixels)
 
 
-def flow_samples(
+def _flow_samples(
     source: Path, clips: Sequence[Clip], sampling: Frames | Stacks, pixels: Pixels
 ) -> Iterator[Sample]:
     """Yield the samples of stored flow; a clip without any has one image, of no movement."""
@@ -40,11 +40,11 @@ def flow_samples(
         made_up = count - stored[clip.index]
         plans.append(plan(sampling, np.arange(begin, begin + count), made_up))
         begin += count
-    images = (pixels.prepare(image) for image in flow_images(source, clips, pixels.size))
+    images = (pixels.prepare(image) for image in _flow_images(source, clips, pixels.size))
     yield from assemble(plans, enumerate(images), stacked=isinstance(sampling, Stacks))
 
 
-def flow_images(
+def _flow_images(
     source: Path, clips: Sequence[Clip], size: tuple[int, int]
 ) -> Iterator[npt.NDArray[np.uint8]]:
     """Yield every clip's stored flow (H, W, 2), or one image of no movement where it has none."""

@@ -21,20 +21,20 @@ def read_samples(job: EmbedJob, expert: Expert) -> Iterator[Sample]:
     sampling, pixels = chosen_sampling(expert.sampling, job.params), expert.preprocess
     if not isinstance(sampling, Frames | Stacks) or not isinstance(pixels, Pixels):
         raise ExpertError(f"{expert.name}: frames are sampled and preprocessed as pictures")
-    return frame_samples(job, sampling, pixels)
+    return _frame_samples(job, sampling, pixels)
 
 
-def frame_samples(job: EmbedJob, sampling: Frames | Stacks, pixels: Pixels) -> Iterator[Sample]:
+def _frame_samples(job: EmbedJob, sampling: Frames | Stacks, pixels: Pixels) -> Iterator[Sample]:
     """Yield the samples of a video: one sequential decode, of wanted frames only."""
     assert job.source is not None
-    plans = [plan(sampling, numbers) for numbers in frame_numbers(job)]
+    plans = [plan(sampling, numbers) for numbers in _frame_numbers(job)]
     wanted = {int(index) for each in plans for index in np.unique(each.pictures)}
     frames = read_frames(job.source, wanted, size=pixels.decoded_size, limits=job.limits)
     pictures = ((frame.index, pixels.prepare(frame.image)) for frame in frames)
     yield from assemble(plans, pictures, stacked=isinstance(sampling, Stacks))
 
 
-def frame_numbers(job: EmbedJob) -> Iterator[Indices]:
+def _frame_numbers(job: EmbedJob) -> Iterator[Indices]:
     """Yield for every clip the frames of the video that it has at the job's rate.
 
     At a rate of its own, the video is decoded once more, for the times of its frames.

@@ -24,10 +24,10 @@ def read_samples(job: EmbedJob, expert: Expert) -> Iterator[Sample]:
     if not isinstance(sampling, Patches) or not isinstance(preprocess, LogMel):
         raise ExpertError(f"{expert.name}: sound is sampled as patches and preprocessed as log-mel")
     assert job.source is not None
-    return sound_samples(job.source, job.clips, sampling, preprocess)
+    return _sound_samples(job.source, job.clips, sampling, preprocess)
 
 
-def sound_samples(
+def _sound_samples(
     source: Path, clips: Sequence[Clip], sampling: Patches, preprocess: LogMel
 ) -> Iterator[Sample]:
     """Yield the log-mel patches (1, frames, bands) of a sound; a clip after its end has none."""

@@ -20,7 +20,7 @@ def card_text(facts: StoreFacts) -> str:
     """Return the card of a store or of a publication."""
     return _template().render(
         title=TITLE,
-        head=yaml.safe_dump(card_head(facts), sort_keys=False, allow_unicode=True),
+        head=yaml.safe_dump(_card_head(facts), sort_keys=False, allow_unicode=True),
         experts=facts.experts,
         tables=[_table(facts, table) for table in facts.tables],
         rows={name: digest.rows for name, digest in facts.digests.items()},
@@ -31,7 +31,7 @@ def card_text(facts: StoreFacts) -> str:
     )
 
 
-def card_head(facts: StoreFacts) -> dict[str, object]:
+def _card_head(facts: StoreFacts) -> dict[str, object]:
     """Return the YAML head: one configuration per table, so that hubs open each by its name."""
     clips = facts.digests["clips"].rows if "clips" in facts.digests else 0
     size = next((name for limit, name in SIZES if clips < limit), "1M<n<10M")

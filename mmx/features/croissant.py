@@ -69,23 +69,23 @@ RESPONSIBLE = {
 
 def croissant_text(facts: StoreFacts) -> str:
     """Return croissant.json; raise mlcroissant's ValidationError if it is not valid."""
-    data = croissant_metadata(facts, new_context()).to_json()
+    data = _croissant_metadata(facts, _new_context()).to_json()
     data["@context"]["prov"] = PROV
-    data |= prov_of_store(facts)
+    data |= _prov_of_store(facts)
     for file_set in data["distribution"]:
-        file_set |= prov_of_table(facts, file_set["@id"])
+        file_set |= _prov_of_table(facts, file_set["@id"])
     text = json.dumps(data, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
     mlc.Metadata.from_json(ctx=mlc.Context(), json_=json.loads(text))
     return text
 
 
-def new_context() -> mlc.Context:
+def _new_context() -> mlc.Context:
     """Return a context of Croissant 1.1 for all nodes of one file."""
     context = mlc.Rdf().context | TERMS_1_1
     return mlc.Context(rdf=mlc.Rdf(context=context), conforms_to=VERSION)
 
 
-def croissant_metadata(facts: StoreFacts, ctx: mlc.Context) -> mlc.Metadata:
+def _croissant_metadata(facts: StoreFacts, ctx: mlc.Context) -> mlc.Metadata:
     """Return the store's files and record sets as Croissant nodes."""
     manifest = manifest_text(facts.manifest).encode()
     listing = mlc.FileObject(
@@ -188,7 +188,7 @@ def data_type(kind: pa.DataType) -> Any:
     return mlc.DataType.TEXT
 
 
-def prov_of_store(facts: StoreFacts) -> dict[str, Any]:
+def _prov_of_store(facts: StoreFacts) -> dict[str, Any]:
     """Describe the store and the software that made it in PROV terms."""
     return {
         "prov:wasGeneratedBy": {
@@ -200,7 +200,7 @@ def prov_of_store(facts: StoreFacts) -> dict[str, Any]:
     }
 
 
-def prov_of_table(facts: StoreFacts, name: str) -> dict[str, Any]:
+def _prov_of_table(facts: StoreFacts, name: str) -> dict[str, Any]:
     """Describe in PROV terms what a table derives from: clips, and the weights of an expert."""
     row = next((row for row in facts.experts if row["expert"] == name), None)
     if name == "clips":

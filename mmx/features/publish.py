@@ -22,17 +22,17 @@ def publish(out: Path, *, store: Path, trailers: Path, splits: Path) -> str:
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise PublishError(f"{out} is not empty: name a new folder")
-    refuse_findings(store)
+    _refuse_findings(store)
     for path in StoreFacts(store).paths:
         link_or_copy(path, out / path.relative_to(store))
     link_or_copy(trailers, out / LABELS_FILE)
     link_or_copy(splits, out / SPLITS_FILE)
     root = describe(out)
-    refuse_findings(out)
+    _refuse_findings(out)
     return root
 
 
-def refuse_findings(store: Path) -> None:
+def _refuse_findings(store: Path) -> None:
     """Raise PublishError with the first finding of an invalid store."""
     findings = validate(store)
     if findings:

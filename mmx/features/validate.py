@@ -142,7 +142,7 @@ def validate(store: Path) -> list[Finding]:
     return []
 
 
-def required_files(opened: Opened) -> Iterator[Finding]:
+def _required_files(opened: Opened) -> Iterator[Finding]:
     """Find required files that are missing."""
     for name in REQUIRED:
         if not (opened.store / name).is_file():
@@ -151,7 +151,7 @@ def required_files(opened: Opened) -> Iterator[Finding]:
         yield Finding("trailers", "shards", "at least one", "none")
 
 
-def listed_files(opened: Opened) -> Iterator[Finding]:
+def _listed_files(opened: Opened) -> Iterator[Finding]:
     """Find Parquet files that differ from the manifest, are not listed in it, or are missing."""
     listed = read_manifest(opened.text(MANIFEST_FILE))
     present = {opened.name(path): path for path in sorted(opened.store.rglob("*.parquet"))}
@@ -165,7 +165,7 @@ def listed_files(opened: Opened) -> Iterator[Finding]:
             yield Finding(name, "sha256", listed[name], found)
 
 
-def readable_files(opened: Opened) -> Iterator[Finding]:
+def _readable_files(opened: Opened) -> Iterator[Finding]:
     """Find files that agree with the manifest but are not Parquet."""
     for path in sorted(opened.store.rglob("*.parquet")):
         try:
@@ -174,7 +174,7 @@ def readable_files(opened: Opened) -> Iterator[Finding]:
             yield Finding(opened.name(path), "Parquet", "readable", type(error).__name__)
 
 
-def known_files(opened: Opened) -> Iterator[Finding]:
+def _known_files(opened: Opened) -> Iterator[Finding]:
     """Find files that belong to no table."""
     tables = {path for table in opened.facts.tables for path in table.paths(opened.store)}
     known = tables | {opened.store / name for name in REQUIRED}
@@ -183,7 +183,7 @@ def known_files(opened: Opened) -> Iterator[Finding]:
             yield Finding(opened.name(path), "file", "nothing", "a file that no table has")
 
 
-def expert_tables(opened: Opened) -> Iterator[Finding]:
+def _expert_tables(opened: Opened) -> Iterator[Finding]:
     """Find experts whose table is missing, or has another number of rows than experts.parquet."""
     for row in opened.facts.experts:
         paths = sorted((opened.store / row["expert"]).glob("e*.parquet"))
@@ -315,12 +315,12 @@ def descriptions(opened: Opened) -> Iterator[Finding]:
         if facts.root not in opened.text(name):
             yield Finding(name, "root digest", facts.root, "another or none")
     expected = ", ".join(sorted({table.name for table in facts.tables} | {MANIFEST_FILE}))
-    found = described_files(opened)
+    found = _described_files(opened)
     if found != expected:
         yield Finding(CROISSANT_FILE, "distribution", expected, found)
 
 
-def described_files(opened: Opened) -> str:
+def _described_files(opened: Opened) -> str:
     """Names of what croissant.json describes, joined; a text if it is not a Croissant file."""
     try:
         listed = json.loads(opened.text(CROISSANT_FILE))["distribution"]
@@ -363,8 +363,8 @@ def _pairs(table: pa.Table) -> list[tuple[str, int]]:
 
 Check = Callable[[Opened], Iterator[Finding]]
 CHECKS: tuple[tuple[Check, ...], ...] = (
-    (required_files,),
-    (listed_files, readable_files),
-    (known_files, expert_tables, columns),
+    (_required_files,),
+    (_listed_files, _readable_files),
+    (_known_files, _expert_tables, columns),
     (order, references, counts, values, valid_receipts, labels, descriptions),
 )

@@ -67,32 +67,32 @@ def build_store(
     for expert in experts:
         if expert.name in RESERVED:
             raise ValueError(f"an expert cannot be called {expert.name!r}: a table has that name")
-    link_table(CLIPS_TABLE, clips, out)
+    _link_table(CLIPS_TABLE, clips, out)
     for expert in experts:
-        link_table(expert_table(expert.name), expert.directory, out)
+        _link_table(expert_table(expert.name), expert.directory, out)
     read = partial(read_receipts, verify=False)
     scenes = read(clips)
     made = {expert.name: read(expert.directory) for expert in experts}
     write_trailers(out, sources, scenes)
     steps = [scenes, *made.values(), *map(read, upstream)]
     write_parquet(receipts_table(chain.from_iterable(map(dict.items, steps))), out / RECEIPTS_FILE)
-    rows = [expert_row(expert, made[expert.name].values()) for expert in experts]
+    rows = [_expert_row(expert, made[expert.name].values()) for expert in experts]
     rows.sort(key=lambda row: row["expert"])
     write_parquet(pa.Table.from_pylist(rows, EXPERTS_SCHEMA), out / EXPERTS_FILE)
     return describe(out, known)
 
 
-def link_table(table: StoreTable, directory: Path, out: Path) -> None:
+def _link_table(table: StoreTable, directory: Path, out: Path) -> None:
     """Link every shard of `table` in `directory` that has rows into `out`.
 
     Shards without rows (no trailer has sound) are left out: some readers cannot open them.
     """
-    for source in shards_of(table, directory):
+    for source in _shards_of(table, directory):
         if pq.read_metadata(source).num_rows:
             link_or_copy(source, out / table.name / source.name)
 
 
-def shards_of(table: StoreTable, directory: Path) -> list[Path]:
+def _shards_of(table: StoreTable, directory: Path) -> list[Path]:
     """Return the shards in a step's output directory, sorted."""
     return sorted(directory.glob(f"{table.letter}[0-9a-f][0-9a-f].parquet"))
 
@@ -114,7 +114,7 @@ def write_trailers(out: Path, sources: Path, receipts: Mapping[str, Receipt]) ->
         write_parquet(table.filter(pc.equal(shards, shard)), path)
 
 
-def expert_row(expert: ExpertSource, made: Iterable[Receipt]) -> dict[str, Any]:
+def _expert_row(expert: ExpertSource, made: Iterable[Receipt]) -> dict[str, Any]:
     """Return the row of experts.parquet; an expert that failed on every trailer has no width."""
     weights = {weight.sha256: weight for item in made for weight in item.ingredients.weights}
     ordered = [weights[sha256] for sha256 in sorted(weights)]
@@ -122,7 +122,7 @@ def expert_row(expert: ExpertSource, made: Iterable[Receipt]) -> dict[str, Any]:
         "expert": expert.name,
         "modality": expert.modality,
         "claimed_width": expert.claimed_width,
-        **shape(shards_of(expert_table(expert.name), expert.directory)),
+        **shape(_shards_of(expert_table(expert.name), expert.directory)),
         "weights_sha256": [weight.sha256 for weight in ordered],
         "weights_source": [weight.source for weight in ordered],
         "weights_licence": [weight.licence for weight in ordered],

@@ -56,11 +56,11 @@ def flow_item(
     of the stored images. Raise MediaFault for a fault of the video.
     """
     size = short_side_size(*shown, params.short_side)
-    header = stored_header(size, params)
-    with one_thread(), FlowWriter(out / FILE, header) as writer:
-        pairs = choose_pairs(video, clips, params, limits)
+    header = _stored_header(size, params)
+    with _one_thread(), FlowWriter(out / FILE, header) as writer:
+        pairs = _choose_pairs(video, clips, params, limits)
         frames = read_pairs(video, pairs, size, limits)
-        for pair, flow in solver(size, solver_params(params), device)(frames):
+        for pair, flow in solver(size, _solver_params(params), device)(frames):
             writer.write(pair, quantise(centre(flow, header.height, header.width), params.bound))
             count_part()
     return {
@@ -72,7 +72,7 @@ def flow_item(
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def _one_thread() -> Iterator[None]:
     """Keep OpenCV from using threads for small resizes: every core has a worker."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
@@ -88,19 +88,19 @@ def short_side_size(width: int, height: int, short_side: int) -> tuple[int, int]
     return round(width * short_side / short), round(height * short_side / short)
 
 
-def stored_header(size: tuple[int, int], params: FlowParams) -> FlowHeader:
+def _stored_header(size: tuple[int, int], params: FlowParams) -> FlowHeader:
     """Return the file's header for images computed at `size` (width, height)."""
     crop = CROP if params.keep == "crop224" else max(size)
     return FlowHeader(height=min(size[1], crop), width=min(size[0], crop), bound=params.bound)
 
 
-def solver_params(params: FlowParams) -> TVL1Params:
+def _solver_params(params: FlowParams) -> TVL1Params:
     """Return the solver's part of the section."""
     names = TVL1Params.__dataclass_fields__
     return TVL1Params(**{name: getattr(params, name) for name in names})
 
 
-def choose_pairs(
+def _choose_pairs(
     video: Path, clips: Sequence[Clip], params: FlowParams, limits: Limits
 ) -> dict[int, list[Pair]]:
     """Return the pairs of every clip, by its index; at a rate of its own, decode for the times."""
@@ -143,10 +143,10 @@ def solver(
     if device == "cpu":
         tvl1 = TVL1(size[1], size[0], params)
         return lambda frames: ((pair, tvl1.flow(prev, next_)) for pair, prev, next_ in frames)
-    return lambda frames: solve_batches(frames, params, device)
+    return lambda frames: _solve_batches(frames, params, device)
 
 
-def solve_batches(frames: Iterable[FramePair], params: TVL1Params, device: str) -> Solved:
+def _solve_batches(frames: Iterable[FramePair], params: TVL1Params, device: str) -> Solved:
     """Yield the flow of every pair, computed by PyTorch in batches."""
     import torch
 

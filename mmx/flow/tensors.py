@@ -94,7 +94,7 @@ def sample(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
         place = (first + row * stride + column).flatten(1)[:, None]
         return pixels.gather(2, place.expand(-1, images.shape[1], -1)).view_as(images)
 
-    across, down = cubic_weights((x - left)[:, None]), cubic_weights((y - top)[:, None])
+    across, down = _cubic_weights((x - left)[:, None]), _cubic_weights((y - top)[:, None])
     return _weigh([_weigh([tap(i, j) for j in range(4)], across) for i in range(4)], down)
 
 
@@ -106,7 +106,7 @@ def _weigh(taps: list[Tensor], weights: list[Tensor]) -> Tensor:
     return total
 
 
-def cubic_weights(t: Tensor) -> list[Tensor]:
+def _cubic_weights(t: Tensor) -> list[Tensor]:
     """Return the weights of the four taps around places, t beyond the second."""
     one = torch.ones_like(t)
     square, rest = t * t, one - t

@@ -112,19 +112,19 @@ def no_frames() -> MediaFault:
     return MediaFault("no-frames", "the video stream has no picture")
 
 
-def undecodable() -> MediaFault:
+def _undecodable() -> MediaFault:
     """Return the fault of a picture that the decoder refuses or conceals."""
     return MediaFault("damaged", "a picture of the video cannot be decoded")
 
 
 def decode_packet(source: Source, packet: "Packet[Any]") -> list[VideoFrame]:
     """Return the pictures that a packet of the video stream completes; MediaFault for a bad one."""
-    with as_media_fault(source.path, undecodable()):
+    with as_media_fault(source.path, _undecodable()):
         frames = packet.decode()
     for frame in frames:
         check_size(frame.width, frame.height, source.limits)
         if frame.is_corrupt:
-            raise undecodable()
+            raise _undecodable()
     return frames
 
 

@@ -102,7 +102,7 @@ class Fusion(nn.Module):
         return normalize(self.project(joined).to(self.project.weight.dtype))
 
 
-def sum_per_trailer(sequences: Tensor, spans: Spans) -> Tensor:
+def _sum_per_trailer(sequences: Tensor, spans: Spans) -> Tensor:
     """Sum [sequences, width] over each trailer: [trailers, width]."""
     total = sequences.new_zeros(len(spans.counts), sequences.shape[1])
     return total.index_add(0, spans.trailer.to(sequences.device), sequences)
@@ -130,7 +130,7 @@ class TrailerEncoder(nn.Module):
     def _join(self, sequences: Tensor, spans: Spans) -> Tensor:
         """[trailers, filled slots * width], or [trailers, width] summed."""
         if self.slots == 0:
-            return sum_per_trailer(sequences, spans)
+            return _sum_per_trailer(sequences, spans)
         index = slot_index(spans.counts, self.slots).to(sequences.device)
         return gather_or_zero(sequences, index).flatten(1)
 
@@ -153,7 +153,7 @@ class SequenceHead(nn.Module):
 
         As `out` is linear, its logits for this mean are the mean of its sequences' logits.
         """
-        total = sum_per_trailer(self.hidden(sequences), spans)
+        total = _sum_per_trailer(self.hidden(sequences), spans)
         return total / spans.counts[:, None].to(total.device)
 
 

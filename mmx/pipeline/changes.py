@@ -27,15 +27,15 @@ def changed_files(step: ItemStep, root: Path, since: str) -> list[ChangedFile]:
     A file whose code is under another name in that commit was only moved, and is left out. Empty
     if git does not know the commit.
     """
-    before = code_at(root, since)
+    before = _code_at(root, since)
     if not before:
         return []
     paths = [path for name in step_modules(step) if (path := source_file(name))]
     changed = [path for path in paths if source_digest(path) not in before]
-    return [ChangedFile(_name(path, root), last_commit(path, root, since)) for path in changed]
+    return [ChangedFile(_name(path, root), _last_commit(path, root, since)) for path in changed]
 
 
-def code_at(root: Path, commit: str) -> set[str]:
+def _code_at(root: Path, commit: str) -> set[str]:
     """Return the digest of every source file of the package at a commit."""
     listed = _git(root, "ls-tree", "-r", "--name-only", commit, "--", "mmx").splitlines()
     names = [name for name in listed if name.endswith(".py")]
@@ -50,7 +50,7 @@ def _digest(text: str) -> str:
         return ""
 
 
-def last_commit(path: Path, root: Path, since: str) -> str:
+def _last_commit(path: Path, root: Path, since: str) -> str:
     """Return the last commit after `since` that changed a file; empty with uncommitted edits."""
     if _git(root, "status", "--porcelain", "--", str(path)).strip():
         return ""

@@ -22,7 +22,7 @@ from mmx.training import CollectionError
 
 def collection_digests(project: Project) -> dict[str, str]:
     """Return a digest by role of features, genres and split, as far as a model reads them."""
-    return {**feature_digests(project), **label_digest(project), **split_digest(project)}
+    return {**_feature_digests(project), **label_digest(project), **_split_digest(project)}
 
 
 def used_experts(project: Project) -> list[str]:
@@ -31,7 +31,7 @@ def used_experts(project: Project) -> list[str]:
     return sorted({name for members in modalities.values() for name in members})
 
 
-def feature_digests(project: Project) -> dict[str, str]:
+def _feature_digests(project: Project) -> dict[str, str]:
     """Return a digest of the clips and of each expert that the model uses, over all trailers."""
     tables = {step.output.table: step.name for step in trailer_steps(project.params)}
     wanted = [CLIPS_TABLE.name, *used_experts(project)]
@@ -58,7 +58,7 @@ def label_digest(project: Project) -> dict[str, str]:
     return {"labels": data_digest({name: labels.get(name) for name in sorted(split)})}
 
 
-def split_digest(project: Project) -> dict[str, str]:
+def _split_digest(project: Project) -> dict[str, str]:
     """Return a digest of the split of every trailer."""
     table = pq.read_table(project.layout.splits, columns=["trailer_id", "split"])
     return {"splits": data_digest(sorted(map(list, zip(*table.to_pydict().values(), strict=True))))}

@@ -32,22 +32,22 @@ def refuse_costly_recomputation(
     present code and tools.
     """
     project = upstream.project
-    stale = stale_items(step, upstream, cached, misses)
+    stale = _stale_items(step, upstream, cached, misses)
     cost = hours(step, upstream, stale) if stale else 0.0
-    if cost <= project.params.run.ask_above or is_renewed(step, project):
+    if cost <= project.params.run.ask_above or _is_renewed(step, project):
         return
     name = step.name
     raise StaleCodeError(
         f"{name}: {len(stale)} finished items would be computed again, which takes about "
         f"{cost:.1f} hours, only because code or tools changed:\n"
-        + "".join(f"  {line}\n" for line in what_changed(step, project, stale.values()))
+        + "".join(f"  {line}\n" for line in _what_changed(step, project, stale.values()))
         + f"`mmx adopt {name}` recomputes a sample and keeps the rest if it is bit-equal; "
         f"`mmx renew {name}` allows all of them to be recomputed; then run `dvc repro` again. "
         f"run.ask_above is {project.params.run.ask_above:g} hours."
     )
 
 
-def stale_items(
+def _stale_items(
     step: TrailerStep, upstream: Upstream, cached: CachedOutput, misses: Iterable[Task]
 ) -> dict[str, Receipt]:
     """Return the earlier receipt of each trailer whose item differs in code or tools only."""
@@ -60,7 +60,7 @@ def stale_items(
     }
 
 
-def what_changed(step: ItemStep, project: Project, stale: Iterable[Receipt]) -> list[str]:
+def _what_changed(step: ItemStep, project: Project, stale: Iterable[Receipt]) -> list[str]:
     """Return a line for each changed source file and tool, as far as they are known."""
     tools = tool_versions(step.tools)
     before: dict[str, set[str]] = {name: set() for name in tools}
@@ -83,6 +83,6 @@ def renewal(step: ItemStep) -> str:
     return data_digest({"code": step_code(step), "tools": tool_versions(step.tools)})
 
 
-def is_renewed(step: ItemStep, project: Project) -> bool:
+def _is_renewed(step: ItemStep, project: Project) -> bool:
     """Return whether `mmx renew` was called for the step with the present code and tools."""
     return project.store.renewed(step.name) == renewal(step)

@@ -71,8 +71,8 @@ def differs_in_code_alone(
     same = same_inputs(new.inputs, made.inputs, upstream.sources[trailer]["sha256"])
     return (
         same
-        and means_the_same(step, made.parameters, new.parameters)
-        and weights_of(made.weights) == weights_of(new.weights)
+        and _means_the_same(step, made.parameters, new.parameters)
+        and _weights_of(made.weights) == _weights_of(new.weights)
     )
 
 
@@ -84,7 +84,7 @@ def same_inputs(new: dict[str, str], old: dict[str, str], file: str) -> bool:
     return old == {**named_the_file, "video": file}
 
 
-def means_the_same(step: ItemStep, old: dict[str, Any], new: dict[str, Any]) -> bool:
+def _means_the_same(step: ItemStep, old: dict[str, Any], new: dict[str, Any]) -> bool:
     """Return whether the parameters of a receipt and of an item are equal after normalisation."""
     try:
         return step.normalise(old) == new
@@ -92,6 +92,6 @@ def means_the_same(step: ItemStep, old: dict[str, Any], new: dict[str, Any]) -> 
         return False
 
 
-def weights_of(weights: tuple[Weight, ...]) -> list[str]:
+def _weights_of(weights: tuple[Weight, ...]) -> list[str]:
     """Return the part of the weights that a fingerprint covers."""
     return sorted(weight.sha256 for weight in weights)

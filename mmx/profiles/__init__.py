@@ -15,7 +15,7 @@ from mmx.params import ParamsError, load_params
 PROFILES = ("lite", "paper")
 
 
-def profile_values(name: str) -> dict[str, Any]:
+def _profile_values(name: str) -> dict[str, Any]:
     """Return a profile's values by dotted key; raise ParamsError for an unknown profile."""
     if name not in PROFILES:
         raise ParamsError(f"there is no profile {name!r}; there are {' and '.join(PROFILES)}")
@@ -30,14 +30,14 @@ def switch_profile(path: Path, name: str, *, force: bool = False) -> list[str]:
     Raise ParamsError, naming the keys, where one of the present profile's keys was edited by hand,
     unless `force` says to overwrite it.
     """
-    new = profile_values(name)
+    new = _profile_values(name)
     present = load_params(path).profile
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 100
     yaml.indent(mapping=2, sequence=4, offset=2)
     data = yaml.load(path.read_text(encoding="utf-8"))
-    edited = [key for key, value in profile_values(present).items() if read(data, key) != value]
+    edited = [key for key, value in _profile_values(present).items() if read(data, key) != value]
     if edited and not force:
         raise ParamsError(
             f"params.yaml differs from the profile {present} in {', '.join(edited)}: "
@@ -66,18 +66,18 @@ def write(data: CommentedMap, key: str, value: Any) -> None:
     *sections, leaf = key.split(".")
     for part in sections:
         data = data[part]
-    data[leaf] = flow_style(value)
+    data[leaf] = _flow_style(value)
 
 
-def flow_style(value: Any) -> Any:
+def _flow_style(value: Any) -> Any:
     """Return the value with its innermost lists and mappings on one line."""
     if isinstance(value, Mapping):
         styled: CommentedMap | CommentedSeq = CommentedMap(
-            (key, flow_style(part)) for key, part in value.items()
+            (key, _flow_style(part)) for key, part in value.items()
         )
         nested = any(isinstance(part, Mapping | list) for part in value.values())
     elif isinstance(value, list):
-        styled = CommentedSeq(map(flow_style, value))
+        styled = CommentedSeq(map(_flow_style, value))
         nested = False
     else:
         return value

@@ -69,19 +69,19 @@ def embed_step(name: str) -> TrailerStep:
         ),
         modules=(MODULES[name], READERS[expert.reads]),
         keys=("embed.batch", "embed.frames_per_clip", "embed.precision", *own),
-        normalise=partial(effective, name),
+        normalise=partial(_effective, name),
         tools=tuple(sorted({*PICTURE_TOOLS, *expert.tools})),
         output=TableOutput(f"data/embeddings/{name}", "e"),
         arguments=partial(arguments, name),
         reads=lambda upstream, trailer: filter(None, [source_of(name, upstream, trailer)]),
         seconds_per_minute=1.0 if expert.weights else 0.8,
-        weights=lambda project: tuple(expert_weights(name, project).values()),
+        weights=lambda project: tuple(_expert_weights(name, project).values()),
         chunk=CHUNK,
         uses_gpu=True,
     )
 
 
-def effective(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def _effective(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return an expert's parameters, with its own values instead of the common ones.
 
     values: by leaf key; in receipts of earlier versions the whole entry under its own key.
@@ -104,12 +104,12 @@ def arguments(name: str, upstream: Upstream, trailer: str) -> dict[str, Any]:
     """Return the arguments of an expert's job for one trailer."""
     project = upstream.project
     source = source_of(name, upstream, trailer)
-    files = expert_weights(name, project).items()
+    files = _expert_weights(name, project).items()
     return {
         "expert": name,
         "source": source.path if source else None,
         "clips": tuple(upstream.clips(trailer)),
-        "params": effective_params(name, project.params.embed),
+        "params": _effective_params(name, project.params.embed),
         "weights": {weight.name: path for path, weight in files},
         "limits": project.limits,
         "rate": project.params.embed.experts[name].rate,
@@ -123,13 +123,13 @@ def source_of(name: str, upstream: Upstream, trailer: str) -> InputFile | None:
     return upstream.video(trailer) if need == VIDEO else upstream.file(need, trailer)
 
 
-def effective_params(name: str, params: EmbedParams) -> EmbedParams:
+def _effective_params(name: str, params: EmbedParams) -> EmbedParams:
     """Return the section with the expert's own values instead of the common ones."""
     own = params.experts[name].model_dump(include=set(OWN), exclude_none=True)
     return params.model_copy(update=own)
 
 
-def expert_weights(name: str, project: Project) -> dict[Path, Weight]:
+def _expert_weights(name: str, project: Project) -> dict[Path, Weight]:
     """Return the checked files of an expert's weights, each with its entry in receipts.
 
     Raise WeightsError naming every file that is missing, with where to get it, or that is wrong.
@@ -140,10 +140,10 @@ def expert_weights(name: str, project: Project) -> dict[Path, Weight]:
 @cache
 def _checked_weights(name: str, place: Place) -> dict[Path, Weight]:
     found = require(get_expert(name).weights, place)
-    return {status.path: weight_of(status) for status in found}
+    return {status.path: _weight_of(status) for status in found}
 
 
-def weight_of(status: WeightsFile) -> Weight:
+def _weight_of(status: WeightsFile) -> Weight:
     """Return the entry in receipts of a checked file of weights."""
     assert status.hashes
     weights = status.weights

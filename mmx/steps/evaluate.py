@@ -50,11 +50,11 @@ def publish(project: Project, receipt: Receipt) -> None:
 
     layout = project.layout
     write_atomic(layout.metrics, (layout.evaluation / "metrics.json").read_bytes())
-    write_embeddings(project, receipt)
+    _write_embeddings(project, receipt)
     render(layout, project.params, faults=project_status(project).faults)
 
 
-def write_embeddings(project: Project, receipt: Receipt) -> None:
+def _write_embeddings(project: Project, receipt: Receipt) -> None:
     """Write data/trailer_embeddings.parquet: the evaluated table with its fingerprint."""
     import pyarrow.parquet as pq
 

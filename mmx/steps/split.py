@@ -24,7 +24,7 @@ def run(project: Project) -> None:
     from mmx.trailers.splits import assign
 
     layout, params = project.layout, project.params.split
-    clips = count_clips(layout.root)
+    clips = _count_clips(layout.root)
     columns = ["trailer_id", "group_id", "genres", "status"]
     rows = read_parquet(layout.trailers, columns).to_pylist()
     members = {
@@ -36,7 +36,7 @@ def run(project: Project) -> None:
         {name: row["group_id"] for name, row in members.items()},
         {name: row["genres"] for name, row in members.items()},
         params,
-        earlier_split(project),
+        _earlier_split(project),
     )
     write_parquet(table, layout.splits)
     counts = Counter(table["split"].to_pylist())
@@ -44,7 +44,7 @@ def run(project: Project) -> None:
     print(f"split: {dict(sorted(counts.items()))}, {left_out} with too few clips left out")
 
 
-def count_clips(root: Path) -> Counter[str]:
+def _count_clips(root: Path) -> Counter[str]:
     """Return the number of clips by trailer in the output of the scenes step."""
     counts: Counter[str] = Counter()
     for path in scenes.OUTPUT.shard_paths(root):
@@ -52,7 +52,7 @@ def count_clips(root: Path) -> Counter[str]:
     return counts
 
 
-def earlier_split(project: Project) -> pa.Table | None:
+def _earlier_split(project: Project) -> pa.Table | None:
     """Return the earlier split from the workspace, else from DVC's cache; None if there was none.
 
     Raise SplitLostError if dvc.lock names one that is in neither: a new split would move test

@@ -72,12 +72,12 @@ def inspect_file(path: Path, limits: Limits) -> Inspection:
     digest = file_digest(path)
     with unchanged([InputFile(path, digest, state, "run `dvc repro` again")]):
         try:
-            return Inspection(digest, state.size, probe_facts(probe(path, limits)))
+            return Inspection(digest, state.size, _probe_facts(probe(path, limits)))
         except MediaFault as fault:
             return Inspection(digest, state.size, None, str(fault))
 
 
-def probe_facts(found: Probe) -> dict[str, Any]:
+def _probe_facts(found: Probe) -> dict[str, Any]:
     """Return a probe as the columns of sources.parquet: durations, counts and rate as counted."""
     facts = {
         name: str(value) if isinstance(value, Fraction) else value

@@ -74,7 +74,7 @@ def ingest(layout: Layout, params: CollectionParams, *, cache: Path, workers: in
         pinned, or reading it killed its process twice.
     """
     rows = read_manifest(layout.manifest)
-    reasons = {row.row: "; ".join(row_faults(row, layout, params)) for row in rows}
+    reasons = {row.row: "; ".join(_row_faults(row, layout, params)) for row in rows}
     sound = [row for row in rows if not reasons[row.row]]
     limits = Limits(params.max_seconds, params.max_pixels)
     files = {row.trailer_id: video_file(layout.videos, row.video) for row in sound}
@@ -96,7 +96,7 @@ def ingest_project(project: Project) -> Ingested:
     )
 
 
-def row_faults(row: ManifestRow, layout: Layout, params: CollectionParams) -> list[str]:
+def _row_faults(row: ManifestRow, layout: Layout, params: CollectionParams) -> list[str]:
     """Return everything that is wrong with a row, without reading its video."""
     faults = [*row.faults, *genre_faults(row.genres, params)]
     if faults:
@@ -152,7 +152,7 @@ def _trailers(rows: Sequence[ManifestRow], reasons: Mapping[int, str]) -> pa.Tab
     return pa.Table.from_pylist([columns(row) for row in ordered], schema)
 
 
-def source_row(trailer_id: str, video: str, found: Inspection) -> dict[str, Any]:
+def _source_row(trailer_id: str, video: str, found: Inspection) -> dict[str, Any]:
     """Return the row of SOURCES_SCHEMA of an accepted trailer; `video` is below data/videos."""
     own = {"trailer_id": trailer_id, "video": f"videos/{video}"}
     return {**own, "sha256": found.sha256, "size": found.size, **(found.facts or {})}
@@ -160,7 +160,7 @@ def source_row(trailer_id: str, video: str, found: Inspection) -> dict[str, Any]
 
 def _sources(rows: Iterable[ManifestRow], inspections: Mapping[str, Inspection]) -> pa.Table:
     found = [
-        source_row(row.trailer_id, row.video, inspections[row.trailer_id])
+        _source_row(row.trailer_id, row.video, inspections[row.trailer_id])
         for row in sorted(rows, key=lambda row: row.trailer_id)
         if inspections[row.trailer_id].facts
     ]

@@ -147,7 +147,7 @@ def read_manifest(path: Path) -> list[ManifestRow]:
     Raise TableError if it is no table, lacks columns, or names a trailer_id twice.
     """
     rows = [parse_row(record) for record in read_records(path).records]
-    refuse_duplicates(path.name, rows)
+    _refuse_duplicates(path.name, rows)
     return rows
 
 
@@ -182,7 +182,7 @@ def write_records(path: Path, columns: Sequence[str], records: Iterable[dict[str
     write_csv(path, [*REQUIRED, *OPTIONAL, *added], records)
 
 
-def refuse_duplicates(name: str, rows: Iterable[ManifestRow]) -> None:
+def _refuse_duplicates(name: str, rows: Iterable[ManifestRow]) -> None:
     """Raise TableError if two rows have the same trailer_id; all such are named."""
     places: dict[str, list[int]] = defaultdict(list)
     for row in rows:

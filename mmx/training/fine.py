@@ -49,7 +49,7 @@ def finetune(
     """
     check_fit(network, collection)
     members, watched = training_members(collection)
-    require_pairs(collection, np.concatenate([members, watched]))
+    _require_pairs(collection, np.concatenate([members, watched]))
     target, length = find_device(device), network.config.sequence_length
     goal = Goal("finetune", params.epochs, params.lr, "validation_loss", -1)
     with reproducible(params.threads):
@@ -74,7 +74,7 @@ def finetune(
         return run.finish()
 
 
-def require_pairs(collection: Collection, members: np.ndarray) -> None:
+def _require_pairs(collection: Collection, members: np.ndarray) -> None:
     """Raise CollectionError if one of these trailers cannot be cut in two."""
     short = [collection.ids[i] for i in members if collection.lengths[i] < 2]
     if short:

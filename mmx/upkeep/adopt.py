@@ -50,7 +50,7 @@ def adopt(project: Project, name: str, *, sample: int, seed: int = 0) -> Adopted
 
     Raise AdoptError where a sampled item comes out differently or there is nothing to do.
     """
-    adopted = adopt_step(project, find_trailer_step(name, project.params), sample, seed)
+    adopted = _adopt_step(project, find_trailer_step(name, project.params), sample, seed)
     if adopted is None:
         raise AdoptError(
             f"{name}: nothing to adopt: no result is stale because of code or tools alone"
@@ -64,10 +64,10 @@ def adopt_all(project: Project, *, sample: int, seed: int = 0) -> list[Adopted]:
     Raise AdoptError at the first step whose sample differs.
     """
     steps = trailer_steps(project.params)
-    return list(filter(None, (adopt_step(project, step, sample, seed) for step in steps)))
+    return list(filter(None, (_adopt_step(project, step, sample, seed) for step in steps)))
 
 
-def adopt_step(project: Project, step: TrailerStep, sample: int, seed: int) -> Adopted | None:
+def _adopt_step(project: Project, step: TrailerStep, sample: int, seed: int) -> Adopted | None:
     """Carry a step's results over as `adopt` does; None where there is nothing to do."""
     with project.store.locked(f"adopt {step.name}"):
         upstream = Upstream(project)
@@ -117,7 +117,7 @@ def confirm(step: TrailerStep, upstream: Upstream, drawn: list[Candidate]) -> No
         new = outcome.receipts.get(each.task.item)
         if new is None:
             raise AdoptError(f"{step.name}: {outcome.failures[each.task.item]}")
-        if not same_result(new, each.old):
+        if not _same_result(new, each.old):
             raise AdoptError(
                 f"{step.name}: {each.task.item} differs from its receipt when recomputed; "
                 f"nothing was carried over: `mmx renew {step.name}`, then `dvc repro`, "
@@ -125,7 +125,7 @@ def confirm(step: TrailerStep, upstream: Upstream, drawn: list[Candidate]) -> No
             )
 
 
-def same_result(new: Receipt, old: Receipt) -> bool:
+def _same_result(new: Receipt, old: Receipt) -> bool:
     """Say whether two receipts record the same bytes, or a fault of the same kind."""
     if new.fault and old.fault:
         return new.fault.kind == old.fault.kind

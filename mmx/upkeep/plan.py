@@ -42,12 +42,12 @@ def project_plan(project: Project) -> list[StepPlan]:
     missing: dict[str, set[str]] = {}
     plans = []
     for step in trailer_steps(project.params):
-        missing[step.name] = to_compute(step, upstream, missing)
-        plans.append(step_plan(step, upstream, missing[step.name]))
+        missing[step.name] = _to_compute(step, upstream, missing)
+        plans.append(_step_plan(step, upstream, missing[step.name]))
     return plans
 
 
-def to_compute(step: TrailerStep, upstream: Upstream, missing: dict[str, set[str]]) -> set[str]:
+def _to_compute(step: TrailerStep, upstream: Upstream, missing: dict[str, set[str]]) -> set[str]:
     """Return the trailers of a step that neither the store nor its output directory has."""
     project = upstream.project
     made = read_receipts(step.output.path(project.layout.root))
@@ -66,7 +66,7 @@ def to_compute(step: TrailerStep, upstream: Upstream, missing: dict[str, set[str
     return found
 
 
-def step_plan(step: TrailerStep, upstream: Upstream, compute: set[str]) -> StepPlan:
+def _step_plan(step: TrailerStep, upstream: Upstream, compute: set[str]) -> StepPlan:
     """Estimate the cost of one step from its journal and its receipts."""
     sizes = mean(
         sum(output.size for output in receipt.outputs)

@@ -46,7 +46,7 @@ def prune(project: Project, *, dry_run: bool = False) -> Pruned:
         size = sum(path.stat().st_size for path in objects)
         if not dry_run:
             remove(store, stale, objects)
-            drop_abandoned(store, wanted)
+            _drop_abandoned(store, wanted)
     return Pruned(len(stale), len(objects), size)
 
 
@@ -64,10 +64,10 @@ def next_run(project: Project) -> set[str]:
     """
     upstream = Upstream(project) if project.layout.sources.exists() else present(project)
     steps = item_steps(project.params)
-    return {each.fingerprint for step in steps for each in wanted_by(step, upstream)}
+    return {each.fingerprint for step in steps for each in _wanted_by(step, upstream)}
 
 
-def wanted_by(step: ItemStep, upstream: Upstream) -> Iterable[Ingredients]:
+def _wanted_by(step: ItemStep, upstream: Upstream) -> Iterable[Ingredients]:
     """Return the ingredients of the items that a step would look up now."""
     if isinstance(step, TrailerStep):
         return [task.ingredients for task in trailer_tasks(step, upstream)]
@@ -86,7 +86,7 @@ def remove(store: Store, stale: list[Receipt], objects: list[Path]) -> None:
         path.unlink(missing_ok=True)
 
 
-def drop_abandoned(store: Store, wanted: Set[str]) -> None:
+def _drop_abandoned(store: Store, wanted: Set[str]) -> None:
     """Remove checkpoints of interrupted trainings that will not be resumed."""
     for folder in (store.root / "scratch").glob("*"):
         if folder.name not in wanted:

@@ -60,13 +60,13 @@ def project_status(project: Project) -> ProjectStatus:
         made = read_receipts(step.output.path(project.layout.root))
         ingredients = ingredients_of(step, project)
         states = {
-            trailer: state_of(made.get(trailer), upstream.inputs(step, trailer), ingredients)
+            trailer: _state_of(made.get(trailer), upstream.inputs(step, trailer), ingredients)
             for trailer in upstream.sources
         }
         counts = Counter(states.values())
         steps.append(StepStatus(step.name, **{name: counts[name] for name in STATES}))
         faults += [
-            fault for fault in faults_of(step.name, made) if states.get(fault.trailer) == "failed"
+            fault for fault in _faults_of(step.name, made) if states.get(fault.trailer) == "failed"
         ]
     return ProjectStatus(tuple(steps), tuple(faults))
 
@@ -74,7 +74,7 @@ def project_status(project: Project) -> ProjectStatus:
 STATES = ("done", "failed", "pending", "blocked")
 
 
-def state_of(
+def _state_of(
     made: Receipt | None,
     inputs: dict[str, str] | None,
     ingredients: Callable[[dict[str, str]], Ingredients],
@@ -87,7 +87,7 @@ def state_of(
     return "failed" if made.fault else "done"
 
 
-def faults_of(step: str, receipts: Mapping[str, Receipt]) -> list[TrailerFault]:
+def _faults_of(step: str, receipts: Mapping[str, Receipt]) -> list[TrailerFault]:
     """Return the faults among a step's receipts, by trailer."""
     return [
         TrailerFault(step, trailer, made.fault.reason)

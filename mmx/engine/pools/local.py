@@ -57,17 +57,17 @@ def map_items(
     chunks = [tuple(items[i : i + chunk]) for i in range(0, len(items), chunk)]
     interrupted: list[tuple[Job, ...]] = []
     while chunks:
-        for done in run_pool(fn, chunks, interrupted, workers, WorkerSetup(setup, gpus)):
+        for done in _run_pool(fn, chunks, interrupted, workers, WorkerSetup(setup, gpus)):
             chunks.remove(done[0])
             yield done
         for jobs in interrupted:
             chunks.remove(jobs)
         for job in [job for jobs in interrupted for job in jobs]:
-            yield try_alone(fn, job, WorkerSetup(setup, gpus))
+            yield _try_alone(fn, job, WorkerSetup(setup, gpus))
         interrupted.clear()
 
 
-def run_pool(
+def _run_pool(
     fn: Callable[[Sequence[Job]], list[Result]],
     chunks: Sequence[tuple[Job, ...]],
     interrupted: list[tuple[Job, ...]],
@@ -80,7 +80,7 @@ def run_pool(
     """
     waiting = list(reversed(chunks))
     running: dict[Future[list[Result]], tuple[Job, ...]] = {}
-    with new_pool(min(workers, len(chunks)), setup) as pool:
+    with _new_pool(min(workers, len(chunks)), setup) as pool:
         try:
             while waiting or running:
                 while waiting and len(running) < workers:
@@ -95,18 +95,18 @@ def run_pool(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def try_alone(
+def _try_alone(
     fn: Callable[[Sequence[Job]], list[Result]], job: Job, setup: WorkerSetup
 ) -> tuple[tuple[Job], list[Result] | Lost[Job]]:
     """Run a job again, alone in a pool; it is lost if the worker dies again."""
-    with new_pool(1, setup) as pool:
+    with _new_pool(1, setup) as pool:
         try:
             return (job,), pool.submit(fn, (job,)).result()
         except BrokenProcessPool:
             return (job,), Lost(job)
 
 
-def new_pool(workers: int, setup: WorkerSetup) -> ProcessPoolExecutor:
+def _new_pool(workers: int, setup: WorkerSetup) -> ProcessPoolExecutor:
     """Start a pool of single-threaded processes that share no memory with this one."""
     context = multiprocessing.get_context("spawn")
     for name in THREADS:

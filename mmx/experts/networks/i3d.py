@@ -41,7 +41,7 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
-def pad_same(volume: Tensor, kernel: Triple, stride: Triple) -> Tensor:
+def _pad_same(volume: Tensor, kernel: Triple, stride: Triple) -> Tensor:
     """Pad (batch, channels, time, height, width) with zeros, so that strides divide it evenly.
 
     Zeros serve the pools too: they follow a ReLU, so no maximum is ever below zero.
@@ -61,7 +61,7 @@ class SamePool3d(nn.Module):
 
     def forward(self, volume: Tensor) -> Tensor:
         """Map (batch, channels, time, height, width) to the same divided by the stride, up."""
-        padded = pad_same(volume, self.kernel, self.stride)
+        padded = _pad_same(volume, self.kernel, self.stride)
         return functional.max_pool3d(padded, self.kernel, self.stride)
 
 
@@ -75,7 +75,7 @@ class Unit3d(nn.Module):
 
     def forward(self, volume: Tensor) -> Tensor:
         """Map (batch, read, time, height, width) to (batch, write, ...), each side over stride."""
-        padded = pad_same(volume, self.conv3d.kernel_size, self.conv3d.stride)
+        padded = _pad_same(volume, self.conv3d.kernel_size, self.conv3d.stride)
         return functional.relu(self.bn(self.conv3d(padded)), inplace=True)
 
 
