@@ -75,7 +75,7 @@ def _adopt_step(project: Project, step: TrailerStep, sample: int, seed: int) -> 
         if not found:
             return None
         drawn = random.Random(seed).sample(found, min(sample, len(found)))
-        confirm(step, upstream, drawn)
+        _confirm(step, upstream, drawn)
         names = tuple(sorted(each.task.item for each in drawn))
         commit = present_commit(project.layout.root)
         rest = [each for each in found if each not in drawn]
@@ -103,7 +103,7 @@ def candidates(step: TrailerStep, upstream: Upstream) -> list[Candidate]:
     ]
 
 
-def confirm(step: TrailerStep, upstream: Upstream, drawn: list[Candidate]) -> None:
+def _confirm(step: TrailerStep, upstream: Upstream, drawn: list[Candidate]) -> None:
     """Recompute items and raise AdoptError at the first that is not bit-equal."""
     project = upstream.project
     outcome = complete(
