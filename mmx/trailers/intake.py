@@ -70,8 +70,8 @@ def ingest(layout: Layout, params: CollectionParams, *, cache: Path, workers: in
     not affected. `cache` is a file that is rewritten: unchanged videos are not read again.
 
     Raises:
-        TableError: the manifest cannot be read. IngestError: a video has other bytes than were
-        pinned, or reading it killed its process twice.
+        TableError: the manifest cannot be read.
+        IngestError: a video is not the one that was pinned, or killed its reader twice.
     """
     rows = read_manifest(layout.manifest)
     reasons = {row.row: "; ".join(_row_faults(row, layout, params)) for row in rows}
