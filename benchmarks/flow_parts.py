@@ -12,7 +12,7 @@ from numba import njit
 from mmx.flow import scale
 from mmx.flow.parameters import TVL1Params
 from mmx.flow.relaxation import relax
-from mmx.flow.scale import Memory, Settings, begin_warp, make_case, smooth
+from mmx.flow.scale import Buffers, Settings, begin_warp, make_case, smooth
 from mmx.flow.simd import LANES, Address, load, quotient, square_root, store
 from mmx.flow.stopping import Stop
 from mmx.flow.tiles import Grid, aligned_zeros
@@ -37,25 +37,25 @@ class Parts:
 
 
 @njit
-def _begin(memory: Memory, grid: Grid, settings: Settings) -> None:
-    begin_warp(memory, grid, settings)
+def _begin(buffers: Buffers, grid: Grid, settings: Settings) -> None:
+    begin_warp(buffers, grid, settings)
 
 
 @njit
-def _smooth(memory: Memory, grid: Grid, size: int) -> None:
-    smooth(memory, grid, size)
+def _smooth(buffers: Buffers, grid: Grid, size: int) -> None:
+    smooth(buffers, grid, size)
 
 
 @njit
 def _relax(
-    memory: Memory,
+    buffers: Buffers,
     grid: Grid,
     settings: Settings,
     stop: Stop,
     errors: np.ndarray,
     rows: np.ndarray,
 ) -> tuple[int, bool]:
-    case = make_case(memory, grid, settings)
+    case = make_case(buffers, grid, settings)
     return relax(case, len(errors), stop, errors, rows)
 
 
@@ -85,14 +85,14 @@ class _Clock:
         self.seconds[name] += time.thread_time() - start
         return result
 
-    def solve(self, memory: Memory, grid: Grid, settings: Settings) -> None:
+    def solve(self, buffers: Buffers, grid: Grid, settings: Settings) -> None:
         errors, rows = np.empty(settings.inner), np.empty(settings.inner, np.int64)
         for _ in range(settings.warps):
-            self.timed("warp", _begin, memory, grid, settings)
+            self.timed("warp", _begin, buffers, grid, settings)
             moving, outer = True, 0
             while moving and outer < settings.outer:
-                self.timed("median", _smooth, memory, grid, settings.median)
-                arguments = memory, grid, settings, settings.stop, errors, rows
+                self.timed("median", _smooth, buffers, grid, settings.median)
+                arguments = buffers, grid, settings, settings.stop, errors, rows
                 n, moving = self.timed("iterations", _relax, *arguments)
                 self.seconds["pixels"] += n * grid.rows * grid.width / 1e6
                 outer += 1
@@ -131,7 +131,7 @@ def nanoseconds_per_pixel(rows: int, width: int, at_once: int) -> float:
     errors, places, best = np.empty(at_once), np.empty(at_once, np.int64), np.inf
     for _ in range(40):
         start = time.thread_time()
-        _relax(solver._memory, solver._grid, solver._settings, FOREVER, errors, places)
+        _relax(solver._buffers, solver._grid, solver._settings, FOREVER, errors, places)
         best = min(best, time.thread_time() - start)
     return 1e9 * best / (rows * width * at_once)
 

@@ -97,7 +97,8 @@ class Evidence:
 
 def read_paper() -> Json:
     """Return what the paper prints in its tables (facts of another data set)."""
-    return tables.read_json(Path(__file__).with_name("paper.json"))
+    paper: Json = tables.read_json(Path(__file__).with_name("paper.json"))
+    return paper
 
 
 PARTING = "The paper's own figures, on MMX-Trailer-20: another data set"
