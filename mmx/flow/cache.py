@@ -1,6 +1,7 @@
 """Where compiled kernels are cached: between runs or, if no folder can be written, for one run."""
 
 import atexit
+import hashlib
 import os
 import shutil
 import sys
@@ -18,9 +19,20 @@ Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def cached_njit(function: Function) -> "Dispatcher[Function]":
-    """Return `function` compiled at its first use and from then on found in numba's cache."""
+    """Return `function` compiled at its first use and from then on found in numba's cache.
+
+    Numba's cache looks only at the file of the function itself, and stumbles over types that an
+    earlier version of the package had. So the function's name there holds a digest of the package.
+    """
     cache_folder()
+    function.__qualname__ = f"{function.__qualname__}.{_package_digest()[:16]}"
     return numba.njit(cache=True)(function)
+
+
+@cache
+def _package_digest() -> str:
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 @cache

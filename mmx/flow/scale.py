@@ -2,10 +2,7 @@
 
 import fcntl
 import functools
-import hashlib
 import os
-from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -29,11 +26,6 @@ from mmx.flow.tiles import (
     tile_image,
 )
 from mmx.flow.warp import MARGIN, interleave, linearise, plan_array
-
-_KERNELS = [
-    Path(__file__).with_name(f"{name}.py")
-    for name in ("median", "relaxation", "rounding", "simd", "stopping", "tiles", "warp")
-]
 
 
 class Settings(NamedTuple):
@@ -104,34 +96,16 @@ def smooth(buffers: Buffers, grid: Grid, size: int) -> None:
         median_filter(buffers.flow, buffers.median, grid, buffers.masks, size)
 
 
-def _compiled(version: str) -> Callable[..., None]:
-    """Return the solver, compiled at its first use and from then on found in numba's cache.
-
-    The cache looks only at the file of the function itself. `version`, a digest of the other
-    kernels' files, is part of the function and so of its key.
-    """
-
-    @cached_njit
-    def solve(buffers: Buffers, grid: Grid, settings: Settings) -> None:
-        assert version
-        errors, rows = np.empty(settings.inner), np.empty(settings.inner, np.int64)
-        for _ in range(settings.warps):
-            case = begin_warp(buffers, grid, settings)
-            moving, outer = True, 0
-            while moving and outer < settings.outer:
-                smooth(buffers, grid, settings.median)
-                _, moving = relax(case, settings.inner, settings.stop, errors, rows)
-                outer += 1
-
-    return solve
-
-
-def _digest() -> str:
-    """Return a digest of the kernels' files."""
-    return hashlib.sha256(b"".join(path.read_bytes() for path in _KERNELS)).hexdigest()
-
-
-_solve = _compiled(_digest())
+@cached_njit
+def _solve(buffers: Buffers, grid: Grid, settings: Settings) -> None:
+    errors, rows = np.empty(settings.inner), np.empty(settings.inner, np.int64)
+    for _ in range(settings.warps):
+        case = begin_warp(buffers, grid, settings)
+        moving, outer = True, 0
+        while moving and outer < settings.outer:
+            smooth(buffers, grid, settings.median)
+            _, moving = relax(case, settings.inner, settings.stop, errors, rows)
+            outer += 1
 
 
 class Scale:
