@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from mmx.engine.errors import UserError, machine_fault
+from mmx.engine.errors import ReceiptError, UserError, machine_fault
 
 __all__ = ["COMMAND_FOR", "UserError", "report_errors"]
 
@@ -31,6 +31,9 @@ def report_errors() -> Iterator[None]:
     """End the program with `error: ...` on stderr and the error's exit code; let bugs through."""
     try:
         yield
+    except ReceiptError as error:
+        # It says what is wrong with the receipt, but not in which file that is.
+        end(_damaged_file(error) or str(error), error.exit_code)
     except UserError as error:
         end(str(error), error.exit_code)
     except Exception as error:

@@ -5,8 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
-from pydantic_core import to_jsonable_python
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 
 from mmx.errors import UserError
 from mmx.yamlfile import YamlError, read_yaml
@@ -306,7 +313,7 @@ class Params(Section):
     def value(self, key: str) -> object:
         """Return the value of a dotted key such as `flow.lambda`, as JSON data."""
         value, _ = self._find(key)
-        return to_jsonable_python(value, by_alias=True)
+        return _json(value)
 
     def leaves(self, keys: Iterable[str]) -> dict[str, Any]:
         """Return JSON data by leaf key, of sections and leaf keys; without births.
@@ -353,12 +360,17 @@ def _members(section: Section) -> Iterator[tuple[str, object, Birth | None]]:
         yield field.alias or name, getattr(section, name), next(births, None)
 
 
+def _json(value: object) -> Any:
+    """Return a value of a parameter as JSON data."""
+    return TypeAdapter(Any).dump_python(value, mode="json", by_alias=True)
+
+
 def _leaves(key: str, value: object, birth: Birth | None) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Section):
         for name, member, born in _members(value):
             yield from _leaves(f"{key}.{name}", member, born)
         return
-    plain = to_jsonable_python(value, by_alias=True)
+    plain = _json(value)
     if birth is None or plain != birth.value:
         yield key, plain
 

@@ -8,12 +8,13 @@ import orjson
 
 from mmx.dvc_state.lock import read_lock
 from mmx.engine.canonical import file_digest
+from mmx.engine.errors import UserError
 
 DIRECTORY = ".dir"
 """Suffix of the md5 of a directory, which is that of the listing of its files."""
 
 
-class DamagedListingError(Exception):
+class DamagedListingError(UserError):
     """The bytes of a directory's listing do not have the md5 in its name."""
 
 

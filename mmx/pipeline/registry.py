@@ -122,7 +122,7 @@ def _one_of(name: str, steps: list[AnyStep]) -> AnyStep:
         if step.name == name:
             return step
     known = ", ".join(step.name for step in steps)
-    raise UnknownStepError(f"there is no such step {name!r}; there are {known}")
+    raise UnknownStepError(f"there is no step {name!r}; there are {known}")
 
 
 def all_tools() -> tuple[str, ...]:

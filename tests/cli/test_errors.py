@@ -28,8 +28,8 @@ NOT_WRITTEN = (
     "is damaged, or is not what its step wrote: `mmx repair` removes it, `dvc repro` makes it again"
 )
 STEPS = (
-    "scenes, audio, flow, embed@lite_appearance, embed@lite_audio, embed@lite_motion, "
-    "embed@lite_scene"
+    "audio, scenes, flow, embed@lite_appearance, embed@lite_audio, embed@lite_scene, "
+    "embed@lite_motion"
 )
 COLUMNS = "trailer_id, title, year, genres, video, sha256"
 PINS = "take it from your last commit, or delete it to pin anew"
@@ -349,9 +349,11 @@ def test_a_failed_step_ends_in_a_sentence_and_its_own_exit_code(root: Path) -> N
         path.unlink()
     done = python(root, "-m", "stages.run", "embed@lite_motion")
     assert done.returncode == 3 and "Traceback" not in done.stderr
-    assert re.search(
-        r"^error: embed@lite_motion: \S+\.flow is missing; ", done.stderr, re.MULTILINE
+    said = (
+        r"^error: embed@lite_motion: 5 items could not be computed, t00000 first: "
+        r"\S+\.flow is missing; "
     )
+    assert re.search(said, done.stderr, re.MULTILINE), done.stderr
 
 
 def test_dvc_shows_the_sentence_of_a_stage_and_no_trace(tmp_path: Path) -> None:
