@@ -228,5 +228,5 @@ def test_a_declaration_that_cannot_be_read_is_refused(
     wav: Callable[..., Path], job: Callable[..., EmbedJob], clips: Callable[..., tuple[Clip, ...]]
 ) -> None:
     expert = replace(get_expert("lite_audio"), sampling=Frames(0))
-    with pytest.raises(ExpertError, match="do not go together"):
+    with pytest.raises(ExpertError, match="sampled as patches"):
         read_samples(job("lite_audio", wav(16000), clips(9)), expert)

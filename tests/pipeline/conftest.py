@@ -23,6 +23,8 @@ from mmx.pipeline.registry import trailer_steps  # noqa: E402
 from mmx.project import open_project  # noqa: E402
 
 TRAILERS = 9
+ITEMS = TRAILERS + 1
+"""Items of a step: of the odd trailers that the generator adds, one is valid."""
 SMALL = {
     "collection.max_seconds": 600,
     "embed.frames_per_clip": 1,

@@ -9,9 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from tests.pipeline.conftest import ITEMS
+
 if TYPE_CHECKING:
     from tests.pipeline.conftest import Project
-
 
 PAGE = Path(__file__).parents[2] / "docs" / "adding-a-step.md"
 
@@ -29,13 +30,13 @@ def extended(project: "Project") -> "Project":
 
 def test_a_step_is_one_file(extended: "Project") -> None:
     [planned] = [step for step in extended.json("mmx", "plan") if step["compute"]]
-    assert (planned["step"], planned["compute"]) == ("brightness", 9)
-    assert extended.repro("brightness") == Counter(brightness=9)
+    assert (planned["step"], planned["compute"]) == ("brightness", ITEMS)
+    assert extended.repro("brightness") == Counter(brightness=ITEMS)
     shards = sorted((extended.root / "data/brightness").glob("b*.parquet"))
     rows = [row for path in shards for row in pq.read_table(path).to_pylist()]
-    assert len(rows) > 9 and all(0 < row["brightness"] < 255 for row in rows)
+    assert len(rows) > ITEMS and all(0 < row["brightness"] < 255 for row in rows)
     [state] = [step for step in extended.status()["steps"] if step["step"] == "brightness"]
-    assert (state["done"], state["pending"]) == (9, 0)
+    assert (state["done"], state["pending"]) == (ITEMS, 0)
 
 
 def test_its_parameters_its_code_and_its_results_count_as_those_of_any_step(
@@ -44,13 +45,13 @@ def test_its_parameters_its_code_and_its_results_count_as_those_of_any_step(
     extended.run("dvc", "repro")
     extended.run("mmx", "verify")
     extended.edit({"brightness.every": 3})
-    assert extended.repro("brightness") == Counter(brightness=9)
+    assert extended.repro("brightness") == Counter(brightness=ITEMS)
     path = extended.root / "mmx/steps/brightness.py"
     path.write_text(path.read_text().replace("seen", "found"))
     extended.run("mmx", "adopt", "brightness", "--sample", "3")
     assert extended.repro("brightness") == Counter()
     path.write_text(path.read_text().replace("image.mean()", "image.max()"))
-    assert extended.repro("brightness") == Counter(brightness=9)
+    assert extended.repro("brightness") == Counter(brightness=ITEMS)
 
 
 def test_an_unknown_key_of_its_section_is_refused(extended: "Project") -> None:

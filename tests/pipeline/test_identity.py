@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from tests.pipeline.conftest import ITEMS
+
 if TYPE_CHECKING:
     from tests.pipeline.conftest import Project
 
-
-TRAILERS = 9
 EVERY = {
     "scenes", "audio", "flow",
     "embed@lite_appearance", "embed@lite_audio", "embed@lite_motion", "embed@lite_scene",
@@ -28,7 +28,7 @@ def costs(project: "Project") -> dict[str, int]:
 
 
 def all_of(*steps: str) -> dict[str, int]:
-    return dict.fromkeys(steps, TRAILERS)
+    return dict.fromkeys(steps, ITEMS)
 
 
 def edit(project: "Project", name: str, old: str, new: str) -> None:
@@ -102,19 +102,19 @@ def test_a_refactoring_is_stopped_before_it_costs_anything_and_adopted(project: 
     done = project.complete("dvc", "repro", "flow")
     said = done.stdout + done.stderr
     assert done.returncode != 0 and "Traceback" not in said
-    assert f"flow: {TRAILERS} finished items would be computed again" in said
+    assert f"flow: {ITEMS} finished items would be computed again" in said
     assert re.search(r"mmx/flow/item\.py \([0-9a-f]+ [-0-9]+ Clearer name\)", said)
     assert "`mmx adopt flow`" in said and "`mmx renew flow`" in said
     assert project.computed() == before
 
     adopted = project.json("mmx", "adopt", "flow", "--sample", "2")
-    assert adopted == [{"step": "flow", "sampled": 2, "carried": TRAILERS - 2}]
+    assert adopted == [{"step": "flow", "sampled": 2, "carried": ITEMS - 2}]
     assert costs(project) == {}
     assert project.repro("flow") == Counter()
     project.run("dvc", "repro")
     trailers = sorted(path.stem for path in (project.root / "data/flow").glob("*.flow"))
     said = "".join(project.run("mmx", "trace", name) for name in trailers)
-    assert f"2 of {TRAILERS} recomputed, all bit-equal" in " ".join(said.split())
+    assert f"2 of {ITEMS} recomputed, all bit-equal" in " ".join(said.split())
     project.run("mmx", "verify")
 
 
@@ -123,7 +123,7 @@ def test_renewing_computes_what_the_gate_had_stopped(project: "Project") -> None
     edit(project, "mmx/flow/item.py", "short_side_size", "size_by_short_side")
     project.run("dvc", "repro", "flow", fails=True)
     project.run("mmx", "renew", "flow")
-    assert project.repro("flow") == Counter(flow=TRAILERS)
+    assert project.repro("flow") == Counter(flow=ITEMS)
 
 
 def test_another_python_is_adopted(project: "Project") -> None:

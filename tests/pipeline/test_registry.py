@@ -180,7 +180,6 @@ def test_every_step_leaves_what_its_stage_names_where_the_layout_has_it() -> Non
     assert (folders["audio"], folders["flow"]) == (layout.audio, layout.flow)
     assert (folders["train"], folders["finetune"]) == (layout.coarse, layout.fine)
     assert folders["evaluate"] == layout.evaluation
-    assert folders["ablate@full"] == layout.ablations / "full"
     for name in PARAMS.embed.experts:
         assert folders[f"embed@{name}"] == layout.embeddings(name)
 

@@ -34,7 +34,8 @@ def test_before_the_first_run_everything_is_planned(
     fresh.run("mmx", "init", "--videos", str(sample_folder / "videos"), "--labels", str(labels))
     plan = fresh.json("mmx", "plan")
     (trailers,) = {step["compute"] for step in plan}
-    assert trailers > 0 and {step["hours"] for step in plan} == {None}
+    assert trailers > 0 and {step["seconds_per_item"] for step in plan} == {None}
+    assert all(step["hours"] > 0 for step in plan)
     states = {step["step"]: step for step in fresh.status()["steps"]}
     assert states["scenes"]["pending"] == states["flow"]["blocked"] == trailers
 
@@ -113,7 +114,7 @@ def test_a_refactoring_is_adopted_after_a_sample(project: "Project") -> None:
     path = project.root / "mmx" / "flow" / "quantise.py"
     path.write_text(path.read_text() + "\n\nUNUSED = 1\n")
     run = ("python", "-c", "from mmx.cli import main; main()")
-    said = project.json(*run, "adopt", "flow", "--sample", "2")
+    (said,) = project.json(*run, "adopt", "flow", "--sample", "2")
     trailers = len(list((project.root / "data" / "flow").glob("*.flow")))
     assert (said["sampled"], said["carried"]) == (2, trailers - 2)
     assert not project.repro()
@@ -137,7 +138,7 @@ def test_a_second_run_at_the_same_time_says_so_and_leaves(project: "Project") ->
         "print(done.returncode, done.stderr.decode())"
     )
     said = project.run("python", "-c", hold)
-    assert said.startswith("1 error: another run is using the item store: elsewhere")
+    assert said.startswith("5 error: another run is using the item store: elsewhere")
 
 
 def test_other_versions_than_written_are_refused_until_taken(project: "Project") -> None:

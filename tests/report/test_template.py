@@ -23,4 +23,4 @@ def test_cells_are_formatted(value: object, shown: str) -> None:
 
 def test_a_missing_name_is_an_error_and_not_an_empty_place() -> None:
     with pytest.raises(UndefinedError, match="title"):
-        fill("base.html.jinja", {})
+        fill("base.html.jinja", {"data": {}})
