@@ -9,10 +9,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from safetensors import SafetensorError
 
+from mmx.engine.errors import ReceiptError
+from mmx.engine.parquet import UNREADABLE
 from mmx.layout import Layout
 from mmx.outputs import ITEM, is_receipts, read_shard
 
+DAMAGED = (*UNREADABLE, ReceiptError, AttributeError, TypeError, RuntimeError, SafetensorError)
+"""What reading a damaged or replaced output raises. JSON of another shape is a TypeError or an
+AttributeError, weights of another shape are a RuntimeError."""
 READ_WHOLE = 1 << 24
 """Bytes up to which all rows of a table are read; of a larger table only some columns are."""
 
@@ -23,8 +29,7 @@ def damaged_output(root: Path) -> str:
     for path, check in checks(layout):
         try:
             check(path)
-        # Libraries raise all kinds of exceptions for such a file.
-        except Exception:
+        except DAMAGED:
             return path.relative_to(layout.root).as_posix()
     return ""
 
