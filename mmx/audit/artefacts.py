@@ -21,7 +21,7 @@ from mmx.dvc_state.history import History, HistoryError, Version
 from mmx.engine.receipt import Receipt
 from mmx.layout import Layout
 from mmx.outputs import ITEM
-from mmx.pipeline.registry import item_steps
+from mmx.pipeline.registry import steps_with_results
 from mmx.pipeline.step import ItemStep
 from mmx.project import Project
 from mmx.trailers.csvfile import TableError
@@ -75,7 +75,7 @@ class Tree:
     @cached_property
     def steps(self) -> list[ItemStep]:
         """Every step that has receipts, whether or not it has run."""
-        return item_steps(self.project.params)
+        return steps_with_results(self.project)
 
     def out(self, step: ItemStep) -> Path:
         """A step's output directory."""

@@ -58,6 +58,14 @@ def item_steps(params: Params) -> list[ItemStep]:
     return [step for step in all_steps(params) if isinstance(step, ItemStep)]
 
 
+def steps_with_results(project: Project) -> list[ItemStep]:
+    """Return the steps of `item_steps`, and ablations that only the work tree still has."""
+    listed = item_steps(project.params)
+    folders = sorted(project.layout.ablations.glob("*/"))
+    made = (known_step(f"ablate@{path.name}", project.params) for path in folders)
+    return [*listed, *(step for step in made if isinstance(step, ItemStep) and step not in listed)]
+
+
 def trailer_steps(params: Params) -> list[TrailerStep]:
     """Return the steps whose items are trailers, in the order of dependencies."""
     return [step for step in all_steps(params) if isinstance(step, TrailerStep)]

@@ -9,7 +9,7 @@ from mmx.engine.receipt import Ingredients, Receipt
 from mmx.engine.store import Store
 from mmx.outputs import read_receipts
 from mmx.pipeline.ingredients import ingredients_of
-from mmx.pipeline.registry import item_steps
+from mmx.pipeline.registry import item_steps, steps_with_results
 from mmx.pipeline.run import trailer_tasks
 from mmx.pipeline.step import CollectionStep, ItemStep, TrailerStep
 from mmx.pipeline.upstream import Upstream
@@ -52,7 +52,7 @@ def prune(project: Project, *, dry_run: bool = False) -> Pruned:
 
 def needed(project: Project) -> Iterator[Receipt]:
     """Yield the receipts of every output directory in the workspace."""
-    for step in item_steps(project.params):
+    for step in steps_with_results(project):
         yield from read_receipts(step.output.path(project.layout.root)).values()
 
 

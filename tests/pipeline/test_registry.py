@@ -1,5 +1,6 @@
 """dvc.yaml, .gitignore and tools.yaml say what the files in mmx/steps/ say."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,14 @@ import yaml
 from mmx.layout import Layout
 from mmx.params import ParamsError, load_params
 from mmx.pipeline.ingredients import step_modules
-from mmx.pipeline.registry import all_steps, all_tools, find_step, item_steps, known_step
+from mmx.pipeline.registry import (
+    all_steps,
+    all_tools,
+    find_step,
+    item_steps,
+    known_step,
+    steps_with_results,
+)
 from mmx.pipeline.step import (
     ItemStep,
     Step,
@@ -180,8 +188,21 @@ def test_every_step_leaves_what_its_stage_names_where_the_layout_has_it() -> Non
     assert (folders["audio"], folders["flow"]) == (layout.audio, layout.flow)
     assert (folders["train"], folders["finetune"]) == (layout.coarse, layout.fine)
     assert folders["evaluate"] == layout.evaluation
+    ablation = known_step("ablate@full", PARAMS)
+    assert isinstance(ablation, ItemStep)
+    assert ablation.output.path(TOP) == layout.ablations / "full"
     for name in PARAMS.embed.experts:
         assert folders[f"embed@{name}"] == layout.embeddings(name)
+
+
+def test_an_ablation_that_params_yaml_no_longer_lists_still_has_results(tmp_path: Path) -> None:
+    (tmp_path / "reports" / "ablations" / "full").mkdir(parents=True)
+    project = open_project(TOP).at(tmp_path)
+    assert steps_with_results(project) == item_steps(project.params)
+    ablate = project.params.ablate.model_copy(update={"variants": ("naive",)})
+    fewer = replace(project, params=project.params.model_copy(update={"ablate": ablate}))
+    assert "ablate@full" not in {step.name for step in item_steps(fewer.params)}
+    assert "ablate@full" in {step.name for step in steps_with_results(fewer)}
 
 
 def named(out: str | dict[str, Any]) -> list[str]:
