@@ -253,33 +253,27 @@ def compute(
 def make(tasks: Sequence[Task], recipe: Recipe, store: Store) -> list[Done]:
     """Compute tasks in this process and commit each as soon as it is finished."""
     guards = {task.item: ExitStack() for task in tasks}
-    refused = {task.item: _changed_before(task, guards[task.item]) for task in tasks}
-    results = {item: done for item, done in refused.items() if done}
+    results: dict[str, Done] = {}
+    for task in tasks:
+        enter = partial(guards[task.item].enter_context, unchanged(task.reads))
+        if refused := _failed_check(enter):
+            results[task.item] = refused
     sound = [task for task in tasks if task.item not in results]
     with ExitStack() as folders:
         calls = [arguments(task, recipe, store, folders) for task in sound]
         started = time.monotonic()
         for task, call, made in zip(sound, calls, run(recipe, calls), strict=True):
             seconds = time.monotonic() - started
-            changed = _changed_since(guards[task.item])
+            changed = _failed_check(guards[task.item].close)
             results[task.item] = changed or _commit_result(task, call["out"], made, store, seconds)
             started = time.monotonic()
     return [results[task.item] for task in tasks]
 
 
-def _changed_before(task: Task, guard: ExitStack) -> Done | None:
-    """Start checking the files that a task reads; return a failure where one has changed."""
+def _failed_check(check: Callable[[], object]) -> Done | None:
+    """Check the files that a task reads; return a failure if one has changed."""
     try:
-        guard.enter_context(unchanged(task.reads))
-    except (InputChangedError, OSError) as error:
-        return Done(None, 0.0, machine_fault(error) or str(error))
-    return None
-
-
-def _changed_since(guard: ExitStack) -> Done | None:
-    """Check the files of a task again; return a failure where one was changed during the call."""
-    try:
-        guard.close()
+        check()
     except (InputChangedError, OSError) as error:
         return Done(None, 0.0, machine_fault(error) or str(error))
     return None

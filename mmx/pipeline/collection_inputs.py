@@ -13,9 +13,8 @@ from mmx.engine.canonical import data_digest
 from mmx.engine.files import InputFile
 from mmx.features.facts import read_manifest
 from mmx.features.schema import CLIPS_TABLE, MANIFEST_FILE, RECEIPTS_FILE, expert_table
-from mmx.outputs import read_receipts
+from mmx.outputs import ALL, read_receipts
 from mmx.pipeline.registry import find_item_step, trailer_steps
-from mmx.pipeline.step import ALL
 from mmx.project import Project
 from mmx.training import CollectionError
 

@@ -1,16 +1,21 @@
 """Estimated time of a step: by rates measured on this machine, else by default rates."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from statistics import fmean
 
 from mmx.pipeline.step import TrailerStep
 from mmx.pipeline.upstream import Upstream
 
 
+def mean(values: Iterable[float]) -> float | None:
+    """Return the mean; None of nothing."""
+    listed = list(values)
+    return fmean(listed) if listed else None
+
+
 def seconds_per_item(step: TrailerStep, upstream: Upstream) -> float | None:
     """Return the mean seconds of an item in the journal; None if the step never ran here."""
-    entries = upstream.project.store.journal(step.name)
-    return fmean(entry["seconds"] for entry in entries) if entries else None
+    return mean(entry["seconds"] for entry in upstream.project.store.journal(step.name))
 
 
 def hours(step: TrailerStep, upstream: Upstream, trailers: Collection[str]) -> float:

@@ -73,10 +73,7 @@ def trailer_steps(params: Params) -> list[TrailerStep]:
 
 def find_step(name: str, params: Params) -> Step:
     """Return a step by name; UnknownStepError lists the known ones."""
-    steps = {step.name: step for step in all_steps(params)}
-    if name not in steps:
-        raise UnknownStepError(f"there is no step {name!r}; there are {', '.join(steps)}")
-    return steps[name]
+    return _one_of(name, all_steps(params))
 
 
 def known_step(name: str, params: Params) -> Step | None:

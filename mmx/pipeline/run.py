@@ -8,9 +8,10 @@ from mmx.device import count_gpus, find_device, take_gpu
 from mmx.dvc_state.cached import CachedOutput
 from mmx.engine.receipt import gc_disabled
 from mmx.engine.run import Outcome, Task, Workers, check, complete
+from mmx.outputs import ALL
 from mmx.pipeline.gate import refuse_costly_recomputation
 from mmx.pipeline.ingredients import ingredients_of
-from mmx.pipeline.step import ALL, CollectionStep, ItemStep, TrailerStep
+from mmx.pipeline.step import CollectionStep, ItemStep, TrailerStep
 from mmx.pipeline.upstream import Upstream
 from mmx.project import Project
 

@@ -22,8 +22,6 @@ VIDEO = "video"
 """Input: the pictures of a trailer's video, by a digest of the stream's packets and timing."""
 SOUND = "sound"
 """Input: the sound of a trailer's video, likewise."""
-ALL = "all"
-"""The one item of a step that reads all trailers at once."""
 
 CORE_TOOLS = ("numpy", "pyarrow", "python")
 PICTURE_TOOLS = (*CORE_TOOLS, "av", "opencv-contrib-python")

@@ -1,11 +1,9 @@
 """`mmx plan`: what a run would compute, and its estimated cost."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from statistics import fmean
 
 from mmx.outputs import read_receipts
-from mmx.pipeline.cost import hours, seconds_per_item
+from mmx.pipeline.cost import hours, mean, seconds_per_item
 from mmx.pipeline.ingredients import ingredients_of
 from mmx.pipeline.registry import trailer_steps
 from mmx.pipeline.step import TrailerStep
@@ -82,9 +80,3 @@ def _step_plan(step: TrailerStep, upstream: Upstream, compute: set[str]) -> Step
         hours(step, upstream, compute),
         None if sizes is None else len(compute) * sizes / 1e12,
     )
-
-
-def mean(values: Iterable[float]) -> float | None:
-    """Return the mean, or None of nothing."""
-    listed = list(values)
-    return fmean(listed) if listed else None
