@@ -48,7 +48,7 @@ demo: install ## generate a sample, run the whole pipeline on it, name the repor
 test: install-dev ## run the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-test-fast: install-dev ## run the tests that take two minutes together
+test-fast: install-dev ## run all but the slow tests and those in Chromium, on a cluster or a GPU
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
 		-m "not slow and not browser and not cluster and not gpu"
 
