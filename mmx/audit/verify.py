@@ -36,7 +36,7 @@ from mmx.outputs import (
 from mmx.pipeline.step import CollectionStep, ItemStep
 from mmx.pipeline.upstream import STREAM_COLUMNS
 from mmx.project import Project
-from mmx.training import CollectionError
+from mmx.training.errors import CollectionError
 
 Tell = Callable[[int, int], None]
 """Called with the bytes read so far and the total."""
