@@ -9,6 +9,7 @@ class FilmMap {
     Object.assign(this, { space, state, asked });
     this.plane = holder.querySelector(".plane");
     [this.base, this.top] = holder.querySelectorAll("canvas");
+    this.painter = new PointPainter(this.base);
     this.bubble = holder.querySelector(".bubble");
     this.view = { scale: 1, x: 0, y: 0 };
     this.pointers = new Map();
@@ -35,9 +36,9 @@ class FilmMap {
     for (const canvas of [this.base, this.top]) {
       canvas.width = Math.round(this.width * ratio);
       canvas.height = Math.round(this.height * ratio);
-      canvas.getContext("2d").setTransform(ratio, 0, 0, ratio, 0, 0);
     }
-    this.draw();
+    this.top.getContext("2d").setTransform(ratio, 0, 0, ratio, 0, 0);
+    if (this.width && this.height) this.draw();
   }
   /** Return pixels on the map of a place in 0..1000, upwards. */
   onScreen(x, y) {
@@ -80,24 +81,20 @@ class FilmMap {
 
   /* ---- drawing ---- */
   draw() {
-    const pen = this.base.getContext("2d");
     const { shown, colours } = this.state;
-    pen.clearRect(0, 0, this.width, this.height);
+    const ratio = this.base.width / this.width;
     const radius = Math.max(1.8, Math.min(5, 90 / Math.sqrt(count))) * Math.min(2, Math.sqrt(this.view.scale));
-    const dim = ink("--line");
+    const dim = rgb(ink("--line"));
+    this.painter.begin(radius * ratio);
     for (const layer of [0, 1]) {
-      pen.globalAlpha = layer ? 0.85 : 0.7;
       for (let film = 0; film < count; film++) {
         if (shown[film] !== layer) continue;
         const [x, y] = this.place(film);
         if (x < -radius || y < -radius || x > this.width + radius || y > this.height + radius) continue;
-        pen.fillStyle = layer ? colours.of(film) : dim;
-        pen.beginPath();
-        pen.arc(x, y, radius, 0, 6.2832);
-        pen.fill();
+        this.painter.add(x * ratio, y * ratio, layer ? colours[film] : dim, layer ? 0.85 : 0.7);
       }
     }
-    pen.globalAlpha = 1;
+    this.painter.end();
     this.mark();
   }
   mark() {
@@ -248,6 +245,7 @@ class FilmMap {
     return best;
   }
 }
+
 
 const near = (space, film) => space.near.slice(film * films.k, (film + 1) * films.k);
 
