@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from chromium import Page
 from explorer_page import browser
 
+from benchmarks.chromium import Page
 from mmx.report.explore import Columns, Layout, Space, TableFault, explore
 
 __all__ = ["browser"]

@@ -8,7 +8,7 @@ const state = {
   area: null, // { space, points }: films outside this outline on one map are not shown
   tool: "pan",
   colour: "genre",
-  colours: [], // of each film: red, green, blue
+  colours: new Uint8Array(3 * count), // red, green and blue of each film
   order: "listed",
   shown: new Uint8Array(count).fill(1),
 };
@@ -83,7 +83,7 @@ function countGenres() {
 }
 function paint() {
   const { of, key } = colouring(state.colour);
-  state.colours = Array.from({ length: count }, (_, film) => rgb(of(film)));
+  for (let film = 0; film < count; film++) state.colours.set(rgb(of(film)), 3 * film);
   byId("key").replaceChildren(...key.map(([name, colour]) => {
     const dot = element("i");
     dot.style.background = colour;
@@ -230,4 +230,5 @@ function follow() {
 window.onhashchange = follow;
 go("");
 follow();
+const readyAt = performance.now();
 root.dataset.ready = "yes";

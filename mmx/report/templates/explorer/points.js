@@ -42,16 +42,20 @@ class PointPainter {
     this.discs = Array.from({ length: STEPS * STEPS }, (_, at) =>
       disc(radius, ((at % STEPS) + 0.5) / STEPS, (Math.floor(at / STEPS) + 0.5) / STEPS));
   }
-  /** Add a point: its place in pixels of the canvas, colour as three numbers, opacity 0..1. */
-  add(x, y, [red, green, blue], opacity) {
+  /** Add a point: its place in pixels of the canvas, red, green and blue, opacity 0..1. */
+  add(x, y, red, green, blue, opacity) {
     const { width, height, data } = this.image;
-    const [left, top] = [Math.floor(x), Math.floor(y)];
+    const left = Math.floor(x), top = Math.floor(y);
     const mask = this.discs[Math.floor((x - left) * STEPS) + STEPS * Math.floor((y - top) * STEPS)];
     for (let i = 0; i < mask.length; i += 3) {
-      const [px, py] = [left + mask[i], top + mask[i + 1]];
+      const px = left + mask[i], py = top + mask[i + 1];
       if (px < 0 || py < 0 || px >= width || py >= height) continue;
-      const at = 4 * (py * width + px);
-      const above = mask[i + 2] * opacity, below = (data[at + 3] / 255) * (1 - above);
+      const at = 4 * (py * width + px), above = mask[i + 2] * opacity;
+      const below = data[at + 3] * (1 - above) / 255;
+      if (below < 0.02) {
+        data[at] = red; data[at + 1] = green; data[at + 2] = blue; data[at + 3] = 255 * above;
+        continue;
+      }
       const share = above / (above + below);
       data[at] += (red - data[at]) * share;
       data[at + 1] += (green - data[at + 1]) * share;
