@@ -65,6 +65,7 @@ def film_data(sources: Sources, pictures: Pictures) -> dict[str, Any]:
     spans, values = (table[f"sequence_{n}"].to_pylist() for n in ("spans", "probabilities"))
     extras = Extras(
         splits=table["split"].to_pylist(),
+        seconds=[sources.archive.facts[name]["duration_s"] for name in sources.ids],
         facts=[_facts(sources, name) for name in sources.ids],
         digests=[sources.archive.facts[name]["video_sha256"] or "" for name in sources.ids],
         threshold=sources.params.evaluate.threshold,
