@@ -123,5 +123,5 @@ def _facts(sources: Sources, name: str) -> list[str]:
     """Short facts about a trailer."""
     known = sources.archive.facts[name]
     facts = [f"{len(sources.archive.clips.get(name, ()))} clips"]
-    facts += [f"{known['duration_s']:.0f} s"] if known["duration_s"] is not None else []
+    facts += [f"{known['duration_s']:.0f}\u00a0s"] if known["duration_s"] is not None else []
     return facts + ([] if known["has_audio"] else ["silent"])

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chromium import Browser, Page
 from small_world import World, report_params
 
+from benchmarks.chromium import Browser, Page
 from mmx.report import page
 
 Colour = tuple[int, int, int, int]

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from chromium import Page
 from explorer_page import browser, report, tab
 from small_world import EVIL, GENRES, World
+
+from benchmarks.chromium import Page
 
 pytestmark = pytest.mark.browser
 __all__ = ["browser", "report", "tab"]

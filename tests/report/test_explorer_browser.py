@@ -5,9 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
-from chromium import Page
 from explorer_page import Colour, browser, chroma, film_at, pixel, report, show, tab, view
 from small_world import GENRES, World
+
+from benchmarks.chromium import Page
 
 pytestmark = pytest.mark.browser
 __all__ = ["browser", "report", "tab"]

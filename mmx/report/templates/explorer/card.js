@@ -64,8 +64,8 @@ function provenance(film) {
 }
 const first = (film) => document.querySelector(`[data-first="${film}"]`);
 function stills(film) {
-  const own = first(film);
-  return own ? [own.src, ...((films.frames || {})[film] || [])] : [];
+  const more = (films.frames || {})[film] || [];
+  return first(film) ? [first(film).src, ...more] : more;
 }
 /** Fill the card with a film and show it; empty and hide it for -1. */
 function showCard(film) {

@@ -8,7 +8,7 @@ const state = {
   area: null, // { space, points }: films outside this outline on one map are not shown
   tool: "pan",
   colour: "genre",
-  colours: colouring("genre"),
+  colours: new Uint8Array(3 * count), // red, green and blue of each film
   order: "listed",
   shown: new Uint8Array(count).fill(1),
 };
@@ -70,7 +70,11 @@ function filter() {
   showList(found);
   ranges.forEach((range) => range.draw(state.shown));
   countGenres();
-  maps.forEach((map) => map.draw());
+  redraw();
+}
+/** Draw the maps that have a size yet. */
+function redraw() {
+  maps.filter((map) => map.width).forEach((map) => map.draw());
 }
 function countGenres() {
   const counts = new Array(films.genres.length).fill(0);
@@ -78,8 +82,9 @@ function countGenres() {
   chips.forEach((chip, genre) => { chip.querySelector("small").textContent = counts[genre]; });
 }
 function paint() {
-  state.colours = colouring(state.colour);
-  byId("key").replaceChildren(...state.colours.key.map(([name, colour]) => {
+  const { of, key } = colouring(state.colour);
+  for (let film = 0; film < count; film++) state.colours.set(rgb(of(film)), 3 * film);
+  byId("key").replaceChildren(...key.map(([name, colour]) => {
     const dot = element("i");
     dot.style.background = colour;
     return element("span", {}, dot, name);
@@ -213,9 +218,9 @@ document.querySelectorAll("[data-film]").forEach((button) => {
 byId("theme").onclick = () => {
   const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = dark ? "light" : "dark";
-  maps.forEach((map) => map.draw());
+  redraw();
 };
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => maps.forEach((map) => map.draw()));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 /** Show what the address says, where it says more than a place on the page. */
 function follow() {
   if (!location.hash.includes("=")) return;
@@ -225,4 +230,5 @@ function follow() {
 window.onhashchange = follow;
 go("");
 follow();
+const readyAt = performance.now();
 root.dataset.ready = "yes";

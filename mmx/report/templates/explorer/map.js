@@ -7,8 +7,10 @@ class FilmMap {
   /* asked: what the map tells the page: hover(film), select(film), enclose(points), moved(). */
   constructor(holder, space, state, asked) {
     Object.assign(this, { space, state, asked });
+    this.xy = Float32Array.from(space.xy);
     this.plane = holder.querySelector(".plane");
     [this.base, this.top] = holder.querySelectorAll("canvas");
+    this.painter = new PointPainter(this.base);
     this.bubble = holder.querySelector(".bubble");
     this.view = { scale: 1, x: 0, y: 0 };
     this.pointers = new Map();
@@ -35,18 +37,15 @@ class FilmMap {
     for (const canvas of [this.base, this.top]) {
       canvas.width = Math.round(this.width * ratio);
       canvas.height = Math.round(this.height * ratio);
-      canvas.getContext("2d").setTransform(ratio, 0, 0, ratio, 0, 0);
     }
-    this.draw();
+    this.top.getContext("2d").setTransform(ratio, 0, 0, ratio, 0, 0);
+    if (this.width && this.height) this.draw();
   }
-  /** Return pixels on the map of a place in 0..1000, upwards. */
-  onScreen(x, y) {
-    const { scale, x: left, y: top } = this.view;
-    return [
-      EDGE + (this.width - 2 * EDGE) * ((x / 1000 - 0.5 - left) * scale + 0.5),
-      EDGE + (this.height - 2 * EDGE) * ((0.5 - y / 1000 - top) * scale + 0.5),
-    ];
-  }
+  /* Pixels on the map of a place in 0..1000, upwards. */
+  toX(x) { return EDGE + (this.width - 2 * EDGE) * ((x / 1000 - 0.5 - this.view.x) * this.view.scale + 0.5); }
+  toY(y) { return EDGE + (this.height - 2 * EDGE) * ((0.5 - y / 1000 - this.view.y) * this.view.scale + 0.5); }
+  across(film) { return this.toX(this.xy[2 * film]); }
+  down(film) { return this.toY(this.xy[2 * film + 1]); }
   /** Return the place in 0..1000, upwards, of pixels on the map. */
   onGrid([x, y]) {
     const [across, down] = this.shares([x, y]);
@@ -60,9 +59,7 @@ class FilmMap {
       top + ((y - EDGE) / (this.height - 2 * EDGE) - 0.5) / scale,
     ];
   }
-  place(film) {
-    return this.onScreen(this.space.xy[2 * film], this.space.xy[2 * film + 1]);
-  }
+  place(film) { return [this.across(film), this.down(film)]; }
   point(event) {
     const box = this.top.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
@@ -71,8 +68,7 @@ class FilmMap {
     let best = -1, reach = 14 * 14;
     for (let film = 0; film < count; film++) {
       if (!this.state.shown[film]) continue;
-      const [x, y] = this.place(film);
-      const distance = (x - left) ** 2 + (y - top) ** 2;
+      const distance = (this.across(film) - left) ** 2 + (this.down(film) - top) ** 2;
       if (distance < reach) [best, reach] = [film, distance];
     }
     return best;
@@ -80,24 +76,21 @@ class FilmMap {
 
   /* ---- drawing ---- */
   draw() {
-    const pen = this.base.getContext("2d");
     const { shown, colours } = this.state;
-    pen.clearRect(0, 0, this.width, this.height);
-    const radius = Math.max(1.8, Math.min(5, 90 / Math.sqrt(count))) * Math.min(2, Math.sqrt(this.view.scale));
-    const dim = ink("--line");
+    const ratio = this.base.width / this.width;
+    const radius = Math.max(1.3, Math.min(5, 150 / Math.sqrt(count))) * Math.min(2, Math.sqrt(this.view.scale));
+    const dim = rgb(ink("--line"));
+    this.painter.begin(radius * ratio);
     for (const layer of [0, 1]) {
-      pen.globalAlpha = layer ? 0.85 : 0.7;
       for (let film = 0; film < count; film++) {
         if (shown[film] !== layer) continue;
-        const [x, y] = this.place(film);
+        const x = this.across(film), y = this.down(film);
         if (x < -radius || y < -radius || x > this.width + radius || y > this.height + radius) continue;
-        pen.fillStyle = layer ? colours.of(film) : dim;
-        pen.beginPath();
-        pen.arc(x, y, radius, 0, 6.2832);
-        pen.fill();
+        const [from, at] = layer ? [colours, 3 * film] : [dim, 0];
+        this.painter.add(x * ratio, y * ratio, from[at], from[at + 1], from[at + 2], layer ? 0.85 : 0.7);
       }
     }
-    pen.globalAlpha = 1;
+    this.painter.end();
     this.mark();
   }
   mark() {
@@ -133,7 +126,7 @@ class FilmMap {
     pen.lineWidth = 1.4;
     pen.setLineDash([5, 4]);
     pen.beginPath();
-    for (const [x, y] of points) pen.lineTo(...this.onScreen(x, y));
+    for (const [x, y] of points) pen.lineTo(this.toX(x), this.toY(y));
     pen.closePath();
     pen.stroke();
     pen.setLineDash([]);
@@ -248,6 +241,7 @@ class FilmMap {
     return best;
   }
 }
+
 
 const near = (space, film) => space.near.slice(film * films.k, (film + 1) * films.k);
 
