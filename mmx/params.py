@@ -50,11 +50,24 @@ class CollectionParams(Section):
 
     genres: tuple[str, ...]
     """The vocabulary, in the order of the logits (20 in the paper's section 4.1)."""
+    aliases: Annotated[dict[str, str], Birth({})] = {}
+    """Other names of genres -> the vocabulary's."""
+    unknown_genres: Annotated[Literal["reject", "drop"], Birth("reject")] = "reject"
+    """What becomes of a row with a genre that is in neither: rejected, or without that genre."""
     max_labels: Count = 6
     max_seconds: Positive = 1800.0
     """A longer video is rejected."""
     max_pixels: Count = 8192 * 4320
     """A larger frame is rejected."""
+
+    @model_validator(mode="after")
+    def _aliases_name_genres(self) -> "CollectionParams":
+        for alias, genre in self.aliases.items():
+            if genre not in self.genres:
+                raise ValueError(f"aliases: {alias!r} stands for {genre!r}, which is no genre")
+            if alias in self.genres:
+                raise ValueError(f"aliases: {alias!r} is a genre itself")
+        return self
 
 
 class ScenesParams(Section):

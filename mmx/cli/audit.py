@@ -10,13 +10,15 @@ from rich.progress import Progress
 
 from mmx.audit.verify import DEPTHS, Finding
 from mmx.cli.console import print_json, print_table
-from mmx.cli.options import Json
+from mmx.cli.options import TAKES_IDS, Json
 from mmx.project import open_project
 
 app = typer.Typer()
 
 
-@app.command(epilog="Example: mmx trace alien --clip 3 --expert lite_scene")
+@app.command(
+    context_settings=TAKES_IDS, epilog="Example: mmx trace alien --clip 3 --expert lite_scene"
+)
 def trace(
     trailer: Annotated[str, typer.Argument(help="trailer_id.")],
     clip: Annotated[int | None, typer.Option(help="One row, with its own values.")] = None,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mmx.cli.console import print_json, print_table
-from mmx.cli.options import Json
+from mmx.cli.options import TAKES_IDS, Json
 from mmx.project import open_project
 
 app = typer.Typer()
@@ -66,7 +66,7 @@ def init(
         print(f"columns of your own, carried along as text: {', '.join(report.added)}")
 
 
-@app.command(epilog="Example: mmx accept alien")
+@app.command(context_settings=TAKES_IDS, epilog="Example: mmx accept alien")
 def accept(
     trailer: Annotated[str, typer.Argument(help="trailer_id whose video you replaced.")],
 ) -> None:

@@ -24,6 +24,8 @@ def run(project: Project) -> None:
     print(f"ingest: {len(tables.sources)} accepted, {rejected.total()} rejected")
     for reason, count in sorted(rejected.items()):
         print(f"  {count} x {reason}")
+    for genre, count in sorted(tables.dropped.items()):
+        print(f"  {count} x genre {genre!r} left out (collection.unknown_genres)")
 
 
 STEP = PlainStep(name="ingest", tools=(*CORE_TOOLS, "av"), function=run)

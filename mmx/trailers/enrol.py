@@ -13,12 +13,12 @@ from mmx.layout import Layout
 from mmx.params import CollectionParams
 from mmx.trailers.columns import composed
 from mmx.trailers.csvfile import CsvTable, Record, TableError, read_csv
-from mmx.trailers.ids import derive_ids, is_trailer_id
+from mmx.trailers.genres import resolve_genres
+from mmx.trailers.ids import derive_ids, id_fault
 from mmx.trailers.manifest import (
     COLUMNS,
     REQUIRED,
     added_columns,
-    genre_faults,
     parse_row,
     read_manifest,
     read_records,
@@ -26,7 +26,7 @@ from mmx.trailers.manifest import (
 )
 from mmx.trailers.paths import PathFault, link, locate, path_fault, video_file
 
-LABELS = ("title", "year", "genres", "video")
+LABELS = ("title", "genres", "video")
 """Columns that a table of labels must have; it may have the manifest's others, and more."""
 READERS = 4
 """Threads that hash: hashing lets go of the interpreter's lock."""
@@ -154,9 +154,7 @@ def _double(entry: _Entry | None) -> str:
 def _id_fault(given: str, taken: Iterable[str]) -> str:
     if given in taken:
         return f"trailer_id {given!r} belongs to another row"
-    if given and not is_trailer_id(given):
-        return f"trailer_id {given!r} is not made of a-z, 0-9, _ and - (at most 64)"
-    return ""
+    return id_fault(given) if given else ""
 
 
 def _refusal(record: Record, fault: str) -> RowReport:
@@ -217,7 +215,7 @@ def _drop_links(folder: Path, entries: Sequence[_Entry]) -> None:
 
 def _report(entry: _Entry, params: CollectionParams | None) -> RowReport:
     row = parse_row(entry.record)
-    genres = genre_faults(row.genres, params) if params else []
+    genres = resolve_genres(row.genres, params).faults if params else ()
     reason = "; ".join([*row.faults, *genres, *filter(None, [entry.reason])])
     status = "rejected" if reason else entry.status
     return RowReport(row.row, row.trailer_id, row.title, status, reason)
