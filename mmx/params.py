@@ -156,6 +156,11 @@ class SplitParams(Section):
     seed: int = 0
     min_clips: Count = 10
     """Trailers with fewer kept clips stay in the store and out of the split."""
+    sizes: Annotated[Literal["near", "exact"], Birth("near")] = "near"
+    """`exact`: sizes of new splits are the shares in whole trailers; `near`: as genres allow."""
+    accepted: Annotated[dict[str, Literal["both", "train", "validation", "test"]], Birth({})] = {}
+    """By group_id, what becomes of a film whose trailers have places in different splits: they
+    move to one, or stay in both."""
 
     @model_validator(mode="after")
     def _shares_are_whole(self) -> "SplitParams":
