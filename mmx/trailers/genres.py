@@ -7,6 +7,8 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from mmx.params import CollectionParams
+from mmx.trailers.columns import composed
+from mmx.trailers.quoting import quoted
 
 LONGEST = 64
 """Characters of a genre that are compared with the vocabulary's."""
@@ -19,7 +21,7 @@ def split_genres(text: str) -> tuple[str, ...]:
     >>> split_genres("Drama | War"), split_genres("['Drama', \\"War\\"]"), split_genres("[Drama]")
     (('Drama', 'War'), ('Drama', 'War'), ('Drama',))
     """
-    text = text.strip()
+    text = composed(text).strip()
     parts = text.split("|")
     if text.startswith("[") and text.endswith("]"):
         parts = ["".join(found) for found in _WORD.findall(text[1:-1])]
@@ -44,7 +46,7 @@ def resolve_genres(genres: Sequence[str], params: CollectionParams) -> Genres:
     known = tuple(genre for genre in named if genre in params.genres)
     unknown = tuple(genre for genre in named if genre not in params.genres)
     if params.unknown_genres == "drop":
-        faults = [f"none of the genres {'|'.join(unknown)!r} is in the vocabulary"]
+        faults = [f"none of the genres {quoted('|'.join(unknown))} is in the vocabulary"]
         return Genres(known, unknown, tuple([] if known else faults) + _too_many(known, params))
     choice = (*params.genres, *params.aliases)
     faults = [_unknown(genre, choice) for genre in unknown[: params.max_labels]]
@@ -58,16 +60,17 @@ def _too_many(genres: Collection[str], params: CollectionParams) -> tuple[str, .
 
 @lru_cache(maxsize=1 << 12)
 def _unknown(genre: str, choice: tuple[str, ...]) -> str:
-    shown = genre if len(genre) <= LONGEST else f"{genre[:LONGEST]}…"
     near = _nearest_name(genre, choice)
     hint = f" (did you mean {near!r}?)" if near else ""
     if "," in genre:
         hint = " (genres stand between |)"
-    return f"genre {shown!r} is not in the vocabulary{hint}"
+    return f"genre {quoted(genre)} is not in the vocabulary{hint}"
 
 
 def _nearest_name(text: str, choice: Sequence[str]) -> str:
     """Return the name that is most like `text`, whatever the case of either; or nothing."""
-    lower = {known.lower(): known for known in reversed(choice)}
-    near = get_close_matches(text[:LONGEST].lower(), lower, n=1)
+    wanted = text[:LONGEST].lower()
+    # Comparing with every genre would take minutes where a million rows have odd ones.
+    lower = {name.lower(): name for name in reversed(choice) if name[:1].lower() == wanted[:1]}
+    near = get_close_matches(wanted, lower, n=1)
     return lower[near[0]] if near else ""

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from mmx.trailers.manifest import COLUMNS, ManifestRow
+from mmx.trailers.manifest import ManifestRow, is_imdb_id
 
 
 def film_groups(rows: Iterable[ManifestRow]) -> dict[str, str]:
@@ -23,18 +23,14 @@ def film_groups(rows: Iterable[ManifestRow]) -> dict[str, str]:
 def _keys(row: ManifestRow) -> list[str]:
     """Return what a row shares with others of its film; a group may be named after a trailer."""
     keys = [f"group:{row.group_id or row.trailer_id}"]
-    return [*keys, f"imdb:{row.imdb_id}"] if _has_imdb_id(row) else keys
-
-
-def _has_imdb_id(row: ManifestRow) -> bool:
-    return bool(row.imdb_id) and not COLUMNS["imdb_id"].check(row.imdb_id)
+    return [*keys, f"imdb:{row.imdb_id}"] if is_imdb_id(row.imdb_id) else keys
 
 
 def _name(row: ManifestRow) -> tuple[int, str]:
     """Return what a row's film may be called, the better kind of name with the smaller number."""
     if row.group_id:
         return 0, row.group_id
-    return (1, row.imdb_id) if _has_imdb_id(row) else (2, row.trailer_id)
+    return (1, row.imdb_id) if is_imdb_id(row.imdb_id) else (2, row.trailer_id)
 
 
 def joined(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mmx.engine.receipt import gc_disabled
 from mmx.errors import UserError
 from mmx.layout import Layout
 from mmx.media.faults import Limits
@@ -64,10 +65,11 @@ class Ingested:
     """`trailers_schema`: every row of the manifest; `reason` is empty where it is accepted."""
     sources: pa.Table
     """SOURCES_SCHEMA."""
-    dropped: Mapping[str, int]
+    dropped: Counter[str]
     """Rows by genre that `collection.unknown_genres` left out of them."""
 
 
+@gc_disabled()
 def ingest(layout: Layout, params: CollectionParams, *, cache: Path, workers: int) -> Ingested:
     """Check every row of the manifest and every video that a valid row names.
 

@@ -14,12 +14,19 @@ from mmx.trailers.csvfile import CsvTable, Record, TableError, read_csv, write_c
 from mmx.trailers.genres import split_genres
 from mmx.trailers.ids import id_fault
 from mmx.trailers.paths import path_fault
+from mmx.trailers.quoting import listed, quoted
 
 YEARS = range(1880, 2101)
+LONGEST_TEXT, MOST_GENRES = 2000, 100
+"""Characters of a cell of mmx's own columns, and genres in a cell."""
+_FOUR_DIGITS = re.compile(r"[0-9]{4}")
+_SHA256 = re.compile(r"([0-9a-f]{64})?")
+_IMDB = re.compile(r"(tt[0-9]{7,12})?")
+_URL = re.compile(r"(https?://\S+)?")
 
 
 def _year(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"[0-9]{4}", text) and int(text) in YEARS else None
+    return int(text) if _FOUR_DIGITS.fullmatch(text) and int(text) in YEARS else None
 
 
 def _title_fault(text: str) -> str:
@@ -27,30 +34,36 @@ def _title_fault(text: str) -> str:
 
 
 def _year_fault(text: str) -> str:
-    words = f"year {text!r} is not one between {YEARS[0]} and {YEARS[-1]}"
-    return words if text and _year(text) is None else ""
+    if not text or _year(text) is not None:
+        return ""
+    return f"year {quoted(text)} is not one between {YEARS[0]} and {YEARS[-1]}"
 
 
 def _genres_fault(text: str) -> str:
     genres = split_genres(text)
     if not genres:
         return "there is no genre"
+    if len(genres) > MOST_GENRES:
+        return f"there are {len(genres)} genres, more than {MOST_GENRES}"
     doubled = len(set(genres)) < len(genres)
-    return f"genres {'|'.join(genres)!r} name one more than once" if doubled else ""
+    return f"genres {quoted('|'.join(genres))} name one more than once" if doubled else ""
 
 
 def _sha256_fault(text: str) -> str:
-    sound = re.fullmatch(r"([0-9a-f]{64})?", text.lower())
-    return "" if sound else "sha256 is not 64 hexadecimal digits"
+    return "" if _SHA256.fullmatch(text.lower()) else "sha256 is not 64 hexadecimal digits"
+
+
+def is_imdb_id(text: str) -> bool:
+    """Say whether `text` is an identifier of IMDb."""
+    return bool(text) and _IMDB.fullmatch(text) is not None
 
 
 def _imdb_fault(text: str) -> str:
-    sound = re.fullmatch(r"(tt[0-9]{7,12})?", text)
-    return "" if sound else f"imdb_id {text!r} is not a valid IMDb id"
+    return "" if not text or is_imdb_id(text) else f"imdb_id {quoted(text)} is not a valid IMDb id"
 
 
 def _url_fault(text: str) -> str:
-    return "" if re.fullmatch(r"(https?://\S+)?", text) else f"url {text!r} is not http or https"
+    return "" if _URL.fullmatch(text) else f"url {quoted(text)} is not http or https"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +124,8 @@ _NOTES = {
 }
 COLUMNS: Mapping[str, Column] = {name: notes[0] for name, notes in _NOTES.items() if notes}
 """mmx's own columns by name, as ManifestRow declares them."""
+_CHECKS = {name: column.check for name, column in COLUMNS.items() if column.check}
+_EMPTY = dict.fromkeys(COLUMNS, "")
 _OWN = [each for each in fields(ManifestRow) if each.name in COLUMNS]
 REQUIRED = tuple(each.name for each in _OWN if each.default is MISSING)
 
@@ -134,9 +149,9 @@ def read_manifest(path: Path) -> list[ManifestRow]:
 
     Raise TableError if it is no table, lacks columns, or names a trailer_id twice.
     """
-    rows = [parse_row(record) for record in read_records(path).records]
-    _refuse_duplicates(path.name, rows)
-    return rows
+    records = read_records(path).records
+    refuse_duplicates(path.name, records)
+    return [parse_row(record) for record in records]
 
 
 def read_records(path: Path) -> CsvTable:
@@ -170,29 +185,32 @@ def write_records(path: Path, columns: Sequence[str], records: Iterable[dict[str
     write_csv(path, [*COLUMNS, *added], records)
 
 
-def _refuse_duplicates(name: str, rows: Iterable[ManifestRow]) -> None:
-    """Raise TableError if two rows have the same trailer_id; all such are named."""
+def refuse_duplicates(name: str, records: Iterable[Record]) -> None:
+    """Raise TableError, which calls the table `name`, if two rows have the same trailer_id."""
     places: dict[str, list[int]] = defaultdict(list)
-    for row in rows:
-        places[row.trailer_id].append(row.row)
+    for record in records:
+        places[record.values["trailer_id"]].append(record.row)
     doubles = [
-        f"{trailer_id!r} in rows {', '.join(map(str, found))}"
+        f"{quoted(trailer_id)} in rows {listed(map(str, found))}"
         for trailer_id, found in places.items()
         if len(found) > 1
     ]
     if doubles:
-        raise TableError(f"{name} has a trailer_id more than once: {'; '.join(doubles)}")
+        raise TableError(f"{name} has a trailer_id more than once: {listed(doubles, between='; ')}")
 
 
 def parse_row(record: Record) -> ManifestRow:
     """Return what a record says, with everything that is wrong with it in `faults`."""
-    cells = {name: record.values.get(name, "") for name in COLUMNS}
-    faults = [record.fault, *(column.check(cells[name]) for name, column in COLUMNS.items())]
+    cells = {**_EMPTY, **record.values}
+    long = [name for name in COLUMNS if len(cells[name]) > LONGEST_TEXT]
+    faults = [
+        f"{name} has {len(cells[name])} characters, more than {LONGEST_TEXT}" for name in long
+    ]
+    cells |= {name: cells[name][:LONGEST_TEXT] for name in long}
+    faults += [check(cells[name]) for name, check in _CHECKS.items() if name not in long]
     return ManifestRow(
         row=record.row,
         **{name: column.read(cells[name]) for name, column in COLUMNS.items()},
-        added={
-            name: ADDED.read(cell) for name, cell in record.values.items() if name not in COLUMNS
-        },
-        faults=tuple(filter(None, faults)),
+        added={name: ADDED.read(cells[name]) for name in record.values if name not in COLUMNS},
+        faults=tuple(filter(None, [record.fault, *faults])),
     )

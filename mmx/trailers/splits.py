@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from mmx.errors import UserError
 from mmx.params import SplitParams
+from mmx.trailers.quoting import listed
 
 SPLITS = ("train", "validation", "test")
 BOTH = "both"
@@ -150,13 +151,14 @@ def _most(count: Counter[str]) -> str:
 
 def _conflict(apart: Sequence[str], votes: Mapping[str, Counter[str]]) -> str:
     told = [
-        f"{group} ({' and '.join(s for s in SPLITS if votes[group][s])})" for group in apart[:5]
+        f"{group} ({' and '.join(split for split in SPLITS if votes[group][split])})"
+        for group in apart
     ]
-    more = f" and {len(apart) - 5} more" if len(apart) > 5 else ""
     return (
-        f"one film would be on two sides of the split: {', '.join(told)}{more}. Correct group_id or "
-        f"imdb_id in the manifest, or accept it in params.yaml: `split.accepted: {{{apart[0]}: test}}` "
-        f"moves all its trailers there, `{BOTH}` leaves each where it is"
+        f"one film would be on two sides of the split: {listed(told, most=5)}. Correct group_id "
+        "or imdb_id in the manifest, or accept it in params.yaml: "
+        f"`split.accepted: {{{apart[0]}: test}}` moves all its trailers there, `{BOTH}` leaves "
+        "each where it is"
     )
 
 

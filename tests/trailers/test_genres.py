@@ -1,3 +1,5 @@
+import unicodedata
+
 import pytest
 
 from mmx.params import CollectionParams
@@ -14,6 +16,7 @@ from mmx.trailers.genres import resolve_genres, split_genres
 )  # fmt: skip
 def test_genres_stand_between_bars_or_in_a_list(text: str) -> None:
     assert split_genres(text) == ("Drama", "Science-Fiction")
+    assert split_genres(unicodedata.normalize("NFD", "Comédie")) == ("Comédie",)
 
 
 @pytest.mark.parametrize("text", ["", "[]", " | ", "['']", "[" * 5000 + "]"])
@@ -29,6 +32,15 @@ def test_what_names_no_genre_and_what_only_looks_like_a_list_is_read(text: str) 
         (["Wstern"], ["genre 'Wstern' is not in the vocabulary (did you mean 'Western'?)"]),
         (["Telenovela"], ["genre 'Telenovela' is not in the vocabulary"]),
         (["Drama", "Action", "Comedy"], ["there are 3 genres, more than 2"]),
+        (["x" * 1000], [f"genre '{'x' * 80}'... is not in the vocabulary"]),
+        (
+            [f"x{number}" for number in range(9999)],
+            [
+                "genre 'x0' is not in the vocabulary",
+                "genre 'x1' is not in the vocabulary",
+                "there are 9999 genres, more than 2",
+            ],
+        ),
         (
             ["Drama, War"],
             ["genre 'Drama, War' is not in the vocabulary (genres stand between |)"],

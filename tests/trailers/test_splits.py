@@ -1,7 +1,7 @@
 import random
-from pathlib import Path
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -154,9 +154,8 @@ def test_whoever_had_a_place_keeps_it_whatever_happens(data: st.DataObject) -> N
     for _ in range(data.draw(st.integers(1, 6))):
         present = data.draw(st.lists(st.sampled_from(names), unique=True))
         groups = {name: data.draw(st.sampled_from([name, "g", "h"])) for name in present}
-        labels = {
-            name: data.draw(st.lists(st.sampled_from(GENRES), unique=True)) for name in groups
-        }
+        genres = st.lists(st.sampled_from(GENRES), unique=True)
+        labels = {name: data.draw(genres) for name in groups}
         params = SAMPLE.model_copy(update={"seed": data.draw(st.integers(0, 3))})
         sides: dict[str, set[str]] = {}
         for name in first.keys() & groups.keys():
