@@ -250,6 +250,11 @@ CASES = [
         "none is not a folder: name the one that your videos are in",
     ),
     Case("init --videos data --labels none.csv", "none.csv does not exist"),
+    Case(
+        "init --videos data --labels one.csv",
+        "no row of one.csv is accepted: row 2, there is no video 'none.mp4'",
+        write("one.csv", "title,genres,video\nA film,Drama,none.mp4\n"),
+    ),
     Case("init --videos data --labels data", "data cannot be read: Is a directory"),
     Case("sample data", "data is there already and not empty: name a new folder"),
     Case(
