@@ -70,11 +70,24 @@ class CollectionParams(Section):
 
     genres: Vocabulary
     """The vocabulary, in the order of the logits (20 in the paper's section 4.1)."""
+    aliases: Annotated[dict[str, str], Birth({})] = {}
+    """Other names of genres -> the vocabulary's."""
+    unknown_genres: Annotated[Literal["reject", "drop"], Birth("reject")] = "reject"
+    """What becomes of a row with a genre that is in neither: rejected, or without that genre."""
     max_labels: Annotated[int, NUMBER, Field(ge=1, le=100)] = 6
     max_seconds: Positive = 1800.0
     """A longer video is rejected."""
     max_pixels: Annotated[int, NUMBER, Field(ge=1, le=1 << 28)] = 8192 * 4320
     """A larger frame is rejected."""
+
+    @model_validator(mode="after")
+    def _aliases_name_genres(self) -> "CollectionParams":
+        for alias, genre in self.aliases.items():
+            if genre not in self.genres:
+                raise ValueError(f"aliases: {alias!r} stands for {genre!r}, which is no genre")
+            if alias in self.genres:
+                raise ValueError(f"aliases: {alias!r} is a genre itself")
+        return self
 
 
 class ScenesParams(Section):
@@ -163,6 +176,11 @@ class SplitParams(Section):
     seed: Seed = 0
     min_clips: Size = 10
     """Trailers with fewer kept clips stay in the store and out of the split."""
+    sizes: Annotated[Literal["near", "exact"], Birth("near")] = "near"
+    """`exact`: sizes of new splits are the shares in whole trailers; `near`: as genres allow."""
+    accepted: Annotated[dict[str, Literal["both", "train", "validation", "test"]], Birth({})] = {}
+    """By group_id, what becomes of a film whose trailers have places in different splits: they
+    move to one, or stay in both."""
 
     @model_validator(mode="after")
     def _shares_are_whole(self) -> "SplitParams":

@@ -1,5 +1,6 @@
 """Ingest: check the manifest against the files; accept each trailer or reject it with a reason."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,10 @@ from mmx.media.faults import Limits
 from mmx.params import CollectionParams
 from mmx.project import Project
 from mmx.trailers.columns import ADDED
+from mmx.trailers.genres import Genres, resolve_genres
+from mmx.trailers.groups import film_groups
 from mmx.trailers.inspection import Inspection, inspect_files
-from mmx.trailers.manifest import PARQUET_COLUMNS, ManifestRow, genre_faults, read_manifest
+from mmx.trailers.manifest import PARQUET_COLUMNS, ManifestRow, read_manifest
 from mmx.trailers.paths import PathFault, video_file
 
 SOURCES_SCHEMA = pa.schema(
@@ -62,6 +65,8 @@ class Ingested:
     """`trailers_schema`: every row of the manifest; `reason` is empty where it is accepted."""
     sources: pa.Table
     """SOURCES_SCHEMA."""
+    dropped: Counter[str]
+    """Rows by genre that `collection.unknown_genres` left out of them."""
 
 
 @gc_disabled()
@@ -76,7 +81,8 @@ def ingest(layout: Layout, params: CollectionParams, *, cache: Path, workers: in
         IngestError: a video is not the one that was pinned, or killed its reader twice.
     """
     rows = read_manifest(layout.manifest)
-    reasons = {row.row: "; ".join(_row_faults(row, layout, params)) for row in rows}
+    genres = {row.row: resolve_genres(row.genres, params) for row in rows}
+    reasons = {row.row: "; ".join(_row_faults(row, genres[row.row], layout)) for row in rows}
     sound = [row for row in rows if not reasons[row.row]]
     limits = Limits(params.max_seconds, params.max_pixels)
     files = {row.trailer_id: video_file(layout.videos, row.video) for row in sound}
@@ -85,7 +91,8 @@ def ingest(layout: Layout, params: CollectionParams, *, cache: Path, workers: in
     _require_read(sound, inspections)
     _require_pinned(sound, inspections)
     reasons |= {row.row: inspections[row.trailer_id].fault for row in sound}
-    return Ingested(_trailers(rows, reasons), _sources(sound, inspections))
+    dropped = Counter(genre for found in genres.values() for genre in found.dropped)
+    return Ingested(_trailers(rows, genres, reasons), _sources(sound, inspections), dropped)
 
 
 def ingest_project(project: Project) -> Ingested:
@@ -98,9 +105,9 @@ def ingest_project(project: Project) -> Ingested:
     )
 
 
-def _row_faults(row: ManifestRow, layout: Layout, params: CollectionParams) -> list[str]:
+def _row_faults(row: ManifestRow, genres: Genres, layout: Layout) -> list[str]:
     """Return everything that is wrong with a row, without reading its video."""
-    faults = [*row.faults, *genre_faults(row.genres, params)]
+    faults = [*row.faults, *(genres.faults if row.genres else ())]
     if faults:
         return faults
     try:
@@ -142,12 +149,21 @@ def trailers_schema(added: Iterable[str] = ()) -> pa.Schema:
     )
 
 
-def _trailers(rows: Sequence[ManifestRow], reasons: Mapping[int, str]) -> pa.Table:
+def _trailers(
+    rows: Sequence[ManifestRow], genres: Mapping[int, Genres], reasons: Mapping[int, str]
+) -> pa.Table:
+    groups = film_groups(rows)
+
     def columns(row: ManifestRow) -> dict[str, object]:
         reason = reasons[row.row]
-        status = "rejected" if reason else "accepted"
-        own = {**vars(row), "video": f"videos/{row.video}", "status": status, "reason": reason}
-        return {**own, **row.added}
+        read = {
+            "group_id": groups[row.trailer_id],
+            "genres": row.genres if reason else genres[row.row].known,
+            "video": f"videos/{row.video}",
+            "status": "rejected" if reason else "accepted",
+            "reason": reason,
+        }
+        return {**vars(row), **read, **row.added}
 
     ordered = sorted(rows, key=lambda row: (row.trailer_id, row.row))
     schema = trailers_schema(dict.fromkeys(name for row in rows for name in row.added))
