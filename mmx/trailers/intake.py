@@ -12,6 +12,7 @@ from mmx.layout import Layout
 from mmx.media.faults import Limits
 from mmx.params import CollectionParams
 from mmx.project import Project
+from mmx.trailers.borrow import borrow_videos, videos_are_missing
 from mmx.trailers.columns import ADDED
 from mmx.trailers.inspection import Inspection, inspect_files
 from mmx.trailers.manifest import PARQUET_COLUMNS, ManifestRow, genre_faults, read_manifest
@@ -87,7 +88,17 @@ def ingest(layout: Layout, params: CollectionParams, *, cache: Path, workers: in
 
 
 def ingest_project(project: Project) -> Ingested:
-    """Check the manifest and the videos of a project as they are now, as `ingest` does."""
+    """Check the manifest and the videos of a project as they are now, as `ingest` does.
+
+    Raise IngestError, besides, where the manifest pins videos and there is none at all: in a clone,
+    all rows would be rejected.
+    """
+    borrow_videos(project)
+    if videos_are_missing(project.layout.manifest, project.layout.videos):
+        raise IngestError(
+            "data/videos has none of the videos that data/trailers.csv names: `mmx init` links "
+            "them; without them, `dvc repro --downstream train` trains on what `dvc pull` brought"
+        )
     return ingest(
         project.layout,
         project.params.collection,

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from mmx.dvc_state.tracked import git_faults
 from mmx.engine.receipt import Ingredients, Receipt
 from mmx.outputs import read_receipts
 from mmx.pipeline.ingredients import ingredients_of
@@ -42,6 +43,8 @@ class ProjectStatus:
 
     steps: tuple[StepStatus, ...]
     faults: tuple[TrailerFault, ...]
+    notes: tuple[str, ...] = ()
+    """What is wrong with the project itself, each with the remedy, in a sentence."""
 
 
 def present(project: Project) -> Upstream:
@@ -52,8 +55,11 @@ def present(project: Project) -> Upstream:
 
 
 def project_status(project: Project) -> ProjectStatus:
-    """Compare the receipts of every step with the present fingerprints; computes nothing."""
-    upstream = present(project)
+    """Compare the receipts of every step with the present fingerprints; computes nothing.
+
+    In a clone without videos, the accepted trailers of the last run stand for the present ones.
+    """
+    upstream, notes = _upstream(project)
     steps: list[StepStatus] = []
     faults: list[TrailerFault] = []
     for step in trailer_steps(project.params):
@@ -68,7 +74,24 @@ def project_status(project: Project) -> ProjectStatus:
         faults += [
             fault for fault in _faults_of(step.name, made) if states.get(fault.trailer) == "failed"
         ]
-    return ProjectStatus(tuple(steps), tuple(faults))
+    return ProjectStatus(tuple(steps), tuple(faults), (*notes, *git_faults(project.layout.root)))
+
+
+def _upstream(project: Project) -> tuple[Upstream, list[str]]:
+    """Return what the steps would read, and notes about what of it is not here."""
+    from mmx.trailers.borrow import borrow_videos, videos_are_missing
+
+    layout = project.layout
+    borrow_videos(project)
+    if not videos_are_missing(layout.manifest, layout.videos) or not layout.sources.exists():
+        return present(project), []
+    return Upstream(project), [NO_VIDEOS]
+
+
+NO_VIDEOS = (
+    "data/videos has none of the videos that data/trailers.csv names; the counts are of the last "
+    "run: `mmx init` links them, and `dvc repro --downstream train` trains without them"
+)
 
 
 STATES = ("done", "failed", "pending", "blocked")
