@@ -1,6 +1,7 @@
 """The paths of everything below a project's top folder."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 
@@ -144,7 +145,7 @@ def find_main(root: Path) -> Path | None:
     `--queue` make them in .dvc/tmp/exps).
     """
     parents = root.resolve().parents
-    for folder, above in zip(parents, parents[1:], strict=False):
+    for folder, above in pairwise(parents):
         if (folder.name, above.name) == ("exps", "tmp") and above.parent.name == ".dvc":
             return above.parent.parent
     return _main_worktree(root.resolve())

@@ -41,9 +41,19 @@ def trace(
 @app.command(epilog="Example: mmx verify --quick", help=f"Check everything.\n\n{DEPTHS}")
 def verify(
     quick: Annotated[bool, typer.Option("--quick", help="Names, sizes and references.")] = False,
+    forgotten: Annotated[
+        bool,
+        typer.Option(
+            "--forgotten",
+            help="Look for trailers that were taken out instead, here and in remotes.",
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Compare every artefact with its receipt; exit with code 1 if anything differs."""
+    if forgotten:
+        verify_forgotten(json)
+        return
     from mmx.audit.verify import verify as verify_project
 
     with Progress(console=Console(stderr=True), disable=json) as progress:
@@ -61,6 +71,69 @@ def verify(
         print_findings(found.findings)
         checked = ", ".join(f"{count} {what}" for what, count in found.checked.items())
         print(f"{'no findings' if found.ok else f'{len(found.findings)} findings'}: {checked}")
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+def verify_forgotten(json: bool) -> None:
+    """Repeat the proof of every certificate; exit with code 1 if anything is found."""
+    from mmx.forget.run import still_there
+
+    scan, failed = still_there(open_project())
+    if json:
+        print_json({"ok": not (scan.found or failed), "found": scan.found, "failed": failed})
+    else:
+        for each in scan.found:
+            print(f"{each.place}: {each.file}: {each.how} is that of {each.tombstone}")
+        for place, why in failed.items():
+            print(f"{place} could not be looked through: {why}")
+        trailers = f"{len(scan.tombstones)} trailers that were taken out"
+        print(f"{len(scan.found)} files have something of {trailers}; {scan.files} files read")
+    if scan.found or failed:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: mmx forget alien --reason 'The owner asked for it'")
+def forget(
+    trailers: Annotated[
+        list[str] | None,
+        typer.Argument(help="trailer_id of each; none to finish an interrupted call."),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why; it is kept, with date and your name.")] = "",
+    json: Json = False,
+) -> None:
+    """Remove every byte that was made of trailers, refuse their return, and certify that.
+
+    From manifest, videos, item store, journals, every revision in DVC's cache and its remotes,
+    feature store, splits, reports and releases. The next `dvc repro` trains the models again and
+    computes nothing else. Originals that links lead to, git's history and other clones stay: each
+    is named with the command that reaches it. Exit with code 1 if anything is left.
+    """
+    from mmx.forget.certificate import masked
+    from mmx.forget.run import forget as take_out
+
+    def say(what: str) -> None:
+        if not json:
+            print(f"... {what}", flush=True)
+
+    done = take_out(open_project(), trailers or [], reason, say=say)
+    found = done.certificate
+    if json:
+        print_json(masked(found, done.traces))
+    else:
+        print_table(
+            ("place", "what", "removed"), [(r.place, r.what, r.count) for r in found.removed]
+        )
+        for model in found.models:
+            print(f"saw them: {model.path} {model.md5[:12]} {model.commit[:10] or 'present'}")
+        for left in found.unreached:
+            print(f"not reached: {left.what}\n    {left.command}")
+        for each in found.remains:
+            print(f"left: {each.place}: {each.file}: {each.how}")
+        print(
+            f"{found.looked_through['files']} files read again: {len(found.remains)} with anything"
+        )
+        print(f"certificate: {done.path}; next: dvc repro && dvc push, then commit")
     if not found.ok:
         raise typer.Exit(1)
 

@@ -45,7 +45,7 @@ def git_faults(root: Path) -> list[str]:
 def _told_tracked(outs: list[str]) -> Iterator[str]:
     if outs:
         yield (
-            f"git tracks files of {', '.join(outs)}, which DVC versions, and so no stage that makes "
+            f"git tracks files of {', '.join(outs)}, which DVC versions: no stage that makes "
             f"them can run: `git rm -r --cached --quiet {' '.join(outs)}`, then commit"
         )
 

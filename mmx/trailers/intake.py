@@ -17,6 +17,7 @@ from mmx.trailers.columns import ADDED
 from mmx.trailers.inspection import Inspection, inspect_files
 from mmx.trailers.manifest import PARQUET_COLUMNS, ManifestRow, genre_faults, read_manifest
 from mmx.trailers.paths import PathFault, video_file
+from mmx.trailers.tombstones import Refusals
 
 SOURCES_SCHEMA = pa.schema(
     [
@@ -81,6 +82,9 @@ def ingest(layout: Layout, params: CollectionParams, *, cache: Path, workers: in
     files = {row.trailer_id: video_file(layout.videos, row.video) for row in sound}
     found = inspect_files(list(dict.fromkeys(files.values())), limits, cache, workers)
     inspections = {name: found[file] for name, file in files.items() if file in found}
+    refused = _refused(sound, inspections, Refusals.of(layout))
+    reasons |= refused
+    sound = [row for row in sound if row.row not in refused]
     _require_read(sound, inspections)
     _require_pinned(sound, inspections)
     reasons |= {row.row: inspections[row.trailer_id].fault for row in sound}
@@ -105,6 +109,20 @@ def ingest_project(project: Project) -> Ingested:
         cache=project.inspections,
         workers=project.workers,
     )
+
+
+def _refused(
+    rows: Iterable[ManifestRow], inspections: Mapping[str, Inspection], refusals: Refusals
+) -> dict[int, str]:
+    """Return why rows of trailers that were taken out are refused, by the row's number."""
+    reasons = {}
+    for row in rows:
+        found = inspections.get(row.trailer_id)
+        facts = (found.facts or {}) if found else {}
+        # Not the sound's digest: films that differ may be silent alike.
+        known = [row.sha256, facts.get("video_digest", ""), found.sha256 if found else ""]
+        reasons[row.row] = refusals.reason(row.trailer_id, row.url, known)
+    return {row: reason for row, reason in reasons.items() if reason}
 
 
 def _row_faults(row: ManifestRow, layout: Layout, params: CollectionParams) -> list[str]:

@@ -3,9 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from mmx.dvc_state.lock import read_lock
 from mmx.dvc_state.tracked import git_faults
 from mmx.engine.receipt import Ingredients, Receipt
+from mmx.forget.certificate import marked_models
 from mmx.outputs import read_receipts
 from mmx.pipeline.ingredients import ingredients_of
 from mmx.pipeline.registry import trailer_steps
@@ -74,7 +77,15 @@ def project_status(project: Project) -> ProjectStatus:
         faults += [
             fault for fault in _faults_of(step.name, made) if states.get(fault.trailer) == "failed"
         ]
-    return ProjectStatus(tuple(steps), tuple(faults), (*notes, *git_faults(project.layout.root)))
+    return ProjectStatus(tuple(steps), tuple(faults), tuple(notes) + _notes(project.layout.root))
+
+
+def _notes(root: Path) -> tuple[str, ...]:
+    """Return what is wrong with git beside DVC, with models, and with `mmx forget`."""
+    marked = {model.md5 for model in marked_models(root)}
+    models = [path for path, md5 in read_lock(root).outs.items() if md5 in marked]
+    seen = f"{', '.join(models)} saw trailers that were taken out: `dvc repro` trains without them"
+    return (*git_faults(root), *([seen] if models else ()))
 
 
 def _upstream(project: Project) -> tuple[Upstream, list[str]]:
