@@ -82,12 +82,13 @@ def cached_file(root: Path, out: str) -> Path | None:
     return next((path for path in paths if path.exists()), None)
 
 
-def cached_files(root: Path, out: str) -> dict[str, Path]:
+def cached_files(root: Path, out: str, digest: str | None = None) -> dict[str, Path]:
     """Return where the cache keeps each file of an output directory, by its name in it.
 
-    Empty where dvc.lock does not name the directory, or where its listing is gone or damaged.
+    digest: md5 of the directory's listing; by default that in dvc.lock. Empty where dvc.lock does
+    not name the directory, or where its listing is gone or damaged.
     """
-    digest = read_lock(root).outs.get(out)
+    digest = digest or read_lock(root).outs.get(out)
     for cache in _caches(root) if digest else ():
         files = cache.files(digest or "")
         if files:
