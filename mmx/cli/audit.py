@@ -1,6 +1,7 @@
 """Trace, verify, repair, audit, compare and publish what the pipeline made."""
 
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,12 @@ from mmx.cli.options import Json
 from mmx.project import open_project
 
 app = typer.Typer()
+
+
+class Target(StrEnum):
+    """Where a release can be uploaded to."""
+
+    hub = "hub"
 
 
 @app.command(epilog="Example: mmx trace alien --clip 3 --expert lite_scene")
@@ -48,9 +55,15 @@ def verify(
             help="Look for trailers that were taken out instead, here and in remotes.",
         ),
     ] = False,
+    release: Annotated[
+        Path | None, typer.Option("--release", help="Check this folder with a release instead.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Compare every artefact with its receipt; exit with code 1 if anything differs."""
+    if release:
+        verify_release(release, json)
+        return
     if forgotten:
         verify_forgotten(json)
         return
@@ -72,6 +85,22 @@ def verify(
         checked = ", ".join(f"{count} {what}" for what, count in found.checked.items())
         print(f"{'no findings' if found.ok else f'{len(found.findings)} findings'}: {checked}")
     if not found.ok:
+        raise typer.Exit(1)
+
+
+def verify_release(folder: Path, json: bool) -> None:
+    """Check a release by itself; exit with code 1 if anything is wrong."""
+    from mmx.release.about import read_about
+    from mmx.release.verify import verify_release as check
+
+    findings = check(folder)
+    if json:
+        print_json({"ok": not findings, "findings": findings, "about": read_about(folder)})
+    else:
+        for each in findings:
+            print(each)
+        print(f"release {read_about(folder).version}: {len(findings) or 'no'} findings")
+    if findings:
         raise typer.Exit(1)
 
 
@@ -202,18 +231,41 @@ def diff(
     print(f"{len(found.changes)} changes, {found.unchanged} items unchanged")
 
 
-@app.command(epilog="Example: mmx publish build/mmx-trailer-20")
+@app.command(epilog="Example: mmx publish releases/1.0.0 --version 1.0.0")
 def publish(
-    folder: Annotated[Path, typer.Argument(help="A new folder.")],
+    folder: Annotated[Path, typer.Argument(help="A new folder; or a release, to upload it.")],
+    version: Annotated[
+        str, typer.Option(help="Three numbers; by default the one after the last release.")
+    ] = "",
+    to: Annotated[Target | None, typer.Option(help="hub: upload it to Hugging Face.")] = None,
+    repo: Annotated[str, typer.Option(help="Repository on the hub, as OWNER/NAME.")] = "",
+    json: Json = False,
 ) -> None:
-    """Put feature store and labels into one folder, with card, Croissant file and digests."""
-    from mmx.features.publish import publish as publish_store
+    """Make a release: accepted trailers by split, both models' results, card, Croissant, changes.
 
-    layout = open_project().layout
-    root = publish_store(
-        folder, store=layout.features, trailers=layout.trailers, splits=layout.splits
-    )
-    print(f"{folder}: root digest {root}")
+    It is noted in data/releases.json. Files that the release before has too are linked to it, and
+    are not uploaded again. `release` in params.yaml says by whom it is.
+    """
+    from mmx.release.about import ABOUT_FILE, ReleaseError, read_about
+    from mmx.release.hub import upload
+    from mmx.release.publish import publish as make_release
+    from mmx.release.publish import uploaded
+
+    project = open_project()
+    if to and not repo:
+        raise ReleaseError("name the repository on the hub: --repo OWNER/NAME")
+    told: dict[str, Any] = {}
+    if not (to and (folder / ABOUT_FILE).exists()):
+        built, about = make_release(project, folder, version)
+        told = {"version": about.version, "root": built.root}
+        told |= {"tables": built.files, "unchanged": built.unchanged}
+    if to:
+        told |= {"uploaded": upload(folder, repo)}
+        uploaded(project, read_about(folder).version, repo)
+    if json:
+        print_json(told)
+    else:
+        print(f"{folder}: {', '.join(f'{name} {value}' for name, value in told.items())}")
 
 
 def print_findings(findings: Iterable[Finding]) -> None:

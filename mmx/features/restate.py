@@ -18,7 +18,6 @@ from mmx.features.schema import (
     EXPERTS_SCHEMA,
     MANIFEST_FILE,
     SHARDS_FILE,
-    expert_table,
 )
 from mmx.features.write import shape
 
@@ -38,7 +37,7 @@ def restate(store: Path) -> list[str]:
     digests = read_shards((store / SHARDS_FILE).read_text(encoding="utf-8"))
     sha256 = read_manifest((store / MANIFEST_FILE).read_text(encoding="utf-8"))
     known = {sha256[name]: digest for name, digest in digests.items()}
-    _count_again(store)
+    count_again(store)
     for name in STATED:
         if name != EXPERTS_FILE:
             # They may be hard links to other versions.
@@ -47,10 +46,10 @@ def restate(store: Path) -> list[str]:
     return list(STATED)
 
 
-def _count_again(store: Path) -> None:
+def count_again(store: Path) -> None:
     """Write experts.parquet with the numbers of trailers and rows that there are."""
     rows = pq.read_table(store / EXPERTS_FILE).to_pylist()
     for row in rows:
-        counted = shape(expert_table(row["expert"]).paths(store))
+        counted = shape(sorted((store / row["expert"]).rglob("*.parquet")))
         row |= {name: counted[name] for name in ("trailers", "rows")}
     write_parquet(pa.Table.from_pylist(rows, EXPERTS_SCHEMA), store / EXPERTS_FILE)

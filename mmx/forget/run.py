@@ -43,6 +43,7 @@ from mmx.forget.which_models import models_that_saw
 from mmx.pipeline.registry import item_steps
 from mmx.pipeline.step import CollectionStep
 from mmx.project import Project
+from mmx.release.about import Taken
 from mmx.trailers.tombstones import Tombstone, concealed, read_tombstones, write_tombstone
 
 PLAN = "plan.json"
@@ -205,7 +206,9 @@ def _remove_all(places: Places, plan: Plan, aside: Path, say: Callable[[str], No
     removed.append(Removal("work tree", "outputs", _clean_outputs(root, traces)))
     for entry in places.releases:
         say(f"release {entry.version}")
-        count = clean_release(root, entry, traces)
+        names = tuple(sorted(concealed(each)[:16] for each in plan.ids))
+        taken = Taken(plan.date, names, plan.reason, plan.by, former_root="")
+        count = clean_release(root, entry, traces, taken)
         removed.append(Removal(f"release {entry.version}", "files", count))
     mark_models(root, plan.models)
     say("proof: every file is read again")

@@ -85,7 +85,8 @@ def _merge_split(root: Path, splits: list[str], stage: dict[str, Any]) -> tuple[
             "the project is not a DVC repository: dvc.lock has to be merged by hand"
         )
     tables = [_read_split(cache, md5) for md5 in splits]
-    merged = merge_rows(*(rows_by(KEY, table.to_pylist()) for table in tables), empty=None)
+    base, ours, theirs = (rows_by(KEY, table.to_pylist()) for table in tables)
+    merged = merge_rows(base, ours, theirs, empty=None)
     rows = [merged.rows[name] for name in sorted(merged.rows)]
     path = root / SPLITS
     write_parquet(pa.Table.from_pylist(rows, tables[1].schema), path)

@@ -15,7 +15,7 @@ def merge_manifest(base: Path, ours: Path, theirs: Path) -> tuple[str, ...]:
     """
     tables = [_read(path) for path in (base, ours, theirs)]
     versions = [rows_by(KEY, [record.values for record in table.records]) for table in tables]
-    merged = merge_rows(*versions, empty="")
+    merged = merge_rows(versions[0], versions[1], versions[2], empty="")
     columns = list(dict.fromkeys(column for table in tables[1:] for column in table.columns))
     write_csv(ours, columns, merged.rows.values())
     return merged.conflicts

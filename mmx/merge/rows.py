@@ -31,8 +31,7 @@ def merge_rows(
     rows: dict[str, dict[str, Cell]] = {}
     conflicts: list[str] = []
     for name in dict.fromkeys((*ours, *theirs)):
-        versions = [side.get(name) for side in (base, ours, theirs)]
-        row, said = _merge_row(name, *versions, empty)
+        row, said = _merge_row(name, base.get(name), ours.get(name), theirs.get(name), empty)
         conflicts += said
         if row is not None:
             rows[name] = row
@@ -55,15 +54,11 @@ def _merge_row(
             return None, []
         return dict(left), [f"{name}: one side removed the row, the other changed it"]
     columns = list(dict.fromkeys((*ours, *theirs)))
-    cells = {
-        column: _merge_cell(
-            (base or {}).get(column, empty), ours.get(column, empty), theirs.get(column, empty)
-        )
-        for column in columns
-    }
+    sides = (base or {}, ours, theirs)
+    before, here, there = ({c: side.get(c, empty) for c in columns} for side in sides)
+    cells = {c: _merge_cell(before[c], here[c], there[c]) for c in columns}
     conflicts = [
-        f"{name}: {column} is {ours.get(column, empty)!r} here and "
-        f"{theirs.get(column, empty)!r} there"
+        f"{name}: {column} is {here[column]!r} here and {there[column]!r} there"
         for column, (_, clear) in cells.items()
         if not clear
     ]

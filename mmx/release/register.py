@@ -1,9 +1,11 @@
 """data/releases.json: which releases were made, and where they are; in git."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from mmx.engine.atomic import write_atomic
 from mmx.errors import UserError
 
 
@@ -49,3 +51,16 @@ def read_register(root: Path) -> list[Entry]:
 def folder_of(root: Path, entry: Entry) -> Path:
     """Return the folder of a release, whether or not it is there."""
     return root / entry.folder
+
+
+def write_register(root: Path, entries: Iterable[Entry]) -> None:
+    """Write the register, one release on a line, so that git merges additions by line."""
+    lines = ",\n".join(json.dumps(asdict(each), ensure_ascii=False) for each in entries)
+    write_atomic(_register_path(root), f"[\n{lines}\n]\n".encode())
+
+
+def name_of(root: Path, folder: Path) -> str:
+    """Return how the register names a folder."""
+    resolved = folder.resolve()
+    inside = resolved.is_relative_to(root.resolve())
+    return resolved.relative_to(root.resolve()).as_posix() if inside else str(resolved)

@@ -11,6 +11,7 @@ from projects import recipes, run_all
 from benchmarks import simulated
 from mmx.forget.run import Forgotten, forget
 from mmx.project import Project, open_project
+from mmx.release.publish import publish
 
 __all__ = ["recipes"]
 TRAILERS, GONE = 8, ("t00002", "t00005")
@@ -53,7 +54,8 @@ class World:
         """The same at another place; links in it stay links, the remote is its own."""
         subprocess.run(["cp", "-a", str(self.folder), str(target)], check=True)
         config = target / "project/.dvc/config"
-        config.write_text(config.read_text().replace(str(self.folder), str(target)))
+        for path in (config, target / "project/data/releases.json"):
+            path.write_text(path.read_text().replace(str(self.folder), str(target)))
         return World(target, self.secrets)
 
 
@@ -73,11 +75,14 @@ def before(tmp_path_factory: pytest.TempPathFactory, recipes: None) -> World:
     remote = str(world.folder / "remote")
     simulated.dvc(world.root, "remote", "add", "--quiet", "--default", "box", remote)
     run(world, "first")
+    publish(world.project, world.root / "releases/1.0.0")
     simulated.set_param(world.root, "flow.bound", 15.0)
     run(world, "second")
     for trailer in (GONE[0], "t00000"):
         simulated.write_video(world.root, trailer, version=1)
     run(world, "third")
+    publish(world.project, world.folder / "elsewhere")
+    simulated.commit(world.root, "two releases")
     simulated.dvc(world.root, "push", "--all-commits", "--run-cache", "--quiet")
     secrets = tuple(
         (world.root / f"data/flow/{name}.flow").read_bytes()[:64] for name in GONE

@@ -16,6 +16,9 @@ from mmx.dvc_state.lock import read_lock
 from mmx.forget.run import ForgetError, forget, still_there
 from mmx.forget.store import clean_store
 from mmx.forget.traces import Traces
+from mmx.release.about import read_about
+from mmx.release.register import folder_of, read_register
+from mmx.release.verify import verify_release
 from mmx.trailers.tombstones import Refusals, TombstoneError, concealed, read_tombstones
 
 if TYPE_CHECKING:
@@ -42,7 +45,8 @@ def test_before_there_is_something_in_every_place(before: "World") -> None:
         assert any(name.startswith(f"project/{place}") for name in found), place
     for place in (".mmx/objects", ".mmx/journal", ".dvc/cache/files"):
         assert any(name.startswith(f"project/{place}") for name in found), place
-    assert any(name.startswith("remote/files/md5") for name in found)
+    for place in ("remote/files/md5", "project/releases/1.0.0/trailers/", "elsewhere/receipts"):
+        assert any(name.startswith(place) for name in found), place
 
 
 def test_afterwards_no_file_has_anything(after: "After") -> None:
@@ -223,3 +227,44 @@ def test_items_of_all_trailers_leave_the_store(own: "World") -> None:
     store = own.project.store
     counts = clean_store(store, Traces(frozenset({"none"})), whole=("scenes",))
     assert counts["receipts"] >= 8 and not list(store.receipts("scenes"))
+
+
+def test_releases_stay_readable_verify_and_say_what_was_taken_out(
+    before: "World", after: "After"
+) -> None:
+    entries = {each.version: each for each in read_register(after.world.root)}
+    assert len(entries) == 2
+    for entry in read_register(before.root):
+        was, now = (
+            folder_of(before.root, entry),
+            folder_of(after.world.root, entries[entry.version]),
+        )
+        assert now.is_relative_to(after.world.folder)
+        assert verify_release(now) == []
+        (taken,) = read_about(now).taken
+        assert taken.former_root == entry.root and taken.reason == "the owner asked for it"
+        assert entries[entry.version].root == (now / "digest.txt").read_text().split()[-1]
+        note = (now / "REMOVED.md").read_text()
+        assert "signed off by simulated" in note and taken.tombstones[0] in note
+        for path in was.glob("*/*/*.parquet"):
+            rows = [row for row in pq.read_table(path).to_pylist() if row["trailer_id"] not in GONE]
+            left = now / path.relative_to(was)
+            assert (pq.read_table(left).to_pylist() if left.exists() else []) == rows
+
+
+def test_an_interrupted_cleaning_of_a_release_is_finished(
+    own: "World", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(*arguments: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("mmx.forget.releases.describe_release", killed)
+        forget(own.project, GONE, "asked", say=quiet)
+    forget(own.project, [], "", say=quiet)
+    for entry in read_register(own.root):
+        folder = folder_of(own.root, entry)
+        assert verify_release(folder) == [] and len(read_about(folder).taken) == 1
