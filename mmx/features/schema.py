@@ -13,8 +13,8 @@
     └── <expert>/eXX.parquet per expert  one row per clip that the expert could embed
 
 XX is the shard: the first six bits of sha256(trailer_id) as two hexadecimal digits, 00 to 3f; a
-shard without rows has no file. Rows are sorted by trailer_id, then clip. `fingerprint`, the last column,
-leads to the row of receipts.parquet that tells how the row was made.
+shard without rows has no file. Rows are sorted by trailer_id, then clip. `fingerprint`, the last
+column, leads to the row of receipts.parquet that tells how the row was made.
 """
 
 from dataclasses import dataclass

@@ -18,6 +18,7 @@ from pathlib import Path
 from mmx.dvc_state.forget import clear_rwlock, forget_runs
 from mmx.dvc_state.history import History
 from mmx.dvc_state.lock import replace_outs
+from mmx.dvc_state.tracked import declared_outs
 from mmx.engine.atomic import write_atomic
 from mmx.engine.canonical import canonical
 from mmx.errors import UserError
@@ -40,6 +41,7 @@ from mmx.forget.traces import Collected, Traces, collect
 from mmx.forget.tree import clean_file, clean_folder
 from mmx.forget.unreached import unreached
 from mmx.forget.which_models import models_that_saw
+from mmx.layout import Layout
 from mmx.pipeline.registry import item_steps
 from mmx.pipeline.step import CollectionStep
 from mmx.project import Project
@@ -203,7 +205,7 @@ def _remove_all(places: Places, plan: Plan, aside: Path, say: Callable[[str], No
     say("DVC's cache and remotes")
     failed = _clean_objects(places, traces, aside, removed)
     say("work tree")
-    removed.append(Removal("work tree", "outputs", _clean_outputs(root, traces)))
+    removed.append(Removal("work tree", "outputs", _clean_outputs(project.layout, traces)))
     for entry in places.releases:
         say(f"release {entry.version}")
         names = tuple(sorted(concealed(each)[:16] for each in plan.ids))
@@ -255,15 +257,19 @@ def _new_entries(
             yield old, (new, sum(p.stat().st_size for p in paths), len(files) or None)
 
 
-def _clean_outputs(root: Path, traces: Traces) -> int:
-    """Clean every output in the work tree; return how many files had something of the trailers."""
+def _clean_outputs(layout: Layout, traces: Traces) -> int:
+    """Clean all outputs; return how many files had something of the trailers.
+
+    Other files in the same folders are the user's own: the proof names those that have any.
+    """
     count = 0
-    for folder in ("data", "models", "reports"):
-        for path in sorted((root / folder).glob("*")):
-            if path.is_dir() and path.name not in ("videos", "forgotten"):
-                count += len(clean_folder(path, traces))
-            elif path.is_file() and path.suffix in (".parquet", ".html", ".json"):
-                count += clean_file(path, traces)
+    declared = {layout.root / out for out in declared_outs(layout.root)}
+    own = {layout.trailer_embeddings, layout.evaluation, layout.evidence, layout.page}
+    for path in sorted(declared | own):
+        if path.is_dir():
+            count += len(clean_folder(path, traces))
+        elif path.is_file():
+            count += clean_file(path, traces)
     return count
 
 

@@ -268,3 +268,12 @@ def test_an_interrupted_cleaning_of_a_release_is_finished(
     for entry in read_register(own.root):
         folder = folder_of(own.root, entry)
         assert verify_release(folder) == [] and len(read_about(folder).taken) == 1
+
+
+def test_files_of_the_user_are_left_and_named(own: "World") -> None:
+    (own.root / "data/posters").mkdir()
+    (own.root / "data/posters/a.png").write_bytes(b"\x89PNG of a poster")
+    (own.root / "data/notes.json").write_text(f'{{"about": "{GONE[0]}"}}')
+    found = forget(own.project, [GONE[0]], "asked", say=quiet).certificate
+    assert (own.root / "data/posters/a.png").exists()
+    assert [each.file for each in found.remains] == ["data/notes.json"] and not found.ok
