@@ -330,6 +330,16 @@ class RunParams(Section):
     tools, if that would take longer."""
 
 
+class ReleaseParams(Section):
+    """What `mmx publish` says of a release. Nothing here changes a result."""
+
+    name: str = "MMX trailer features"
+    creator: str = ""
+    url: str = ""
+    contact: str = ""
+    """An address of electronic mail, or of a page."""
+
+
 class Params(Section):
     """All of params.yaml."""
 
@@ -346,6 +356,7 @@ class Params(Section):
     evaluate: EvaluateParams = EvaluateParams()
     ablate: AblateParams = AblateParams()
     run: RunParams
+    release: ReleaseParams = ReleaseParams()
 
     def section(self, key: str) -> Any:
         """Return a section that a step declares."""

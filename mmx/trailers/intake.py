@@ -14,12 +14,14 @@ from mmx.layout import Layout
 from mmx.media.faults import Limits
 from mmx.params import CollectionParams
 from mmx.project import Project
+from mmx.trailers.borrow import borrow_videos, videos_are_missing
 from mmx.trailers.columns import ADDED
 from mmx.trailers.genres import Genres, resolve_genres
 from mmx.trailers.groups import film_groups
 from mmx.trailers.inspection import Inspection, inspect_files
 from mmx.trailers.manifest import PARQUET_COLUMNS, ManifestRow, read_manifest
 from mmx.trailers.paths import PathFault, video_file
+from mmx.trailers.tombstones import Refusals
 
 SOURCES_SCHEMA = pa.schema(
     [
@@ -88,6 +90,9 @@ def ingest(layout: Layout, params: CollectionParams, *, cache: Path, workers: in
     files = {row.trailer_id: video_file(layout.videos, row.video) for row in sound}
     found = inspect_files(list(dict.fromkeys(files.values())), limits, cache, workers)
     inspections = {name: found[file] for name, file in files.items() if file in found}
+    refused = _refused(sound, inspections, Refusals.of(layout))
+    reasons |= refused
+    sound = [row for row in sound if row.row not in refused]
     _require_read(sound, inspections)
     _require_pinned(sound, inspections)
     reasons |= {row.row: inspections[row.trailer_id].fault for row in sound}
@@ -96,13 +101,37 @@ def ingest(layout: Layout, params: CollectionParams, *, cache: Path, workers: in
 
 
 def ingest_project(project: Project) -> Ingested:
-    """Check the manifest and the videos of a project as they are now, as `ingest` does."""
+    """Check the manifest and the videos of a project as they are now, as `ingest` does.
+
+    Raise IngestError, besides, where the manifest pins videos and there is none at all: in a clone,
+    all rows would be rejected.
+    """
+    borrow_videos(project)
+    if videos_are_missing(project.layout.manifest, project.layout.videos):
+        raise IngestError(
+            "data/videos has none of the videos that data/trailers.csv names: `mmx init` links "
+            "them; without them, `dvc repro --downstream train` trains on what `dvc pull` brought"
+        )
     return ingest(
         project.layout,
         project.params.collection,
         cache=project.inspections,
         workers=project.workers,
     )
+
+
+def _refused(
+    rows: Iterable[ManifestRow], inspections: Mapping[str, Inspection], refusals: Refusals
+) -> dict[int, str]:
+    """Return why rows of trailers that were taken out are refused, by the row's number."""
+    reasons = {}
+    for row in rows:
+        found = inspections.get(row.trailer_id)
+        facts = (found.facts or {}) if found else {}
+        # Not the sound's digest: films that differ may be silent alike.
+        known = [row.sha256, facts.get("video_digest", ""), found.sha256 if found else ""]
+        reasons[row.row] = refusals.reason(row.trailer_id, row.url, known)
+    return {row: reason for row, reason in reasons.items() if reason}
 
 
 def _row_faults(row: ManifestRow, genres: Genres, layout: Layout) -> list[str]:

@@ -52,9 +52,7 @@ def _best_offset(first: Signature, second: Signature, speed: float) -> Likeness:
     shared = _correlate(np.ones((len(a), 1)), np.ones((len(b), 1)), size)
     product = _correlate(a, b, size)
     energy = _correlate(a**2, np.ones_like(b), size) * _correlate(np.ones_like(a), b**2, size)
-    score = np.where(
-        np.rint(shared) >= least, product / np.sqrt(np.maximum(energy, 1.0)), -1.0
-    )
+    score = np.where(np.rint(shared) >= least, product / np.sqrt(np.maximum(energy, 1.0)), -1.0)
     best = int(score.argmax())
     offset = best if best < len(a) else best - size
     return Likeness(float(score[best]), speed, offset / RATE, float(shared[best]) / RATE)

@@ -115,9 +115,7 @@ def _levels(pictures: np.ndarray) -> np.ndarray:
 def _at(wanted: np.ndarray, times: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Return the levels at other times, each the mean over a sample's time."""
     near = wanted[:, None] + (np.arange(4) - 1.5) / (4 * RATE)
-    return np.stack(
-        [np.interp(near, times, each).mean(axis=1) for each in levels.T], axis=1
-    )
+    return np.stack([np.interp(near, times, each).mean(axis=1) for each in levels.T], axis=1)
 
 
 def _flat(light: np.ndarray) -> np.ndarray:
