@@ -15,11 +15,15 @@ from mmx.engine.code import code_digest
 from mmx.engine.files import FileState, InputFile, unchanged
 from mmx.engine.pools.local import Lost, map_items
 from mmx.engine.progress import ItemProgress
+from mmx.media.bounded import bounded
 from mmx.media.faults import Limits, MediaFault
 from mmx.media.probe import Probe, probe
 
 NO_CACHE = (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError)
 """What reading the cache raises where the file is missing or is not a cache."""
+
+KILLED = "reading it killed its process twice: it is broken, or this machine has too little memory"
+"""The fault of a file that is tried again each time, since the machine may have caused it."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,8 @@ def inspect_files(
     """Read each file, in worker processes, unless `cache` has the result of an earlier run.
 
     The cache identifies a file by its FileState; all of it is discarded when the limits or the code
-    that reads videos change. A path is left out of the result if reading it killed its worker
-    twice. Raise InputChangedError for a file that changes while it is read.
+    that reads videos change. A file whose worker died twice has that as its fault. Raise
+    InputChangedError for a file that changes while it is read.
     """
     stamp = _stamp(limits)
     known = _load(cache, stamp)
@@ -54,12 +58,22 @@ def inspect_files(
         read = partial(_inspect_chunk, limits=limits)
         for jobs, results in map_items(read, missing, workers=workers):
             if isinstance(results, Lost):
+                found[results.job] = _killer(results.job)
                 progress.count(failed=1)
                 continue
             found.update(zip(jobs, results, strict=True))
             progress.count(computed=len(jobs))
-    _save(cache, stamp, {keys[path]: inspection for path, inspection in found.items()})
+    kept = {keys[path]: found[path] for path in found if found[path].fault != KILLED}
+    _save(cache, stamp, kept)
     return found
+
+
+def _killer(path: Path) -> Inspection:
+    """Return what is known of a file that killed its reader; it is tried again next time."""
+    state = FileState.of(path)
+    digest = file_digest(path)
+    with unchanged([InputFile(path, digest, state, "run `dvc repro` again")]):
+        return Inspection(digest, state.size, None, KILLED)
 
 
 def _inspect_chunk(paths: Sequence[Path], limits: Limits) -> list[Inspection]:
@@ -72,7 +86,8 @@ def inspect_file(path: Path, limits: Limits) -> Inspection:
     digest = file_digest(path)
     with unchanged([InputFile(path, digest, state, "run `dvc repro` again")]):
         try:
-            return Inspection(digest, state.size, _probe_facts(probe(path, limits)))
+            with bounded(state.size, limits):
+                return Inspection(digest, state.size, _probe_facts(probe(path, limits)))
         except MediaFault as fault:
             return Inspection(digest, state.size, None, str(fault))
 

@@ -9,9 +9,8 @@ import pyarrow as pa
 
 from mmx.errors import UserError
 from mmx.layout import Layout
-from mmx.media.faults import Limits
 from mmx.params import CollectionParams
-from mmx.project import Project
+from mmx.project import Project, limits_of
 from mmx.trailers.columns import ADDED
 from mmx.trailers.inspection import Inspection, inspect_files
 from mmx.trailers.manifest import PARQUET_COLUMNS, ManifestRow, genre_faults, read_manifest
@@ -44,6 +43,21 @@ SOURCES_SCHEMA = pa.schema(
         pa.field("audio_codec", pa.string()),
         pa.field("audio_rate", pa.int32()),
         pa.field("audio_channels", pa.int32()),
+        pa.field("audio_layout", pa.string()),
+        pa.field("sound_s", pa.float64(), nullable=False),
+        pa.field("sound_peak", pa.float64()),
+        pa.field("sound_rms", pa.float64()),
+        pa.field("sound_channel_rms", pa.float64()),
+        pa.field("field_order", pa.string(), nullable=False),
+        pa.field("color_transfer", pa.string(), nullable=False),
+        pa.field("video_stream", pa.int32(), nullable=False),
+        pa.field("audio_stream", pa.int32()),
+        pa.field("streams", pa.string(), nullable=False),
+        pa.field("timeline", pa.string(), nullable=False),
+        pa.field("concealed_pictures", pa.int64(), nullable=False),
+        pa.field("concealed_sound", pa.int64(), nullable=False),
+        pa.field("holes", pa.int64(), nullable=False),
+        pa.field("end_known", pa.bool_(), nullable=False),
     ]
 )
 """Accepted trailers: their file and its technical facts, without labels."""
@@ -66,21 +80,21 @@ class Ingested:
 def ingest(layout: Layout, params: CollectionParams, *, cache: Path, workers: int) -> Ingested:
     """Check every row of the manifest and every video that a valid row names.
 
-    A row with a fault, or whose video cannot be used, is rejected with its reason; other rows are
-    not affected. `cache` is a file that is rewritten: unchanged videos are not read again.
+    A row with a fault, or whose video cannot be used or kills its reader twice, is rejected with
+    its reason; other rows are not affected. `cache` is a file that is rewritten: unchanged videos
+    are not read again.
 
     Raises:
         TableError: the manifest cannot be read.
-        IngestError: a video is not the one that was pinned, or killed its reader twice.
+        IngestError: a video is not the one that was pinned.
     """
     rows = read_manifest(layout.manifest)
     reasons = {row.row: "; ".join(_row_faults(row, layout, params)) for row in rows}
     sound = [row for row in rows if not reasons[row.row]]
-    limits = Limits(params.max_seconds, params.max_pixels)
+    limits = limits_of(params)
     files = {row.trailer_id: video_file(layout.videos, row.video) for row in sound}
     found = inspect_files(list(dict.fromkeys(files.values())), limits, cache, workers)
-    inspections = {name: found[file] for name, file in files.items() if file in found}
-    _require_read(sound, inspections)
+    inspections = {name: found[file] for name, file in files.items()}
     _require_pinned(sound, inspections)
     reasons |= {row.row: inspections[row.trailer_id].fault for row in sound}
     return Ingested(_trailers(rows, reasons), _sources(sound, inspections))
@@ -106,15 +120,6 @@ def _row_faults(row: ManifestRow, layout: Layout, params: CollectionParams) -> l
     except PathFault as fault:
         return [str(fault)]
     return [] if row.sha256 else [f"no sha256 is pinned: run `mmx accept {row.trailer_id}`"]
-
-
-def _require_read(rows: Iterable[ManifestRow], inspections: Mapping[str, Inspection]) -> None:
-    lost = [row.trailer_id for row in rows if row.trailer_id not in inspections]
-    if lost:
-        raise IngestError(
-            f"reading the video of {_names(lost)} killed its process twice: run the stage again "
-            "with more memory, or take the row out of the manifest"
-        )
 
 
 def _require_pinned(rows: Iterable[ManifestRow], inspections: Mapping[str, Inspection]) -> None:
