@@ -9,6 +9,7 @@ from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
 from mmx.media.faults import Limits, MediaFault
+from mmx.media.layouts import Channels, channels_of
 
 
 def too_long(limits: Limits) -> MediaFault:
@@ -40,20 +41,25 @@ def check_header(video: VideoStream, sound: AudioStream | None, limits: Limits) 
             f"{limits.max_aspect:g} times as long as wide (max_aspect)",
         )
     if sound is not None:
-        _check_sound(sound.sample_rate, sound.layout.nb_channels, limits)
+        _check_sound(sound.sample_rate, channels_of(sound), limits)
 
 
-def _check_sound(rate: int, channels: int, limits: Limits) -> None:
+def _check_sound(rate: int, channels: Channels, limits: Limits) -> None:
+    if channels.own_order:
+        raise MediaFault(
+            "sound-layout", f"the sound has its channels in an unusual order: {channels.name}"
+        )
     if rate > limits.max_sound_rate:
         raise MediaFault(
             "sound-rate",
             f"the sound has {rate} samples per second, more than {limits.max_sound_rate} "
             "(max_sound_rate)",
         )
-    if channels > limits.max_channels:
+    if channels.count > limits.max_channels:
         raise MediaFault(
             "channels",
-            f"the sound has {channels} channels, more than {limits.max_channels} (max_channels)",
+            f"the sound has {channels.count} channels, more than {limits.max_channels} "
+            "(max_channels)",
         )
 
 

@@ -14,6 +14,8 @@ from av.container import InputContainer
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
+from mmx.media.layouts import channels_of
+
 STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 """Pictures that are no film: cover art, thumbnails."""
 BESIDE = (
@@ -28,6 +30,8 @@ BESIDE = (
 """Sound that is not the film's own: commentary, descriptions, effects alone."""
 BESIDE_TITLE = re.compile(r"comment|descri|karaoke", re.IGNORECASE)
 """The same by a track's title, since few files have dispositions."""
+MOST_STREAMS = 64
+"""Streams that are described."""
 
 
 def choose_pictures(container: InputContainer) -> VideoStream | None:
@@ -60,12 +64,13 @@ def _is_beside(stream: AudioStream) -> bool:
     return bool(stream.disposition & BESIDE) or named is not None
 
 
-def describe_streams(streams: Sequence[Stream], chosen: Sequence[Stream | None]) -> str:
+def describe_streams(container: InputContainer, chosen: Sequence[Stream | None]) -> str:
     """Return one line that names every stream: its number, kind, codec, size; `*` for the chosen.
 
     For example `*0 video h264 1280x720 default; *1 audio aac 48000 Hz stereo; 2 subtitle mov_text`.
     """
-    return "; ".join(f"{'*' * (stream in chosen)}{_description(stream)}" for stream in streams[:64])
+    streams = list(container.streams)[:MOST_STREAMS]
+    return "; ".join(f"{'*' * (stream in chosen)}{_description(stream)}" for stream in streams)
 
 
 def _description(stream: Stream) -> str:
@@ -74,7 +79,7 @@ def _description(stream: Stream) -> str:
     words += [context.codec.canonical_name] if context else ["unknown"]
     if context and stream.type == "video":
         words.append(f"{context.width}x{context.height}")
-    if context and stream.type == "audio":
-        words.append(f"{context.sample_rate} Hz {context.layout.name}")
+    if context and isinstance(stream, AudioStream):
+        words.append(f"{context.sample_rate} Hz {channels_of(stream).name}")
     names = [flag.name or "" for flag in Disposition if flag & stream.disposition]
     return " ".join([*words, *names])

@@ -18,6 +18,7 @@ from mmx.media.budget import check_concealed
 from mmx.media.choice import describe_streams
 from mmx.media.faults import DEFAULT_LIMITS, Limits
 from mmx.media.frames import shown_size
+from mmx.media.layouts import channels_of
 from mmx.media.pictures import decode
 from mmx.media.scan import Scan, Watcher, scan
 from mmx.media.sound import SoundCounts, read_sound
@@ -193,16 +194,15 @@ def _header_facts(source: Source) -> dict[str, Any]:
         "video_stream": source.video.index,
         "sample_aspect": source.sample_aspect,
         "field_order": FIELD_ORDERS.get(context.field_order, "unknown"),
-        "color_transfer": _transfer(context.color_trc),
         "rate": source.rate,
         "duration_from_header": source.header_seconds,
         "frames_from_header": source.video.frames or None,
         "audio_stream": None if sound is None else sound.index,
         "audio_codec": None if sound is None else sound.codec.canonical_name,
         "audio_rate": None if sound is None else sound.sample_rate,
-        "audio_channels": None if sound is None else sound.layout.nb_channels,
-        "audio_layout": None if sound is None else sound.layout.name,
-        "streams": describe_streams(list(source.container.streams), [source.video, sound]),
+        "audio_channels": None if sound is None else channels_of(sound).count,
+        "audio_layout": None if sound is None else channels_of(sound).name,
+        "streams": describe_streams(source.container, [source.video, sound]),
     }
 
 
@@ -214,6 +214,7 @@ def _first_picture_facts(source: Source, first: VideoFrame) -> dict[str, Any]:
         "height": height,
         "rotation": upright_of(first).rotation,
         "interlaced": first.interlaced_frame,
+        "color_transfer": _transfer(first.color_trc),
     }
 
 

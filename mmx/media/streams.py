@@ -20,6 +20,7 @@ from typing import Any
 
 from av import Packet
 
+from mmx.media.layouts import channels_of
 from mmx.media.packets import stamp
 from mmx.media.scan import Scan
 from mmx.media.source import Source
@@ -153,11 +154,11 @@ def _sound_header(source: Source) -> dict[str, Any]:
     stream = source.audio
     if stream is None:
         return {}
-    name = source.container.format.name
+    name, channels = source.container.format.name, channels_of(stream)
     return {
         **_codec(stream),
         "rate": stream.sample_rate,
-        "layout": [stream.layout.name, stream.layout.nb_channels],
+        "layout": [channels.name, channels.count],
         "frame": [stream.format.name, stream.codec_context.frame_size],
         "clock": None if name.startswith(TIMES_KEPT) else [name, source.container.start_time],
     }

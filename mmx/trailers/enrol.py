@@ -24,7 +24,7 @@ from mmx.trailers.manifest import (
     read_records,
     write_records,
 )
-from mmx.trailers.paths import PathFault, link, locate, path_fault, video_file
+from mmx.trailers.paths import PathFault, check_kind, link, locate, path_fault, video_file
 
 LABELS = ("title", "year", "genres", "video")
 """Columns that a table of labels must have; it may have the manifest's others, and more."""
@@ -95,7 +95,8 @@ def init(
 
     Videos are named relative to the folder `videos`, which is only read; links keep those paths.
     A row whose path cannot be trusted, or that is there twice, stays out of the manifest; one with
-    another fault is in it, unpinned where its video is missing, so that the report can name it.
+    another fault is in it, unpinned where its video is missing or plainly none, so that the report
+    can name it.
     Rows that the manifest has already, found by their video, keep id, pin and text, and get cells
     of columns that it lacks; with `force` the manifest is written anew. With `params`, genres are
     checked too.
@@ -184,6 +185,7 @@ def _enrolled(layout: Layout, videos: Path, entry: _Entry) -> _Entry:
     """Link the entry's video and pin it, if it has no pin yet; or say why that cannot be."""
     try:
         source = locate(videos, entry.video)
+        check_kind(source, entry.video)
         link(source, layout.videos, entry.video)
     except PathFault as fault:
         return replace(entry, reason=str(fault))
@@ -228,7 +230,7 @@ def accept(layout: Layout, trailer_id: str) -> str:
 
     Raises:
         TableError: the manifest cannot be read or has no such trailer.
-        PathFault: the video is missing or its path is refused.
+        PathFault: the video is missing, its path is refused, or it is plainly no video.
     """
     table = read_records(layout.manifest)
     chosen = [record for record in table.records if record.values["trailer_id"] == trailer_id]
@@ -236,7 +238,10 @@ def accept(layout: Layout, trailer_id: str) -> str:
         raise TableError(
             f"{layout.manifest.name} has {len(chosen)} rows of {trailer_id!r}, not one"
         )
-    digest = file_digest(video_file(layout.videos, chosen[0].values["video"]))
+    video = chosen[0].values["video"]
+    file = video_file(layout.videos, video)
+    check_kind(file, video)
+    digest = file_digest(file)
     chosen[0].values["sha256"] = digest
     write_records(layout.manifest, table.columns, [record.values for record in table.records])
     return digest

@@ -14,7 +14,7 @@ from mmx.project import Project, limits_of
 from mmx.trailers.columns import ADDED
 from mmx.trailers.inspection import Inspection, inspect_files
 from mmx.trailers.manifest import PARQUET_COLUMNS, ManifestRow, genre_faults, read_manifest
-from mmx.trailers.paths import PathFault, video_file
+from mmx.trailers.paths import PathFault, check_kind, video_file
 
 SOURCES_SCHEMA = pa.schema(
     [
@@ -116,7 +116,7 @@ def _row_faults(row: ManifestRow, layout: Layout, params: CollectionParams) -> l
     if faults:
         return faults
     try:
-        video_file(layout.videos, row.video)
+        check_kind(video_file(layout.videos, row.video), row.video)
     except PathFault as fault:
         return [str(fault)]
     return [] if row.sha256 else [f"no sha256 is pinned: run `mmx accept {row.trailer_id}`"]

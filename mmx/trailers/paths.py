@@ -6,6 +6,7 @@ import unicodedata
 from pathlib import Path, PurePosixPath
 
 from mmx.errors import UserError
+from mmx.trailers.not_video import not_a_video
 
 LONGEST = 255
 """Bytes of one part of a path."""
@@ -75,6 +76,13 @@ def _regular(file: Path, video: str) -> Path:
     if not file.is_file():
         raise PathFault(f"video {video!r} is not a file")
     return file
+
+
+def check_kind(file: Path, video: str) -> None:
+    """Raise PathFault, which calls the file `video`, for one that is plainly no video."""
+    reason = not_a_video(file)
+    if reason:
+        raise PathFault(f"video {video!r} {reason}")
 
 
 def link(source: Path, folder: Path, video: str) -> None:
