@@ -36,6 +36,8 @@ READ_ON = (*ENDLESS, "flv", "asf")
 """Containers that are read from the front to the back: what follows the last packet is unread."""
 INDEXED = ("mov", "avi")
 """Containers with an index, which may name the same bytes again and again."""
+UNPADDED = ("amr_nb", "amr_wb", "opus")
+"""Codecs whose padding is not cut off by the end of an ISO file's track."""
 TAIL = 0.05
 """Share of a file after its last packet that may be stuffing or an index."""
 LEAST_TAIL = {"asf": 1 << 14}
@@ -67,8 +69,10 @@ class Scan:
     lost_sounds: int
     """Packets of the sound that the demuxer flags."""
     sound_until: Fraction | None
-    """Where the header ends the sound, on the container's clock in seconds, if the last packet goes
-    on: what follows is padding."""
+    """Where an ISO file's header ends the sound, on the container's clock in seconds: what is
+    decoded beyond it is padding."""
+    sound_packed: Fraction
+    """Where the last packet of the sound ends, on the container's clock in seconds."""
     sound_late: bool
     """Whether there is sound so long after the pictures that it is left out."""
     holes: int
@@ -172,6 +176,7 @@ class _Reading:
             lost_pictures=self._lost(timeline, empty),
             lost_sounds=max(0, self.flagged_sounds - len(timeline.sound)),
             sound_until=self._sound_until(),
+            sound_packed=self.ends.get(source.audio.index if source.audio else -1, Fraction(0)),
             sound_late=self._sound_late(timeline, start + end),
             holes=sum(empty.values()),
             end_known=self._end_known(),
@@ -191,14 +196,14 @@ class _Reading:
         return max(self.video.end(a, b) * self.video.unit + shift for a, b, shift in spans)
 
     def _sound_until(self) -> Fraction | None:
-        """Return the end of an ISO file's track, if the packets go on."""
         sound = self.source.audio
         if sound is None or not self.source.container.format.name.startswith("mov"):
             return None
-        if not sound.duration or sound.time_base is None:
+        if not sound.duration or sound.time_base is None or self._fragmented():
             return None
-        until = ((sound.start_time or 0) + sound.duration) * sound.time_base
-        return until if self.ends.get(sound.index, Fraction(0)) > until else None
+        if sound.codec.canonical_name in UNPADDED:
+            return None
+        return ((sound.start_time or 0) + sound.duration) * sound.time_base
 
     def _sound_late(self, timeline: Timeline, end: Fraction) -> bool:
         if self.sound is None:
@@ -222,8 +227,11 @@ class _Reading:
     def _end_known(self) -> bool:
         name = self.source.container.format.name
         if name.startswith("mov"):
-            return b"moof" not in top_level_boxes(self.source.path)
+            return not self._fragmented()
         return name not in ENDLESS and self.source.header_seconds is not None
+
+    def _fragmented(self) -> bool:
+        return b"moof" in top_level_boxes(self.source.path)
 
     def _check_end(self) -> None:
         """Raise MediaFault where the packets end before the header says, or the file after them."""

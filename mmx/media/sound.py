@@ -6,7 +6,8 @@ silence is inserted or what overlaps is left out.
 """
 
 import math
-from collections.abc import Generator, Iterator
+import struct
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, cast
@@ -15,6 +16,7 @@ import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.filter import Graph
+from av.sidedata.sidedata import SideData, Type
 
 from mmx.media.faults import MediaFault
 from mmx.media.packets import read_packets
@@ -22,6 +24,8 @@ from mmx.media.scan import Scan
 from mmx.media.source import Source, as_media_fault
 from mmx.media.timeline import LATENESS_S, OVERHANG_S, Shifter
 
+_DOWNMIX = struct.Struct("@i5d")
+_LT_RT = 2
 BLOCK = 1 << 16
 """Samples of silence that are made at once."""
 
@@ -157,7 +161,8 @@ class _Placed:
     def _begin(self, frame: AudioFrame, time: Fraction) -> None:
         """Start a mixer for another format; before the first sample, what is early is cut."""
         first = self._mixer is None and self._written == 0
-        early = -round(time * self._rate) if first and time < 0 else 0
+        begin = Fraction(round(time * frame.sample_rate), frame.sample_rate)
+        early = int(-begin * self._rate) if first and begin < 0 else 0
         self._mixer = _Mixer(frame, self._rate, early)
         self._time = time if early else Fraction(self._written, self._rate)
 
@@ -231,7 +236,7 @@ class _Mixer:
             layout=like.layout.name,
             time_base=self._unit,
         )
-        mix = self._graph.add("aresample", f"osr={rate}:ochl=mono:osf=s16")
+        mix = self._graph.add("aresample", f"osr={rate}:ochl=mono:osf=s16{_levels(like)}")
         source.link_to(mix)
         mix.link_to(self._graph.add("abuffersink"))
         self._graph.configure()
@@ -256,6 +261,21 @@ class _Mixer:
             self._early -= cut
             if cut < len(samples):
                 yield samples[cut:]
+
+
+def _levels(frame: AudioFrame) -> str:
+    """Return options of the resampler: how loud centre, surround and bass are mixed in.
+
+    Some codecs, such as AC-3, say so with each frame (FFmpeg's AVDownmixInfo): a type, then levels
+    of the centre, of the centre for Lt/Rt, of the surround, of the surround for Lt/Rt, of the LFE.
+    """
+    for data in cast(Iterable[SideData], frame.side_data):
+        if data.type is Type.DOWNMIX_INFO:
+            kind, centre, centre_rt, surround, surround_rt, bass = _DOWNMIX.unpack(bytes(data))
+            if kind == _LT_RT:
+                centre, surround = centre_rt, surround_rt
+            return f":clev={centre!r}:slev={surround!r}:lfe_mix_level={bass!r}"
+    return ""
 
 
 def _format(frame: AudioFrame) -> tuple[int, str, str]:

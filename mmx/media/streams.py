@@ -125,9 +125,13 @@ def _moved(shifts: Shifts) -> dict[str, Any]:
 
 
 def _cut(found: Scan) -> dict[str, Any]:
-    """Return where the sound is cut, if it is: by the header, or by the end of the pictures."""
-    until = {} if found.sound_until is None else {"until": str(found.sound_until)}
-    return {**until, "pictures": str(found.end)} if found.sound_late else until
+    """Return where the sound is cut, if its packets go on: by the header, or after the pictures."""
+    cut: dict[str, Any] = {}
+    if found.sound_until is not None and found.sound_until < found.sound_packed:
+        cut["until"] = str(found.sound_until)
+    if found.sound_late:
+        cut["pictures"] = str(found.end)
+    return cut
 
 
 def _video_header(source: Source) -> dict[str, Any]:
@@ -168,10 +172,19 @@ def _codec(stream: Any) -> dict[str, Any]:
     context = stream.codec_context
     return {
         "codec": stream.codec.canonical_name,
-        "tag": "" if context.codec_tag in ORDINARY_TAGS else context.codec_tag,
+        "tag": _tag(context),
         "profile": context.profile,
         "extradata": (context.extradata or b"").hex(),
     }
+
+
+def _tag(context: Any) -> str:
+    """Return a codec's tag if it has an effect: letters, or hexadecimal where it is none."""
+    try:
+        tag: str = context.codec_tag
+    except UnicodeDecodeError as error:
+        return bytes(error.object).hex()
+    return "" if tag in ORDINARY_TAGS else tag
 
 
 def _put(digest: Any, packet: "Packet[Any]", times: list[Any]) -> None:
