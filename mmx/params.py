@@ -59,6 +59,8 @@ class CollectionParams(Section):
     """A frame or pixel whose longer side is more than that by the shorter is rejected."""
     max_total_pixels: Annotated[float, Field(gt=0.0, le=1e15)] = 2.5e11
     """A video with more pixels in all its frames together is rejected."""
+    max_rate: Annotated[float, Field(gt=0.0, le=1e6)] = 300.0
+    """A video with more frames per second, on average, is rejected."""
     max_repeats: Annotated[int, Field(ge=0)] = 100
     """A video whose index names more frames twice is rejected."""
     max_sound_rate: Count = 384_000

@@ -73,6 +73,16 @@ def check_total(pictures: int, pixels: int, limits: Limits) -> None:
         )
 
 
+def check_rate(pictures: int, seconds: Fraction, limits: Limits) -> None:
+    """Raise MediaFault for more pictures per second than a film has."""
+    if pictures - 1 > limits.max_rate * seconds:
+        raise MediaFault(
+            "rate",
+            f"there are {pictures} pictures in {float(seconds):.3f} seconds, more than "
+            f"{limits.max_rate:g} per second (max_rate)",
+        )
+
+
 def check_repeats(packets: int, places: int, limits: Limits) -> None:
     """Raise MediaFault where an index names the same bytes again and again."""
     if packets - places > limits.max_repeats:

@@ -17,6 +17,8 @@ class Limits:
     """Longer side by the shorter, as stored and as shown, and of one pixel."""
     max_total_pixels: float = 2.5e11
     """Pixels of all pictures together."""
+    max_rate: float = 300.0
+    """Pictures per second, on average."""
     max_repeats: int = 100
     """Packets of pictures that lie where another one lies in the file."""
     max_sound_rate: int = 384_000

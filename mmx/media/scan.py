@@ -2,9 +2,9 @@
 
 A file counts as whole when its packets come undamaged and reach the end that the header gives.
 What the demuxer flags in a transport stream, or what an even series of pictures lacks in a
-container whose demuxer skips damaged bytes in silence, is counted as lost. MPEG streams, Ogg,
-fragmented MP4 and live WebM do not store where they end: a clean cut through one of them cannot be
-detected, and is recorded as such.
+container whose demuxer skips damaged bytes in silence, is counted as lost. MPEG streams, fragmented
+MP4, live WebM, and Ogg without a last page do not store where they end: a clean cut through one of
+them cannot be detected, and is recorded as such.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,9 +17,10 @@ from av import Packet, VideoFrame
 from av.stream import Stream
 
 from mmx.media.boxes import top_level_boxes
-from mmx.media.budget import check_repeats, check_total, too_long
+from mmx.media.budget import check_rate, check_repeats, check_total, too_long
 from mmx.media.evenness import holes, missing
 from mmx.media.faults import Limits, MediaFault
+from mmx.media.ogg import read_pages
 from mmx.media.packets import decode_packet, no_frames, read_packets, stamp
 from mmx.media.source import Source, open_video
 from mmx.media.timeline import NONE, OVERHANG_S, Timeline, Track, build_timeline
@@ -30,7 +31,7 @@ DURATION_IN_HEADER = ("mov", "matroska", "flv", "asf")
 """Containers whose duration is written in the header, not inferred from the end of the file."""
 SKIPPING = ("flv", "asf", "mpegts", "mpeg")
 """Containers whose demuxers look for the next packet after damaged bytes and say nothing."""
-ENDLESS = ("mpegts", "mpeg", "ogg")
+ENDLESS = ("mpegts", "mpeg")
 """Containers that do not say where they end."""
 READ_ON = (*ENDLESS, "flv", "asf")
 """Containers that are read from the front to the back: what follows the last packet is unread."""
@@ -164,6 +165,7 @@ class _Reading:
         end = self._end(timeline) - start
         if end > source.limits.max_seconds:
             raise too_long(source.limits)
+        check_rate(self.shown, end, source.limits)
         self._check_end()
         empty = holes(self.video)
         return Scan(
@@ -228,6 +230,8 @@ class _Reading:
         name = self.source.container.format.name
         if name.startswith("mov"):
             return not self._fragmented()
+        if name == "ogg":
+            return not read_pages(self.source.path).open_streams
         return name not in ENDLESS and self.source.header_seconds is not None
 
     def _fragmented(self) -> bool:
@@ -240,6 +244,8 @@ class _Reading:
             self._check_boxes()
         if any(self.ends.get(index, 0) < until - SLACK_S for index, until in self._promises()):
             raise MediaFault("truncated", "the video ends before its header says")
+        if name == "ogg" and read_pages(self.source.path).damaged:
+            raise MediaFault("damaged", "pages of the file are damaged or missing")
         if name in READ_ON:
             self._check_tail(LEAST_TAIL.get(name, 4096))
 

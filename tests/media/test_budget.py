@@ -198,3 +198,10 @@ def test_boxes(tmp_path: Path) -> None:
     assert top_level_boxes(path) == [b"mdat", b"free"]
     path.write_bytes(b"\0\0\0\2mdat")
     assert top_level_boxes(path) == []
+
+
+def test_a_clock_that_runs_too_fast(film: Path) -> None:
+    fault = fault_of(film, max_rate=20.0)
+    assert str(fault) == (
+        "there are 10 pictures in 0.400 seconds, more than 20 per second (max_rate)"
+    )
