@@ -1,17 +1,19 @@
 """The short form of `python -m benchmarks.fuzz_media`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from coded_film import make
 
 from benchmarks import fuzz_media
 from benchmarks.fuzz_media import FILMS, LEVELS, fuzz, mutants, report
 
 
 def test_mutants_are_refused_flagged_or_the_same() -> None:
-    tally = fuzz(72, 0, FILMS)
-    assert tally.total("") == 72 and tally.total("fault") > 15 and tally.total("same") > 15
+    tally = fuzz(36, 0, FILMS)
+    assert tally.total("") == 36 and tally.total("fault") > 5 and tally.total("same") > 5
     assert tally.total("unseen", "hang", "error", "files") == 0, report(tally)
     assert {(name, level) for name, level, _ in tally.outcomes} == {
         (name, level) for name in FILMS for level in LEVELS
@@ -28,7 +30,7 @@ def test_a_seed_gives_the_same_mutants() -> None:
 @pytest.mark.parametrize(
     ("reader", "outcome"),
     [
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "death SIGSEGV"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "death SIGKILL"),
         ("raise ValueError('a bug')", "error"),
         ("import time; time.sleep(60)", "hang"),
     ],
@@ -44,9 +46,7 @@ def test_bad_ends_are_told_apart(
 
 
 def test_a_lost_picture_is_noticed(tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    path = fuzz_media.make(tmp_path / "a.mkv", FILMS["mkv"])
+    path = make(tmp_path / "a.mkv", FILMS["mkv"])
     whole = fuzz_media.read(path, tmp_path)
     assert fuzz_media.compare(whole, whole) == "same"
     kept = [n for n in range(36) if n != 20]
