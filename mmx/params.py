@@ -15,12 +15,30 @@ from pydantic import (
     model_validator,
 )
 
+from mmx.bounds import (
+    NUMBER,
+    Fraction01,
+    Name,
+    Natural,
+    Positive,
+    Seed,
+    Size,
+    Vocabulary,
+    Width,
+)
 from mmx.errors import UserError
-from mmx.yamlfile import YamlError, read_yaml
+from mmx.yamlfile import Document, YamlError, read_document
 
-Fraction01 = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0)]
-Count = Annotated[int, Field(ge=1)]
+MOST_FAULTS = 10
+"""Faults that one message names."""
+_WORDS = {
+    "missing": "it is missing",
+    "extra_forbidden": "there is no such parameter",
+    "model_type": "it should be keys with their values",
+    "dict_type": "it should be keys with their values",
+    "string_pattern_mismatch": "it is not a plain name",
+}
+"""What is said of a fault by pydantic's name of it, where pydantic itself speaks of Python."""
 
 
 class ParamsError(UserError):
@@ -42,37 +60,39 @@ class Birth:
 class Section(BaseModel):
     """A section of params.yaml: immutable, without unknown keys, strict about types."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False
+    )
 
 
 class CollectionParams(Section):
     """What a trailer must satisfy to be in the collection."""
 
-    genres: tuple[str, ...]
+    genres: Vocabulary
     """The vocabulary, in the order of the logits (20 in the paper's section 4.1)."""
-    max_labels: Count = 6
+    max_labels: Annotated[int, NUMBER, Field(ge=1, le=100)] = 6
     max_seconds: Positive = 1800.0
     """A longer video is rejected."""
-    max_pixels: Count = 8192 * 4320
+    max_pixels: Annotated[int, NUMBER, Field(ge=1, le=1 << 28)] = 8192 * 4320
     """A larger frame is rejected."""
-    max_aspect: Annotated[float, Field(ge=1.0, le=1000.0)] = 10.0
+    max_aspect: Annotated[float, NUMBER, Field(ge=1.0, le=1000.0)] = 10.0
     """A frame or pixel whose longer side is more than that by the shorter is rejected."""
-    max_total_pixels: Annotated[float, Field(gt=0.0, le=1e15)] = 2.5e11
+    max_total_pixels: Annotated[float, NUMBER, Field(gt=0.0, le=1e15)] = 2.5e11
     """A video with more pixels in all its frames together is rejected."""
-    max_rate: Annotated[float, Field(gt=0.0, le=1e6)] = 300.0
+    max_rate: Annotated[float, NUMBER, Field(gt=0.0, le=1e6)] = 300.0
     """A video with more frames per second, on average, is rejected."""
-    max_repeats: Annotated[int, Field(ge=0)] = 100
+    max_repeats: Annotated[int, NUMBER, Field(ge=0, le=10**6)] = 100
     """A video whose index names more frames twice is rejected."""
-    max_sound_rate: Count = 384_000
+    max_sound_rate: Annotated[int, NUMBER, Field(ge=1, le=10**8)] = 384_000
     """Hertz; sound with more samples per second is rejected."""
-    max_channels: Count = 24
+    max_channels: Annotated[int, NUMBER, Field(ge=1, le=64)] = 24
     """Sound with more channels is rejected."""
     max_concealed: Fraction01 = 0.01
     """A video is rejected if a larger share of its frames, or of the packets of its sound, is
     damaged or missing."""
-    cpu_seconds_per_mb: Annotated[float, Field(gt=0.0, le=1e6)] = 20.0
+    cpu_seconds_per_mb: Annotated[float, NUMBER, Field(gt=0.0, le=1e6)] = 20.0
     """CPU seconds that ingest may take per megabyte of a video, beside a minute for any."""
-    max_memory_gb: Annotated[float, Field(ge=0.5, le=1024.0)] = 4.0
+    max_memory_gb: Annotated[float, NUMBER, Field(ge=0.5, le=1024.0)] = 4.0
     """Memory that ingest may take for one video, in units of 2^30 bytes."""
 
 
@@ -82,7 +102,7 @@ class ScenesParams(Section):
     detector: Literal["content", "adaptive"] = "content"
     threshold: Positive = 27.0
     """In the detector's own unit: mean HSV change per pixel (content) or its ratio (adaptive)."""
-    min_scene_len: Count = 15
+    min_scene_len: Size = 15
     """Frames."""
     drop_first_last: Literal["clip", "frame", "none"] = "clip"
 
@@ -90,7 +110,7 @@ class ScenesParams(Section):
 class AudioParams(Section):
     """Audio extraction (section 4.1)."""
 
-    rate: Count = 16000
+    rate: Annotated[int, NUMBER, Field(ge=1, le=768_000)] = 16000
     """Hertz."""
 
 
@@ -99,23 +119,23 @@ class FlowParams(Section):
 
     rate: Literal["native"] | Positive = "native"
     """Frames per second between which flow is computed."""
-    pairs_per_clip: Annotated[int, Field(ge=0)] = 0
+    pairs_per_clip: Natural = 0
     """Evenly spaced pairs of consecutive frames per clip; 0 takes every pair."""
-    short_side: Annotated[int, Field(ge=16)] = 256
+    short_side: Annotated[int, NUMBER, Field(ge=16, le=8192)] = 256
     keep: Literal["full", "crop224"] = "full"
     bound: Positive = 20.0
     """Pixels: flow is clipped to [-bound, bound] before it is quantised to 8 bits."""
     tau: Positive = 0.25
-    lambda_: Annotated[float, Field(gt=0.0, alias="lambda")] = 0.15
+    lambda_: Annotated[Positive, Field(alias="lambda")] = 0.15
     theta: Positive = 0.3
-    scales: Count = 5
-    scale_step: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.8
-    warps: Count = 5
+    scales: Annotated[int, NUMBER, Field(ge=1, le=64)] = 5
+    scale_step: Annotated[float, NUMBER, Field(ge=1e-6, lt=1.0)] = 0.8
+    warps: Size = 5
     epsilon: Positive = 0.01
-    inner_iterations: Count = 30
-    outer_iterations: Count = 10
+    inner_iterations: Size = 30
+    outer_iterations: Size = 10
     median_filtering: Literal[1, 3, 5] = 5
-    gamma: Annotated[float, Field(ge=0.0)] = 0.0
+    gamma: Annotated[float, NUMBER, Field(ge=0.0, le=1e9)] = 0.0
 
 
 class ExpertEntry(Section):
@@ -126,9 +146,9 @@ class ExpertEntry(Section):
     declares."""
     modality: Literal["appearance", "scene", "motion", "audio"] | None = None
     """Optional, for readers of the file; it must be what the expert declares."""
-    frames_per_clip: Annotated[int, Field(ge=0)] | None = None
+    frames_per_clip: Natural | None = None
     """In place of `embed.frames_per_clip`, for this expert."""
-    batch: Count | None = None
+    batch: Width | None = None
     """In place of `embed.batch`, for this expert."""
     rate: Literal["native"] | Positive = "native"
     """Frames per second, by nearest presentation time, from which the samples of a frame expert
@@ -144,11 +164,11 @@ class ExpertEntry(Section):
 class EmbedParams(Section):
     """Expert embeddings (section 4.2): which experts, and how they are run."""
 
-    experts: dict[str, ExpertEntry]
-    frames_per_clip: Annotated[int, Field(ge=0)] = 0
+    experts: Annotated[dict[Name, ExpertEntry], Field(min_length=1)]
+    frames_per_clip: Natural = 0
     """Evenly spaced frames per clip for frame experts; 0 takes every frame."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    batch: Count = 32
+    batch: Width = 32
     """Frames per forward pass, of one shape: an expert of stacks takes as many whole ones, at least
     one; the last batch is padded."""
 
@@ -159,8 +179,8 @@ class SplitParams(Section):
     train: Fraction01 = 0.8
     validation: Fraction01 = 0.1
     test: Fraction01 = 0.1
-    seed: int = 0
-    min_clips: Count = 10
+    seed: Seed = 0
+    min_clips: Size = 10
     """Trailers with fewer kept clips stay in the store and out of the split."""
 
     @model_validator(mode="after")
@@ -175,25 +195,25 @@ class EvaluateParams(Section):
 
     threshold: Fraction01 = 0.3
     """A genre is predicted when its probability is above (section 7)."""
-    neighbours: Count = 10
+    neighbours: Size = 10
     perplexity: Positive = 30.0
     """Of t-SNE; lowered automatically for a small collection."""
-    seed: int = 0
+    seed: Seed = 0
     """Of t-SNE."""
-    pictured: Annotated[int, Field(ge=0)] = 60
+    pictured: Natural = 60
     """Trailers of which the report shows key frames."""
-    key_frames: Count = 4
+    key_frames: Annotated[int, NUMBER, Field(ge=1, le=1000)] = 4
     """Per pictured trailer."""
-    frame_width: Annotated[int, Field(ge=16)] = 176
+    frame_width: Annotated[int, NUMBER, Field(ge=16, le=8192)] = 176
     """Pixels."""
 
 
 class AblateParams(Section):
     """Ablations (tables 2 and 5, figure 9), off the default path."""
 
-    seeds: Count = 3
+    seeds: Annotated[int, NUMBER, Field(ge=1, le=1000)] = 3
     """Trainings per variant: mean and standard deviation are reported."""
-    variants: tuple[str, ...] = ()
+    variants: tuple[Name, ...] = ()
     """Rows of tables 2 and 5, one stage each."""
 
 
@@ -209,46 +229,49 @@ class GatingParams(Section):
 class NetvladParams(Section):
     """Pooling of a modality that has several vectors per clip (section 4.2)."""
 
-    clusters: Count = 16
-    ghosts: Annotated[int, Field(ge=0)] = 0
+    clusters: Width = 16
+    ghosts: Annotated[int, NUMBER, Field(ge=0, le=1 << 16)] = 0
 
 
 class SequenceParams(Section):
     """Sequences of clips (section 5)."""
 
-    length: Count = 9
+    length: Width = 9
     """Clips."""
-    stride: Count = 9
+    stride: Width = 9
     """Clips from one start to the next."""
-    width: Count = 256
+    width: Width = 256
+
+
+Experts = Annotated[tuple[Name, ...], Field(min_length=1)]
 
 
 class ModelParams(Section):
     """The network (sections 3 and 7)."""
 
-    modalities: dict[str, tuple[str, ...]] = {
+    modalities: Annotated[dict[Name, Experts], Field(min_length=1)] = {
         "appearance": ("senet154",),
         "scene": ("resnet18_places365",),
         "motion": ("i3d_flow",),
         "audio": ("vggish",),
     }
     """The experts that each modality is made of; several are joined side by side."""
-    dim: Count = 768
+    dim: Width = 768
     """Common width of the modalities."""
     netvlad: NetvladParams = NetvladParams()
     fusion: Literal["gated", "concat"] = "gated"
     gating: GatingParams = GatingParams()
-    clip: Count = 128
+    clip: Width = 128
     """Width of a clip's vector."""
     sequence: SequenceParams = SequenceParams()
     aggregate: Literal["concat", "sum"] = "concat"
-    slots: Count = 40
+    slots: Width = 40
     """Number of sequences that `concat` takes."""
-    bottleneck: Count = 2048
+    bottleneck: Width = 2048
     """Width of a trailer's embedding."""
-    classifier: Count = 1024
+    classifier: Width = 1024
     """Hidden width of the classifier."""
-    projection: Count = 128
+    projection: Width = 128
     """Width of the contrastive projection."""
     sequence_head: Literal["none", "probe", "only"] = "probe"
     """Genres per sequence: not at all, beside the trailer's, or instead (section 3.2)."""
@@ -257,26 +280,26 @@ class ModelParams(Section):
 class OptimisationParams(Section):
     """What both trainings share (section 4.2)."""
 
-    batch: Count = 32
+    batch: Width = 32
     """Trailers."""
-    seed: int = 0
+    seed: Seed = 0
     keep: Literal["last", "best"] = "last"
     """`best`: the epoch with the best validation score."""
-    patience: Annotated[int, Field(ge=0)] = 0
+    patience: Natural = 0
     """Stop after so many epochs without a better one; 0 never stops early."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    threads: Count = 2
+    threads: Annotated[int, NUMBER, Field(ge=1, le=1024)] = 2
     """On the CPU. The last bits of a sum depend on it."""
-    clip_dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    clip_dropout: Annotated[float, NUMBER, Field(ge=0.0, lt=1.0)] = 0.0
     """Share of a trailer's clips that are left out at random each time; 0 as published."""
-    feature_noise: Annotated[float, Field(ge=0.0)] = 0.0
+    feature_noise: Annotated[float, NUMBER, Field(ge=0.0, le=1e9)] = 0.0
     """Noise added to embeddings, in units of their standard deviations; 0 as published."""
 
 
 class TrainParams(OptimisationParams):
     """Coarse training on genres (sections 3.2 and 4.2)."""
 
-    epochs: Count = 200
+    epochs: Size = 200
     lr: Positive = 3e-5
     positive_cap: Positive = 10.0
     """Largest weight of a genre's positives in equation 3."""
@@ -285,9 +308,9 @@ class TrainParams(OptimisationParams):
 class FinetuneParams(OptimisationParams):
     """Contrastive fine-tuning (sections 3.3 and 4.2)."""
 
-    epochs: Count = 50
+    epochs: Size = 50
     lr: Positive = 1e-4
-    constant_epochs: Annotated[int, Field(ge=0)] = 10
+    constant_epochs: Natural = 10
     """Epochs at the full rate, before cosine annealing."""
     temperature: Positive = 0.5
     pairs: Literal["halves", "random", "shuffled"] = "halves"
@@ -297,13 +320,13 @@ class FinetuneParams(OptimisationParams):
 class RunParams(Section):
     """How work is distributed. Nothing here changes a result."""
 
-    workers: Annotated[int, Field(ge=0)] = 0
+    workers: Annotated[int, NUMBER, Field(ge=0, le=4096)] = 0
     """Processes; 0 means one per core."""
-    device: str = "auto"
+    device: Annotated[str, Field(pattern=r"^[a-z]{1,16}(:[0-9]{1,4})?$")] = "auto"
     """`auto`, `cpu`, `cuda` or `cuda:N`."""
     max_failed: Fraction01 = 0.2
     """A stage fails when a larger share of its items did."""
-    ask_above: Annotated[float, Field(ge=0.0)] = 1.0
+    ask_above: Annotated[float, NUMBER, Field(ge=0.0, le=1e9)] = 1.0
     """Hours: a stage stops before it recomputes items that are stale only because of code or
     tools, if that would take longer."""
 
@@ -395,22 +418,32 @@ def _leaves(key: str, value: object, birth: Birth | None) -> Iterator[tuple[str,
 
 
 def load_params(path: Path, sections: Mapping[str, type[Section]] | None = None) -> Params:
-    """Read and validate params.yaml; raise ParamsError naming every error.
+    """Read and validate params.yaml; raise ParamsError naming the errors with their lines.
 
     sections: additional sections that the file may have, by key.
     """
     try:
-        return _model(sections or {}).model_validate(read_yaml(path))
+        document = read_document(path)
     except FileNotFoundError:
         raise ParamsError(f"{path} does not exist: run mmx in a project's top folder") from None
     except YamlError as error:
         raise ParamsError(str(error)) from None
+    try:
+        return _model(sections or {}).model_validate(document.data)
     except ValidationError as error:
-        faults = (
-            f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}"
-            for fault in error.errors()
-        )
-        raise ParamsError(f"{path}: " + "; ".join(faults)) from None
+        faults = [_fault(document, one["loc"], one["msg"], one["type"]) for one in error.errors()]
+        more = len(faults) - MOST_FAULTS
+        told = [*faults[:MOST_FAULTS], *([f"and {more} more"] if more > 0 else [])]
+        raise ParamsError(f"{path}: " + "; ".join(told)) from None
+
+
+def _fault(document: Document, keys: tuple[int | str, ...], said: str, kind: str) -> str:
+    """Return one fault with its line and key: the key that is there, or the one that is missing."""
+    key, line = document.find(keys)
+    if kind == "missing":
+        key = ".".join(map(str, keys))
+    words = _WORDS.get(kind, said.removeprefix("Value error, "))
+    return f"line {line}: {key or 'the file'}: {words}"
 
 
 def _model(sections: Mapping[str, type[Section]]) -> type[Params]:

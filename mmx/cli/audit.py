@@ -2,16 +2,17 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
-from mmx.audit.verify import DEPTHS, Finding
+from mmx.audit.depths import DEPTHS
 from mmx.cli.console import print_json, print_table
 from mmx.cli.options import Json
-from mmx.project import open_project
+from mmx.cli.project import open_project
+
+if TYPE_CHECKING:
+    from mmx.audit.verify import Finding
 
 app = typer.Typer()
 
@@ -35,6 +36,8 @@ def trace(
     if json:
         print_json(prov(found))
     else:
+        from rich.console import Console
+
         Console().print(trace_tree(found))
 
 
@@ -44,6 +47,9 @@ def verify(
     json: Json = False,
 ) -> None:
     """Compare every artefact with its receipt; exit with code 1 if anything differs."""
+    from rich.console import Console
+    from rich.progress import Progress
+
     from mmx.audit.verify import verify as verify_project
 
     with Progress(console=Console(stderr=True), disable=json) as progress:
@@ -143,7 +149,7 @@ def publish(
     print(f"{folder}: root digest {root}")
 
 
-def print_findings(findings: Iterable[Finding]) -> None:
+def print_findings(findings: "Iterable[Finding]") -> None:
     """Print a line for each finding, with other names of the same bytes and how to restore it."""
     for finding in findings:
         also = f" (also {', '.join(finding.links)})" if finding.links else ""
@@ -151,7 +157,7 @@ def print_findings(findings: Iterable[Finding]) -> None:
         print(f"{finding.kind}: {finding.name}{also}: {finding.what}{how}")
 
 
-def findings_data(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+def findings_data(findings: "Iterable[Finding]") -> list[dict[str, Any]]:
     """Return findings as JSON data, without absolute paths."""
     names = ("kind", "name", "what", "links", "source", "restore")
     return [{name: getattr(finding, name) for name in names} for finding in findings]

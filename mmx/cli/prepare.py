@@ -8,9 +8,11 @@ import typer
 
 from mmx.cli.console import print_json, print_table
 from mmx.cli.options import Json
-from mmx.project import open_project
+from mmx.cli.project import open_project
 
 app = typer.Typer()
+_SHOWN = 50
+"""Rejected rows that `init` prints."""
 
 
 class Profile(StrEnum):
@@ -59,8 +61,10 @@ def init(
     if json:
         print_json(report)
         return
-    for row in report.rejected:
+    for row in report.rejected[:_SHOWN]:
         print(f"row {row.row}, {row.title!r}, rejected: {row.reason}")
+    if len(report.rejected) > _SHOWN:
+        print(f"and {len(report.rejected) - _SHOWN} more rows: --json lists all")
     print(f"{len(report.accepted)} rows accepted, {len(report.rejected)} rejected")
     if report.added:
         print(f"columns of your own, carried along as text: {', '.join(report.added)}")

@@ -6,7 +6,7 @@ import typer
 
 from mmx.cli.console import print_json, print_table
 from mmx.cli.options import Json
-from mmx.project import open_project
+from mmx.cli.project import open_project
 
 app = typer.Typer()
 

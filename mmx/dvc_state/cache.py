@@ -7,11 +7,15 @@ from pathlib import Path
 import orjson
 
 from mmx.dvc_state.lock import read_lock
-from mmx.engine.canonical import file_digest
+from mmx.engine.canonical import bytes_digest, file_digest
 from mmx.engine.errors import UserError
+from mmx.engine.files import FileRefusedError, read_regular
+from mmx.engine.plain import is_md5, is_plain_path
 
 DIRECTORY = ".dir"
 """Suffix of the md5 of a directory, which is that of the listing of its files."""
+_LARGEST = 1 << 30
+"""Bytes of a listing."""
 
 
 class DamagedListingError(UserError):
@@ -46,10 +50,16 @@ class Cache:
         has another content under that name.
         """
         path = self.path(md5)
-        content = path.read_bytes()
-        if not is_intact(path):
+        try:
+            content = read_regular(path, _LARGEST)
+            listed = {entry["relpath"]: entry["md5"] for entry in orjson.loads(content)}
+        except (FileRefusedError, ValueError, KeyError, TypeError):
+            raise DamagedListingError(f"{path.name} is not a listing") from None
+        if bytes_digest(content, "md5") != content_md5(path):
             raise DamagedListingError(f"{path.name} does not have the md5 in its name")
-        return {entry["relpath"]: entry["md5"] for entry in orjson.loads(content)}
+        if not all(is_plain_path(name) and is_md5(found) for name, found in listed.items()):
+            raise DamagedListingError(f"{path.name} names files outside its directory")
+        return listed
 
     def files(self, md5: str) -> dict[str, str]:
         """Return the listing of a directory; empty for a file, or where there is no valid one."""

@@ -199,7 +199,9 @@ class History:
         command = ["git", "-C", str(self.root), *arguments]
         environment = {**os.environ, "LC_ALL": "C"}
         try:
-            done = subprocess.run(command, capture_output=True, text=True, env=environment)
+            done = subprocess.run(
+                command, capture_output=True, encoding="utf-8", errors="replace", env=environment
+            )
         except FileNotFoundError:
             raise NoHistoryError("git is not installed") from None
         if done.returncode == 0:

@@ -8,8 +8,14 @@ from typing import Any
 import yaml
 
 from mmx.engine.atomic import write_atomic
+from mmx.engine.files import FileRefusedError, read_regular
+from mmx.engine.plain import is_md5, is_plain_path
 
 LOCK = "dvc.lock"
+UNREADABLE = (yaml.YAMLError, ValueError, AttributeError, KeyError, TypeError, RecursionError)
+"""What reading a file that is not DVC's raises: a date or a number may be a ValueError."""
+_LARGEST = 1 << 28
+"""Bytes of dvc.lock."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +34,8 @@ class Lock:
 def read_lock(root: Path) -> Lock:
     """Return what dvc.lock in the folder `root` says; empty where it is missing or damaged."""
     try:
-        return parse_lock((root / LOCK).read_text(encoding="utf-8"))
-    except (FileNotFoundError, UnicodeDecodeError):
+        return parse_lock(read_regular(root / LOCK, _LARGEST).decode("utf-8"))
+    except (FileNotFoundError, IsADirectoryError, FileRefusedError, UnicodeDecodeError):
         return Lock()
 
 
@@ -38,13 +44,17 @@ def parse_lock(text: str) -> Lock:
     try:
         stages = (yaml.safe_load(text) or {}).get("stages", {})
         return Lock({name: stage_outs(stage) for name, stage in stages.items()})
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError):
+    except UNREADABLE:
         return Lock()
 
 
 def stage_outs(entry: dict[str, Any]) -> dict[str, str]:
-    """Return the md5 of each output of a stage, or of an entry of DVC's run-cache, by its path."""
-    return {out["path"]: out["md5"] for out in entry.get("outs", []) if "md5" in out}
+    """Return the md5 of each output of a stage, or of an entry of DVC's run-cache, by its path.
+
+    Outputs outside the project, and digests of another form, are none of mmx and left out.
+    """
+    outs = {out["path"]: out["md5"] for out in entry.get("outs", []) if "md5" in out}
+    return {path: md5 for path, md5 in outs.items() if is_plain_path(path) and is_md5(md5)}
 
 
 def forget_outs(root: Path, stages: Iterable[str]) -> None:

@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from mmx.engine.canonical import file_digest
 from mmx.engine.progress import ItemProgress
+from mmx.engine.receipt import gc_disabled
 from mmx.layout import Layout
 from mmx.params import CollectionParams
-from mmx.trailers.columns import composed
+from mmx.trailers.columns import clipped, composed
 from mmx.trailers.csvfile import CsvTable, Record, TableError, read_csv
 from mmx.trailers.ids import derive_ids, is_trailer_id
 from mmx.trailers.manifest import (
@@ -20,11 +20,12 @@ from mmx.trailers.manifest import (
     added_columns,
     genre_faults,
     parse_row,
-    read_manifest,
     read_records,
+    refuse_duplicates,
     write_records,
 )
 from mmx.trailers.paths import PathFault, check_kind, link, locate, path_fault, video_file
+from mmx.trailers.quoting import quoted
 
 LABELS = ("title", "year", "genres", "video")
 """Columns that a table of labels must have; it may have the manifest's others, and more."""
@@ -80,10 +81,12 @@ class _Entry:
 
     def put(self, **values: str) -> "_Entry":
         """Return the entry with cells replaced."""
-        changed = replace(self.record, values={**self.record.values, **values})
-        return replace(self, record=changed)
+        record = self.record
+        changed = Record(record.row, {**record.values, **values}, record.fault)
+        return _Entry(changed, self.status, self.reason)
 
 
+@gc_disabled()
 def init(
     layout: Layout,
     videos: Path,
@@ -125,8 +128,9 @@ def init(
 def _known(manifest: Path) -> CsvTable:
     if not manifest.exists():
         return CsvTable(REQUIRED, ())
-    read_manifest(manifest)
-    return read_records(manifest)
+    known = read_records(manifest)
+    refuse_duplicates(manifest.name, known.records)
+    return known
 
 
 def _sort_out(table: CsvTable, known: CsvTable) -> tuple[list[RowReport], list[_Entry]]:
@@ -149,26 +153,26 @@ def _sort_out(table: CsvTable, known: CsvTable) -> tuple[list[RowReport], list[_
 
 
 def _double(entry: _Entry | None) -> str:
-    return f"video {entry.video!r} is in row {entry.record.row} already" if entry else ""
+    return f"video {quoted(entry.video)} is in row {entry.record.row} already" if entry else ""
 
 
 def _id_fault(given: str, taken: Iterable[str]) -> str:
     if given in taken:
-        return f"trailer_id {given!r} belongs to another row"
+        return f"trailer_id {quoted(given)} belongs to another row"
     if given and not is_trailer_id(given):
-        return f"trailer_id {given!r} is not made of a-z, 0-9, _ and - (at most 64)"
+        return f"trailer_id {quoted(given)} is not made of a-z, 0-9, _ and - (at most 64)"
     return ""
 
 
 def _refusal(record: Record, fault: str) -> RowReport:
-    return RowReport(record.row, "", record.values["title"], "rejected", fault)
+    return RowReport(record.row, "", clipped(record.values["title"]), "rejected", fault)
 
 
 def _entry(record: Record, video: str, earlier: Record | None) -> _Entry:
     cells = {**dict.fromkeys(COLUMNS, ""), **record.values, "video": video, "sha256": ""}
     if earlier:
         return _Entry(Record(record.row, {**cells, **earlier.values}, earlier.fault), "kept")
-    return _Entry(replace(record, values=cells))
+    return _Entry(Record(record.row, cells, record.fault))
 
 
 def _named(entries: dict[str, _Entry], taken: set[str]) -> list[_Entry]:
@@ -181,25 +185,43 @@ def _named(entries: dict[str, _Entry], taken: set[str]) -> list[_Entry]:
     ]
 
 
-def _enrolled(layout: Layout, videos: Path, entry: _Entry) -> _Entry:
-    """Link the entry's video and pin it, if it has no pin yet; or say why that cannot be."""
+def _linked(layout: Layout, videos: Path, entry: _Entry) -> tuple[_Entry, Path | None]:
+    """Link the entry's video and return where it is, if it has yet to be hashed.
+
+    Where it cannot be linked, the entry that is returned says why.
+    """
     try:
         source = locate(videos, entry.video)
         check_kind(source, entry.video)
         link(source, layout.videos, entry.video)
     except PathFault as fault:
-        return replace(entry, reason=str(fault))
-    return entry if entry.record.values["sha256"] else entry.put(sha256=file_digest(source))
+        return _Entry(entry.record, entry.status, str(fault)), None
+    return entry, None if entry.record.values["sha256"] else source
+
+
+def _pinned(entry: _Entry, source: Path) -> _Entry:
+    """Return the entry with the digest of its video, or with the reason why it has none."""
+    try:
+        return entry.put(sha256=file_digest(source))
+    except OSError as error:
+        reason = f"video {quoted(entry.video)} cannot be read: {error.strerror}"
+        return _Entry(entry.record, entry.status, reason)
 
 
 def _enrol_all(layout: Layout, videos: Path, entries: Sequence[_Entry]) -> list[_Entry]:
-    done: list[_Entry] = []
+    """Return the entries in their order, linked and pinned, or with what is wrong with them."""
+    linked = [_linked(layout, videos, entry) for entry in entries]
+    unread = [(entry, source) for entry, source in linked if source]
+    kept = sum(
+        entry.status == "kept" and not entry.reason for entry, source in linked if not source
+    )
     with ItemProgress("init", len(entries)) as progress, ThreadPoolExecutor(READERS) as pool:
-        for entry in pool.map(partial(_enrolled, layout, videos), entries):
-            done.append(entry)
-            failed, kept = bool(entry.reason), entry.status == "kept"
-            progress.count(reused=kept and not failed, computed=not (kept or failed), failed=failed)
-    return done
+        progress.count(reused=kept, failed=len(entries) - len(unread) - kept)
+        pinned: dict[str, _Entry] = {}
+        for entry in pool.map(_pinned, *zip(*unread, strict=True)) if unread else ():
+            pinned[entry.video] = entry
+            progress.count(computed=not entry.reason, failed=bool(entry.reason))
+    return [pinned.get(entry.video, entry) for entry, _ in linked]
 
 
 def _save(manifest: Path, known: CsvTable, entries: Sequence[_Entry]) -> None:
@@ -236,7 +258,7 @@ def accept(layout: Layout, trailer_id: str) -> str:
     chosen = [record for record in table.records if record.values["trailer_id"] == trailer_id]
     if len(chosen) != 1:
         raise TableError(
-            f"{layout.manifest.name} has {len(chosen)} rows of {trailer_id!r}, not one"
+            f"{layout.manifest.name} has {len(chosen)} rows of {quoted(trailer_id)}, not one"
         )
     video = chosen[0].values["video"]
     file = video_file(layout.videos, video)

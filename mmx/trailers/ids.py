@@ -5,10 +5,11 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable
-from pathlib import PurePosixPath
 
 LENGTH = 64
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_SUFFIX = re.compile(r"(?<=.)\.[^.]+\Z", re.DOTALL)
+_OTHERS = re.compile(r"[^a-z0-9_]+")
 
 
 def is_trailer_id(text: str) -> bool:
@@ -22,9 +23,10 @@ def slug(video: str) -> str:
     >>> slug("scifi/Amélie & Alien (1979).mp4"), slug("千と千尋.mp4")
     ('amelie-alien-1979', '')
     """
-    stem = PurePosixPath(video).stem
+    name = video.rpartition("/")[2]
+    stem = _SUFFIX.sub("", name)
     letters = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9_]+", "-", letters).strip("-_")[:LENGTH].rstrip("-_")
+    return _OTHERS.sub("-", letters).strip("-_")[:LENGTH].rstrip("-_")
 
 
 def derive_ids(videos: Iterable[str], taken: Collection[str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mmx.engine.receipt import gc_disabled
 from mmx.errors import UserError
 from mmx.layout import Layout
 from mmx.params import CollectionParams
@@ -77,6 +78,7 @@ class Ingested:
     """SOURCES_SCHEMA."""
 
 
+@gc_disabled()
 def ingest(layout: Layout, params: CollectionParams, *, cache: Path, workers: int) -> Ingested:
     """Check every row of the manifest and every video that a valid row names.
 

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, get_type_hints
 
@@ -15,22 +16,30 @@ from mmx.trailers.columns import ADDED, Column, check_added, composed, one_line
 from mmx.trailers.csvfile import CsvTable, Record, TableError, read_csv, write_csv
 from mmx.trailers.ids import is_trailer_id
 from mmx.trailers.paths import path_fault
+from mmx.trailers.quoting import listed, quoted
 
 YEARS = range(1880, 2101)
+LONGEST_TEXT, LONGEST_GENRE, MOST_GENRES = 2000, 64, 100
+"""Characters of a cell of mmx's own columns and of a genre, and genres in a cell."""
+_FOUR_DIGITS = re.compile(r"[0-9]{4}")
+_SHA256 = re.compile(r"([0-9a-f]{64})?")
+_IMDB = re.compile(r"(tt[0-9]{7,12})?")
+_URL = re.compile(r"(https?://\S+)?")
 
 
 def split_genres(text: str) -> tuple[str, ...]:
     """Return the genres of a cell, which stand between |."""
-    return tuple(part.strip() for part in text.split("|") if part.strip())
+    return tuple(part for each in composed(text).split("|") if (part := each.strip()))
 
 
 def _year(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"[0-9]{4}", text) and int(text) in YEARS else None
+    return int(text) if _FOUR_DIGITS.fullmatch(text) and int(text) in YEARS else None
 
 
 def _id_fault(text: str) -> str:
-    words = f"trailer_id {text!r} is not made of a-z, 0-9, _ and - (at most 64)"
-    return "" if is_trailer_id(text) else words
+    if is_trailer_id(text):
+        return ""
+    return f"trailer_id {quoted(text)} is not made of a-z, 0-9, _ and - (at most 64)"
 
 
 def _title_fault(text: str) -> str:
@@ -38,30 +47,31 @@ def _title_fault(text: str) -> str:
 
 
 def _year_fault(text: str) -> str:
-    words = f"year {text!r} is not one between {YEARS[0]} and {YEARS[-1]}"
-    return words if _year(text) is None else ""
+    if _year(text) is not None:
+        return ""
+    return f"year {quoted(text)} is not one between {YEARS[0]} and {YEARS[-1]}"
 
 
 def _genres_fault(text: str) -> str:
     genres = split_genres(text)
     if not genres:
         return "there is no genre"
+    if len(genres) > MOST_GENRES:
+        return f"there are {len(genres)} genres, more than {MOST_GENRES}"
     doubled = len(set(genres)) < len(genres)
-    return f"genres {'|'.join(genres)!r} name one more than once" if doubled else ""
+    return f"genres {quoted('|'.join(genres))} name one more than once" if doubled else ""
 
 
 def _sha256_fault(text: str) -> str:
-    sound = re.fullmatch(r"([0-9a-f]{64})?", text.lower())
-    return "" if sound else "sha256 is not 64 hexadecimal digits"
+    return "" if _SHA256.fullmatch(text.lower()) else "sha256 is not 64 hexadecimal digits"
 
 
 def _imdb_fault(text: str) -> str:
-    sound = re.fullmatch(r"(tt[0-9]{7,12})?", text)
-    return "" if sound else f"imdb_id {text!r} is not a valid IMDb id"
+    return "" if _IMDB.fullmatch(text) else f"imdb_id {quoted(text)} is not a valid IMDb id"
 
 
 def _url_fault(text: str) -> str:
-    return "" if re.fullmatch(r"(https?://\S+)?", text) else f"url {text!r} is not http or https"
+    return "" if _URL.fullmatch(text) else f"url {quoted(text)} is not http or https"
 
 
 @dataclass(frozen=True)
@@ -122,6 +132,8 @@ _NOTES = {
 }
 COLUMNS: Mapping[str, Column] = {name: notes[0] for name, notes in _NOTES.items() if notes}
 """mmx's own columns by name, as ManifestRow declares them."""
+_CHECKS = {name: column.check for name, column in COLUMNS.items() if column.check}
+_EMPTY = dict.fromkeys(COLUMNS, "")
 _OWN = [each for each in fields(ManifestRow) if each.name in COLUMNS]
 REQUIRED = tuple(each.name for each in _OWN if each.default is MISSING)
 OPTIONAL = tuple(each.name for each in _OWN if each.default is not MISSING)
@@ -146,9 +158,9 @@ def read_manifest(path: Path) -> list[ManifestRow]:
 
     Raise TableError if it is no table, lacks columns, or names a trailer_id twice.
     """
-    rows = [parse_row(record) for record in read_records(path).records]
-    _refuse_duplicates(path.name, rows)
-    return rows
+    records = read_records(path).records
+    refuse_duplicates(path.name, records)
+    return [parse_row(record) for record in records]
 
 
 def read_records(path: Path) -> CsvTable:
@@ -182,45 +194,52 @@ def write_records(path: Path, columns: Sequence[str], records: Iterable[dict[str
     write_csv(path, [*REQUIRED, *OPTIONAL, *added], records)
 
 
-def _refuse_duplicates(name: str, rows: Iterable[ManifestRow]) -> None:
-    """Raise TableError if two rows have the same trailer_id; all such are named."""
+def refuse_duplicates(name: str, records: Iterable[Record]) -> None:
+    """Raise TableError, which calls the table `name`, if two rows have the same trailer_id."""
     places: dict[str, list[int]] = defaultdict(list)
-    for row in rows:
-        places[row.trailer_id].append(row.row)
+    for record in records:
+        places[record.values["trailer_id"]].append(record.row)
     doubles = [
-        f"{trailer_id!r} in rows {', '.join(map(str, found))}"
+        f"{quoted(trailer_id)} in rows {listed(map(str, found))}"
         for trailer_id, found in places.items()
         if len(found) > 1
     ]
     if doubles:
-        raise TableError(f"{name} has a trailer_id more than once: {'; '.join(doubles)}")
+        raise TableError(f"{name} has a trailer_id more than once: {listed(doubles, between='; ')}")
 
 
 def parse_row(record: Record) -> ManifestRow:
     """Return what a record says, with everything that is wrong with it in `faults`."""
-    cells = {name: record.values.get(name, "") for name in COLUMNS}
+    cells = {**_EMPTY, **record.values}
     cells["group_id"] = cells["group_id"] or cells["trailer_id"]
-    faults = [record.fault, *(column.check(cells[name]) for name, column in COLUMNS.items())]
+    long = [name for name in COLUMNS if len(cells[name]) > LONGEST_TEXT]
+    faults = [
+        f"{name} has {len(cells[name])} characters, more than {LONGEST_TEXT}" for name in long
+    ]
+    cells |= {name: cells[name][:LONGEST_TEXT] for name in long}
+    faults += [check(cells[name]) for name, check in _CHECKS.items() if name not in long]
     return ManifestRow(
         row=record.row,
         **{name: column.read(cells[name]) for name, column in COLUMNS.items()},
-        added={
-            name: ADDED.read(cell) for name, cell in record.values.items() if name not in COLUMNS
-        },
-        faults=tuple(filter(None, faults)),
+        added={name: ADDED.read(cells[name]) for name in record.values if name not in COLUMNS},
+        faults=tuple(filter(None, [record.fault, *faults])),
     )
 
 
 def genre_faults(genres: Sequence[str], params: CollectionParams) -> list[str]:
     """Return what is wrong with a trailer's genres: unknown ones, or too many (`max_labels`)."""
-    faults = [_unknown(genre, params.genres) for genre in genres if genre not in params.genres]
+    unknown = [genre for genre in genres if genre not in params.genres]
+    faults = [_unknown(genre, params.genres) for genre in unknown[: params.max_labels]]
     if len(genres) > params.max_labels:
         faults.append(f"there are {len(genres)} genres, more than {params.max_labels}")
     return faults
 
 
-def _unknown(genre: str, vocabulary: Sequence[str]) -> str:
-    lower = {known.lower(): known for known in vocabulary}
-    near = get_close_matches(genre.lower(), lower, n=1)
+@lru_cache(maxsize=1 << 12)
+def _unknown(genre: str, vocabulary: tuple[str, ...]) -> str:
+    wanted = genre[:LONGEST_GENRE].lower()
+    # Comparing with every genre would take minutes where a million rows have odd ones.
+    lower = {known.lower(): known for known in vocabulary if known[:1].lower() == wanted[:1]}
+    near = get_close_matches(wanted, lower, n=1)
     hint = f" (did you mean {lower[near[0]]!r}?)" if near else ""
-    return f"genre {genre!r} is not in the vocabulary{hint}"
+    return f"genre {quoted(genre)} is not in the vocabulary{hint}"

@@ -13,7 +13,7 @@ import torch
 from mmx.features.read import ExpertView, Features, list_experts, load
 from mmx.model.batch import Batch, Feature
 from mmx.model.config import Modality
-from mmx.training import CollectionError
+from mmx.training.errors import CollectionError
 
 SPLITS = ("train", "validation", "test")
 

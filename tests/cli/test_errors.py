@@ -114,7 +114,7 @@ CASES = [
         "ROOT/params.yaml does not exist: run mmx in a project's top folder",
         remove("params.yaml"),
     ),
-    Case("status", "ROOT/params.yaml is not UTF-8: byte 0", write("params.yaml", b"\xff")),
+    Case("status", "ROOT/params.yaml is not UTF-8: line 1: byte 0", write("params.yaml", b"\xff")),
     Case(
         "plan",
         "ROOT/params.yaml is not YAML: line 1: expected the node content, but found '<stream end>'",
@@ -127,22 +127,22 @@ CASES = [
     ),
     Case(
         "verify",
-        "ROOT/params.yaml is not YAML: line 1: the key 'profile' appears twice",
+        "ROOT/params.yaml is not YAML: line LAST: the key 'profile' appears twice",
         append("params.yaml", "\nprofile: lite\n"),
     ),
     Case(
         "retry",
-        "ROOT/params.yaml is not YAML: month must be in 1..12",
+        "ROOT/params.yaml is not YAML: line 1: month must be in 1..12",
         write("params.yaml", "when: 2024-13-45"),
     ),
     Case(
         "prune",
-        "ROOT/params.yaml: the file: Input should be a valid dictionary or instance of Params",
+        "ROOT/params.yaml: line 1: the file: it should be keys with their values",
         write("params.yaml", ""),
     ),
     Case(
         "repair",
-        "ROOT/params.yaml: extra: Extra inputs are not permitted",
+        "ROOT/params.yaml: line LAST: extra: there is no such parameter",
         append("params.yaml", "\nextra: 1\n"),
     ),
     Case(
@@ -158,7 +158,7 @@ CASES = [
     Case("accept nobody", "trailers.csv has 0 rows of 'nobody', not one"),
     Case(
         "plan",
-        "trailers.csv cannot be read, byte 0 is not UTF-8: save it as CSV in UTF-8",
+        "trailers.csv cannot be read, byte 0 is not UTF-8 (line 1): save it as CSV in UTF-8",
         write("data/trailers.csv", b"\xff"),
     ),
     Case(
@@ -235,7 +235,7 @@ CASES = [
     Case(
         "weights verify",
         f"weights.lock.yaml is not a list of pinned weights: ROOT/weights.lock.yaml is not UTF-8: "
-        f"byte 0; {PINS}",
+        f"line 1: byte 0; {PINS}",
         write("weights.lock.yaml", b"\xff"),
     ),
     Case(
@@ -259,6 +259,11 @@ CASES = [
 ]
 
 
+def last_line(path: Path) -> int:
+    """Return the number of lines of a file; 0 where it is no text."""
+    return len(path.read_bytes().splitlines()) if path.is_file() else 0
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.arguments}: {case.said[:40]}")
 def test_a_wrong_use_is_one_sentence(
     case: Case, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -270,6 +275,7 @@ def test_a_wrong_use_is_one_sentence(
         main()
     told = capsys.readouterr().err
     said = case.said.replace("ROOT", str(root)).replace("RECEIPTS", shard)
+    said = said.replace("LAST", str(last_line(root / "params.yaml")))
     # Before it may stand how far the command came.
     assert told[told.index("error: ") :] == f"error: {said}\n"
     assert ended.value.code == case.exit_code and "Traceback" not in told

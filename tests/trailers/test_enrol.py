@@ -7,6 +7,7 @@ import pytest
 
 from mmx.params import CollectionParams
 from mmx.trailers import TableError, accept, init, read_manifest
+from mmx.trailers import enrol as enrol_module
 from mmx.trailers.paths import PathFault
 
 if TYPE_CHECKING:
@@ -312,3 +313,60 @@ def test_accept_refuses_what_it_cannot_pin(
     with pytest.raises(error, match=trailer):
         accept(user_files.layout, trailer)
     assert user_files.layout.manifest.read_bytes() == before
+
+
+HOSTILE = [
+    ("한" * 80 + ".mp4", "there is no video '한"),
+    ("/".join("a" * 3000), "is longer than a file name can be"),
+    ("b" * 100_000, "is longer than a file name can be"),
+    (".dvcignore", "has the name of a file of git, DVC or mmx: rename it"),
+    ("good.mp4/under.mp4", "there is no video"),
+    ("loop.mp4", "Too many levels of symbolic links"),
+    ("a\0b", "has a backslash or control character"),
+]
+
+
+def test_one_row_stops_no_table(user_files: "UserFiles", params: CollectionParams) -> None:
+    user_files.add("good.mp4")
+    (user_files.videos / "loop.mp4").symlink_to("loop.mp4")
+    for video, _ in HOSTILE:
+        user_files.add(video, b"")
+    for number, cells in enumerate(
+        (
+            {"title": "x" * 1_000_000},
+            {"genres": "|".join(map(str, range(20_000)))},
+            {"year": "9" * 5000},
+        )
+    ):
+        user_files.add(f"{number}.mp4", **cells)
+    user_files.add("last.mp4")
+    report = enrol(user_files, params=params)
+    assert [row.status for row in report.rows if row.row in (2, len(user_files.rows) + 1)] == [
+        "added",
+        "added",
+    ]
+    assert len(report.accepted) == 2
+    reasons = {row.row: row.reason for row in report.rejected}
+    for row, (_, reason) in enumerate(HOSTILE, start=3):
+        assert reason in reasons[row]
+    assert (
+        max(map(len, reasons.values())) < 500 and max(len(row.title) for row in report.rows) <= 2000
+    )
+    assert read_manifest(user_files.layout.manifest)[0].faults == ()
+
+
+def test_a_video_that_cannot_be_read_is_named(
+    user_files: "UserFiles", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_files.add("a.mp4")
+    user_files.add("b.mp4")
+
+    def unreadable(path: Path) -> str:
+        if path.name == "a.mp4":
+            raise PermissionError(13, "Permission denied")
+        return "0" * 64
+
+    monkeypatch.setattr(enrol_module, "file_digest", unreadable)
+    first, second = enrol(user_files).rows
+    assert first.reason == "video 'a.mp4' cannot be read: Permission denied"
+    assert second.status == "added" and user_files.manifest()[1]["sha256"] == "0" * 64

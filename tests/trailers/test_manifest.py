@@ -56,6 +56,12 @@ def test_a_trailer_without_a_group_is_its_own(write_manifest: Writer) -> None:
         ({"sha256": "abc"}, "sha256 is not 64"),
         ({"imdb_id": "0078748"}, "imdb_id '0078748' is not a valid IMDb id"),
         ({"url": "javascript:alert(1)"}, "is not http or https"),
+        ({"title": "x" * 110_000}, "title has 110000 characters, more than 2000"),
+        ({"genres": "Drama|" * 110_000}, "genres has 660000 characters, more than 2000"),
+        ({"genres": "|".join("abc"[: n % 3 + 1] for n in range(101))}, "there are 101 genres"),
+        ({"license": "x" * 2001}, "license has 2001 characters, more than 2000"),
+        ({"year": "9" * 5000}, "year has 5000 characters"),
+        ({"trailer_id": "x" * 1000}, "x'... is not made of"),
     ],
 )
 def test_a_fault_is_in_the_row_and_names_the_cell(
@@ -64,6 +70,7 @@ def test_a_fault_is_in_the_row_and_names_the_cell(
     (row,) = read_manifest(write_manifest(cells))
     assert len(row.faults) == 1
     assert fault in row.faults[0]
+    assert len(row.faults[0]) < 200
 
 
 def test_all_faults_of_a_row_are_told(write_manifest: Writer) -> None:
@@ -75,6 +82,10 @@ def test_doubled_ids_are_refused_and_named(write_manifest: Writer) -> None:
     path = write_manifest({"trailer_id": "a"}, {"trailer_id": "b"}, {"trailer_id": "a"})
     with pytest.raises(TableError, match="'a' in rows 2, 4"):
         read_manifest(path)
+    path = write_manifest(*({"trailer_id": f"t{number % 500}"} for number in range(10_000)))
+    with pytest.raises(TableError, match=r"and 490 more$") as caught:
+        read_manifest(path)
+    assert len(str(caught.value)) < 2000
 
 
 def test_text_is_composed_on_one_line_and_restored(write_manifest: Writer) -> None:
@@ -111,6 +122,7 @@ def test_a_column_that_cannot_be_kept_is_refused_by_name(write_manifest: Writer,
 
 def test_genres_stand_between_bars() -> None:
     assert split_genres(" Drama | Science-Fiction||") == ("Drama", "Science-Fiction")
+    assert split_genres(unicodedata.normalize("NFD", "Comédie")) == ("Comédie",)
 
 
 @pytest.mark.parametrize(
@@ -121,6 +133,15 @@ def test_genres_stand_between_bars() -> None:
         (["Wstern"], ["genre 'Wstern' is not in the vocabulary (did you mean 'Western'?)"]),
         (["Telenovela"], ["genre 'Telenovela' is not in the vocabulary"]),
         (["Drama", "Action", "Comedy"], ["there are 3 genres, more than 2"]),
+        (["x" * 1000], [f"genre '{'x' * 80}'... is not in the vocabulary"]),
+        (
+            [f"x{number}" for number in range(9999)],
+            [
+                "genre 'x0' is not in the vocabulary",
+                "genre 'x1' is not in the vocabulary",
+                "there are 9999 genres, more than 2",
+            ],
+        ),
     ],
 )
 def test_genres_are_held_against_the_vocabulary(

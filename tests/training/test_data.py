@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from mmx.model.config import Modality
-from mmx.training import CollectionError
 from mmx.training.data import Collection, Column, encode_labels, read_collection, standards
+from mmx.training.errors import CollectionError
 
 if TYPE_CHECKING:
     from tests.training.conftest import Files
