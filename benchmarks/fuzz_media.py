@@ -275,7 +275,7 @@ def _flagged(found: Reading, original: Reading) -> bool:
         return True
     lengths = [facts.duration_from_content, facts.duration_from_header, facts.sound_s or None]
     known = [length for length in lengths if length is not None]
-    if max(known) - min(known) > 0.1:
+    if max(known) - min(known) > 0.05:
         return True
     prefix = original.numbers[: len(found.numbers)]
     return not facts.end_known and found.numbers == prefix
@@ -318,7 +318,7 @@ def _whole(folder: Path, name: str, film: Film) -> Path:
     """Make a film; PyAV has no encoder for Theora, which the ffmpeg program has."""
     if film.video != "libtheora":
         return make(folder / f"whole.{name}", film)
-    source = make(folder / "whole.mkv", Film(frames=film.frames, sound="pcm_s16le"))
+    source = make(folder / "source.mkv", Film(frames=film.frames, sound="pcm_s16le"))
     path = encode(source, folder, f"{name} {film.sound}")
     assert path is not None
     return path

@@ -16,7 +16,7 @@ from typing import Any
 from av import Packet, VideoFrame
 from av.stream import Stream
 
-from mmx.media.boxes import top_level_boxes
+from mmx.media.boxes import declared_end, top_level_boxes
 from mmx.media.budget import check_rate, check_repeats, check_total, too_long
 from mmx.media.evenness import holes, missing
 from mmx.media.faults import Limits, MediaFault
@@ -235,7 +235,7 @@ class _Reading:
         return name not in ENDLESS and self.source.header_seconds is not None
 
     def _fragmented(self) -> bool:
-        return b"moof" in top_level_boxes(self.source.path)
+        return any(kind == b"moof" for kind, _ in top_level_boxes(self.source.path))
 
     def _check_end(self) -> None:
         """Raise MediaFault where the packets end before the header says, or the file after them."""
@@ -244,6 +244,8 @@ class _Reading:
             self._check_boxes()
         if any(self.ends.get(index, 0) < until - SLACK_S for index, until in self._promises()):
             raise MediaFault("truncated", "the video ends before its header says")
+        if declared_end(self.source.path, name) > self.source.path.stat().st_size:
+            raise MediaFault("truncated", "the file is shorter than its header says")
         if name == "ogg" and read_pages(self.source.path).damaged:
             raise MediaFault("damaged", "pages of the file are damaged or missing")
         if name in READ_ON:
@@ -257,7 +259,8 @@ class _Reading:
             )
 
     def _check_boxes(self) -> None:
-        if top_level_boxes(self.source.path).count(b"moov") > 1:
+        kinds = [kind for kind, _ in top_level_boxes(self.source.path)]
+        if kinds.count(b"moov") > 1:
             raise MediaFault("joined", "the file is several films one after another: join them")
 
     def _promises(self) -> Iterator[tuple[int, float]]:

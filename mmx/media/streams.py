@@ -163,7 +163,7 @@ def _sound_header(source: Source) -> dict[str, Any]:
         **_codec(stream),
         "rate": stream.sample_rate,
         "layout": [channels.name, channels.count],
-        "frame": [stream.format.name, stream.codec_context.frame_size],
+        "frame": [stream.format and stream.format.name, stream.codec_context.frame_size],
         "clock": None if name.startswith(TIMES_KEPT) else [name, source.container.start_time],
     }
 

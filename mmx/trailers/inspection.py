@@ -18,12 +18,17 @@ from mmx.engine.progress import ItemProgress
 from mmx.media.bounded import bounded
 from mmx.media.faults import Limits, MediaFault
 from mmx.media.probe import Probe, probe
+from mmx.trailers.columns import clipped
 
 NO_CACHE = (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError)
 """What reading the cache raises where the file is missing or is not a cache."""
 
 KILLED = "reading it killed its process twice: it is broken, or this machine has too little memory"
 """The fault of a file that is tried again each time, since the machine may have caused it."""
+
+UNFORESEEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""Errors of code that meets a header which it was not written for: that file's concern alone."""
+MOST_LETTERS = 200
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,14 @@ def inspect_file(path: Path, limits: Limits) -> Inspection:
                 return Inspection(digest, state.size, _probe_facts(probe(path, limits)))
         except MediaFault as fault:
             return Inspection(digest, state.size, None, str(fault))
+        except UNFORESEEN as error:
+            return Inspection(digest, state.size, None, _unforeseen(error))
+
+
+def _unforeseen(error: Exception) -> str:
+    """Return the fault of a file at which the reading code fails: in one short sentence."""
+    words = clipped(str(error))[:MOST_LETTERS]
+    return f"reading it fails in a way that was not foreseen: {type(error).__name__}: {words}"
 
 
 def _probe_facts(found: Probe) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from coded_film import Film, make
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from mmx.media.bounded import bounded
-from mmx.media.boxes import top_level_boxes
 from mmx.media.faults import Limits, MediaFault
 from mmx.media.probe import probe
 
@@ -189,15 +188,6 @@ class TestBounded:
         )
         done = subprocess.run([sys.executable, "-c", code], check=False)
         assert done.returncode == -signal.SIGXCPU
-
-
-def test_boxes(tmp_path: Path) -> None:
-    path = make(tmp_path / "a.mp4", SMALL)
-    assert top_level_boxes(path) == [b"ftyp", b"free", b"mdat", b"moov"]
-    path.write_bytes(b"\0\0\0\1mdat" + (24).to_bytes(8, "big") + bytes(8) + b"\0\0\0\0free")
-    assert top_level_boxes(path) == [b"mdat", b"free"]
-    path.write_bytes(b"\0\0\0\2mdat")
-    assert top_level_boxes(path) == []
 
 
 def test_a_clock_that_runs_too_fast(film: Path) -> None:

@@ -326,3 +326,17 @@ def test_a_video_that_kills_its_reader_is_a_rejected_row(
     found = rows(take(project, params).trailers)
     assert found["b"]["reason"] == inspection_module.KILLED
     assert found["a"]["status"] == "accepted"
+
+
+def test_a_header_at_which_the_code_fails_is_one_rows_concern(
+    project: "UserFiles", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, limits: Limits) -> None:
+        raise AttributeError("'NoneType' object has no attribute 'name'")
+
+    monkeypatch.setattr(inspection_module, "probe", fail)
+    found = inspection_module.inspect_file(project.videos / "b.mp4", Limits())
+    assert found.facts is None and found.fault == (
+        "reading it fails in a way that was not foreseen: AttributeError: "
+        "'NoneType' object has no attribute 'name'"
+    )
