@@ -79,6 +79,25 @@ class CollectionParams(Section):
     """A longer video is rejected."""
     max_pixels: Annotated[int, NUMBER, Field(ge=1, le=1 << 28)] = 8192 * 4320
     """A larger frame is rejected."""
+    max_aspect: Annotated[float, NUMBER, Field(ge=1.0, le=1000.0)] = 10.0
+    """A frame or pixel whose longer side is more than that by the shorter is rejected."""
+    max_total_pixels: Annotated[float, NUMBER, Field(gt=0.0, le=1e15)] = 2.5e11
+    """A video with more pixels in all its frames together is rejected."""
+    max_rate: Annotated[float, NUMBER, Field(gt=0.0, le=1e6)] = 300.0
+    """A video with more frames per second, on average, is rejected."""
+    max_repeats: Annotated[int, NUMBER, Field(ge=0, le=10**6)] = 100
+    """A video whose index names more frames twice is rejected."""
+    max_sound_rate: Annotated[int, NUMBER, Field(ge=1, le=10**8)] = 384_000
+    """Hertz; sound with more samples per second is rejected."""
+    max_channels: Annotated[int, NUMBER, Field(ge=1, le=64)] = 24
+    """Sound with more channels is rejected."""
+    max_concealed: Fraction01 = 0.01
+    """A video is rejected if a larger share of its frames, or of the packets of its sound, is
+    damaged or missing."""
+    cpu_seconds_per_mb: Annotated[float, NUMBER, Field(gt=0.0, le=1e6)] = 20.0
+    """CPU seconds that ingest may take per megabyte of a video, beside a minute for any."""
+    max_memory_gb: Annotated[float, NUMBER, Field(ge=0.5, le=1024.0)] = 4.0
+    """Memory that ingest may take for one video, in units of 2^30 bytes."""
 
     @model_validator(mode="after")
     def _aliases_name_genres(self) -> "CollectionParams":
