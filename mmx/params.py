@@ -1,5 +1,6 @@
 """params.yaml as typed, validated objects: one class per section, unknown keys refused."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -276,7 +277,7 @@ class FinetuneParams(OptimisationParams):
 
 
 class RunParams(Section):
-    """How work is distributed. Nothing here changes a result."""
+    """How work is distributed; in no fingerprint. MMX_RUN_WORKERS=4 overrides `workers`, etc."""
 
     workers: Annotated[int, Field(ge=0)] = 0
     """Processes; 0 means one per core."""
@@ -287,6 +288,18 @@ class RunParams(Section):
     ask_above: Annotated[float, Field(ge=0.0)] = 1.0
     """Hours: a stage stops before it recomputes items that are stale only because of code or
     tools, if that would take longer."""
+    engine: Literal["local", "ray"] = "local"
+    """Compute on this machine, or on a Ray cluster (docs/cluster.md)."""
+    address: str = "auto"
+    """Of the Ray cluster; `auto`: the one that this machine belongs to."""
+    gpus_per_worker: Positive = 1.0
+    """On a Ray cluster; 0.5 lets two workers share a GPU."""
+    node_cache_gb: Positive = 50.0
+    """Disk space for inputs on each node that does not see the item store."""
+    processor: Literal["native", "avx2", "sse4"] = "native"
+    """The highest instruction sets that workers use, here and on a cluster. `native`: all that the
+    machine has. Results of different kinds differ in the last bits, so that a cluster admits nodes
+    of the head's kind alone; a cap makes different kinds alike."""
 
 
 class Params(Section):
@@ -381,7 +394,7 @@ def load_params(path: Path, sections: Mapping[str, type[Section]] | None = None)
     sections: additional sections that the file may have, by key.
     """
     try:
-        return _model(sections or {}).model_validate(read_yaml(path))
+        return _model(sections or {}).model_validate(_overridden(read_yaml(path), os.environ))
     except FileNotFoundError:
         raise ParamsError(f"{path} does not exist: run mmx in a project's top folder") from None
     except YamlError as error:
@@ -392,6 +405,18 @@ def load_params(path: Path, sections: Mapping[str, type[Section]] | None = None)
             for fault in error.errors()
         )
         raise ParamsError(f"{path}: " + "; ".join(faults)) from None
+
+
+def _overridden(content: Any, environment: Mapping[str, str]) -> Any:
+    """Return what params.yaml holds with section `run` as the environment's MMX_RUN_... say."""
+    if not isinstance(content, dict) or not isinstance(content.get("run"), dict):
+        return content
+    given = {
+        name: environment[f"MMX_RUN_{name.upper()}"]
+        for name in RunParams.model_fields
+        if f"MMX_RUN_{name.upper()}" in environment
+    }
+    return {**content, "run": {**content["run"], **given}}
 
 
 def _model(sections: Mapping[str, type[Section]]) -> type[Params]:

@@ -41,7 +41,8 @@ def _failed_check(check: Callable[[], object]) -> Done | None:
     try:
         check()
     except (InputChangedError, OSError) as error:
-        return Done(None, 0.0, machine_fault(error) or str(error))
+        reason = machine_fault(error)
+        return Done(None, 0.0, reason or str(error), machine=bool(reason))
     return None
 
 
@@ -95,7 +96,7 @@ def _commit_result(
 ) -> Done:
     """Turn the result of a call into a committed receipt or a failure."""
     if isinstance(made, Exception):
-        return Done(None, seconds, failure(made))
+        return Done(None, seconds, failure(made), machine=bool(machine_fault(made)))
     try:
         if isinstance(made, Fault):
             receipt = Receipt(task.ingredients, fault=made)
@@ -104,7 +105,7 @@ def _commit_result(
         store.commit(receipt)
     except OSError as error:
         reason = machine_fault(error) or error.strerror
-        return Done(None, seconds, f"the result could not be stored: {reason}")
+        return Done(None, seconds, f"the result could not be stored: {reason}", machine=True)
     store.drop_scratch(task.ingredients.fingerprint)
     return Done(receipt, seconds)
 
