@@ -1,13 +1,13 @@
 """A project: its layout, its parameters and its item store, opened together."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from mmx.engine.store import Store
 from mmx.layout import Layout, find_main, find_root
 from mmx.media.faults import Limits
-from mmx.params import Params, load_params
+from mmx.params import CollectionParams, Params, load_params
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,7 @@ class Project:
     @property
     def limits(self) -> Limits:
         """Limits on a video."""
-        collection = self.params.collection
-        return Limits(collection.max_seconds, collection.max_pixels)
+        return limits_of(self.params.collection)
 
     @property
     def workers(self) -> int:
@@ -37,6 +36,11 @@ class Project:
     def at(self, root: Path) -> "Project":
         """Return a project with the same parameters in another folder, with its own store."""
         return replace(self, layout=Layout(root), store=Store(root / ".mmx"))
+
+
+def limits_of(params: CollectionParams) -> Limits:
+    """Return the limits on a video that the parameters of the collection set."""
+    return Limits(**{field.name: getattr(params, field.name) for field in fields(Limits)})
 
 
 def open_project(start: Path = Path()) -> Project:

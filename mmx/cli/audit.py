@@ -9,7 +9,7 @@ import typer
 
 from mmx.audit.depths import DEPTHS
 from mmx.cli.console import print_json, print_table
-from mmx.cli.options import Json
+from mmx.cli.options import TAKES_IDS, Json
 from mmx.cli.project import open_project
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ class Target(StrEnum):
     hub = "hub"
 
 
-@app.command(epilog="Example: mmx trace alien --clip 3 --expert lite_scene")
+@app.command(
+    context_settings=TAKES_IDS, epilog="Example: mmx trace alien --clip 3 --expert lite_scene"
+)
 def trace(
     trailer: Annotated[str, typer.Argument(help="trailer_id.")],
     clip: Annotated[int | None, typer.Option(help="One row, with its own values.")] = None,

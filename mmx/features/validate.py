@@ -134,10 +134,26 @@ def validate(store: Path) -> list[Finding]:
     """
     opened = Opened(store)
     for depth in CHECKS:
-        findings = [finding for check in depth for finding in check(opened)]
+        findings = [finding for check in depth for finding in _findings(check, opened)]
         if findings:
             return findings
     return []
+
+
+def _findings(check: "Check", opened: Opened) -> Iterator[Finding]:
+    """Yield what a check finds; a table that it cannot read is a finding, too."""
+    try:
+        yield from check(opened)
+    except (*UNREADABLE, AttributeError, TypeError) as error:
+        what = check.__name__.strip("_").replace("_", " ")
+        yield Finding("the store", what, "readable tables", f"{type(error).__name__}: {error}")
+
+
+def _regular_files(opened: Opened) -> Iterator[Finding]:
+    """Find pipes and devices, whose reading might never end."""
+    for path in sorted(opened.store.rglob("*")):
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            yield Finding(opened.name(path), "file", "a file", "a pipe or a device")
 
 
 def _required_files(opened: Opened) -> Iterator[Finding]:
@@ -344,7 +360,7 @@ def _pairs(table: pa.Table) -> list[tuple[str, int]]:
 
 Check = Callable[[Opened], Iterator[Finding]]
 CHECKS: tuple[tuple[Check, ...], ...] = (
-    (_required_files,),
+    (_regular_files, _required_files),
     (_listed_files, _readable_files),
     (_known_files, _expert_tables, columns),
     (order, references, counts, values, valid_receipts, descriptions),
