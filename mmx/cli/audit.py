@@ -66,7 +66,10 @@ def verify(
     else:
         print_findings(found.findings)
         checked = ", ".join(f"{count} {what}" for what, count in found.checked.items())
-        print(f"{'no findings' if found.ok else f'{len(found.findings)} findings'}: {checked}")
+        made = "" if found.checked.get("receipts") else "; nothing is made yet: run `dvc repro`"
+        print(
+            f"{'no findings' if found.ok else f'{len(found.findings)} findings'}: {checked}{made}"
+        )
     if not found.ok:
         raise typer.Exit(1)
 
@@ -140,9 +143,11 @@ def publish(
     folder: Annotated[Path, typer.Argument(help="A new folder.")],
 ) -> None:
     """Put feature store and labels into one folder, with card, Croissant file and digests."""
+    from mmx.errors import require_output
     from mmx.features.publish import publish as publish_store
 
     layout = open_project().layout
+    require_output(layout.root, "data/features")
     root = publish_store(
         folder, store=layout.features, trailers=layout.trailers, splits=layout.splits
     )

@@ -12,12 +12,13 @@ from mmx.engine.receipt import gc_disabled
 from mmx.layout import Layout
 from mmx.params import CollectionParams
 from mmx.trailers.columns import clipped, composed
-from mmx.trailers.csvfile import CsvTable, Record, TableError, read_csv
+from mmx.trailers.csvfile import CsvTable, Record, read_csv
 from mmx.trailers.ids import derive_ids, is_trailer_id
 from mmx.trailers.manifest import (
     COLUMNS,
     REQUIRED,
     added_columns,
+    find_record,
     genre_faults,
     parse_row,
     read_records,
@@ -253,12 +254,8 @@ def accept(layout: Layout, trailer_id: str) -> str:
         PathFault: the video is missing or its path is refused.
     """
     table = read_records(layout.manifest)
-    chosen = [record for record in table.records if record.values["trailer_id"] == trailer_id]
-    if len(chosen) != 1:
-        raise TableError(
-            f"{layout.manifest.name} has {len(chosen)} rows of {quoted(trailer_id)}, not one"
-        )
-    digest = file_digest(video_file(layout.videos, chosen[0].values["video"]))
-    chosen[0].values["sha256"] = digest
+    chosen = find_record(layout.manifest.name, table, trailer_id)
+    digest = file_digest(video_file(layout.videos, chosen.values["video"]))
+    chosen.values["sha256"] = digest
     write_records(layout.manifest, table.columns, [record.values for record in table.records])
     return digest

@@ -14,13 +14,15 @@ import pyarrow as pa
 from mmx.params import CollectionParams
 from mmx.trailers.columns import ADDED, Column, check_added, composed, one_line
 from mmx.trailers.csvfile import CsvTable, Record, TableError, read_csv, write_csv
-from mmx.trailers.ids import is_trailer_id
+from mmx.trailers.ids import LENGTH, is_trailer_id
 from mmx.trailers.paths import path_fault
 from mmx.trailers.quoting import listed, quoted
 
 YEARS = range(1880, 2101)
 LONGEST_TEXT, LONGEST_GENRE, MOST_GENRES = 2000, 64, 100
 """Characters of a cell of mmx's own columns and of a genre, and genres in a cell."""
+_SEPARATORS = re.compile("[,;/]")
+"""What people put between genres in place of |."""
 _FOUR_DIGITS = re.compile(r"[0-9]{4}")
 _SHA256 = re.compile(r"([0-9a-f]{64})?")
 _IMDB = re.compile(r"(tt[0-9]{7,12})?")
@@ -175,6 +177,19 @@ def read_records(path: Path) -> CsvTable:
     return table
 
 
+def find_record(file: str, table: CsvTable, trailer_id: str) -> Record:
+    """Return the row of a trailer in the manifest; raise TableError where there is not one."""
+    found = [record for record in table.records if record.values["trailer_id"] == trailer_id]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise TableError(f"{file} has {len(found)} rows of {quoted(trailer_id)}, not one")
+    names = [record.values["trailer_id"] for record in table.records]
+    near = get_close_matches(trailer_id[:LENGTH], names, n=1)
+    hint = f", did you mean {near[0]!r}?" if near else ": see its column trailer_id"
+    raise TableError(f"{file} has no trailer {quoted(trailer_id)}{hint}")
+
+
 def added_columns(file: str, names: Iterable[str]) -> tuple[str, ...]:
     """Return the columns of a table that mmx does not know and keeps as text, in their order.
 
@@ -242,4 +257,7 @@ def _unknown(genre: str, vocabulary: tuple[str, ...]) -> str:
     lower = {known.lower(): known for known in vocabulary if known[:1].lower() == wanted[:1]}
     near = get_close_matches(wanted, lower, n=1)
     hint = f" (did you mean {lower[near[0]]!r}?)" if near else ""
+    parts = [part.strip() for part in _SEPARATORS.split(genre[:LONGEST_TEXT])]
+    if len(parts) > 1 and set(parts) <= set(vocabulary):
+        hint = f" (write {'|'.join(parts)}: genres stand between |)"
     return f"genre {quoted(genre)} is not in the vocabulary{hint}"

@@ -132,6 +132,13 @@ def test_genres_stand_between_bars() -> None:
         (["drama"], ["genre 'drama' is not in the vocabulary (did you mean 'Drama'?)"]),
         (["Wstern"], ["genre 'Wstern' is not in the vocabulary (did you mean 'Western'?)"]),
         (["Telenovela"], ["genre 'Telenovela' is not in the vocabulary"]),
+        (
+            ["Drama; Action"],
+            [
+                "genre 'Drama; Action' is not in the vocabulary "
+                "(write Drama|Action: genres stand between |)"
+            ],
+        ),
         (["Drama", "Action", "Comedy"], ["there are 3 genres, more than 2"]),
         (["x" * 1000], [f"genre '{'x' * 80}'... is not in the vocabulary"]),
         (
