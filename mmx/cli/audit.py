@@ -91,7 +91,10 @@ def verify(
     else:
         print_findings(found.findings)
         checked = ", ".join(f"{count} {what}" for what, count in found.checked.items())
-        print(f"{'no findings' if found.ok else f'{len(found.findings)} findings'}: {checked}")
+        made = "" if found.checked.get("receipts") else "; nothing is made yet: run `dvc repro`"
+        print(
+            f"{'no findings' if found.ok else f'{len(found.findings)} findings'}: {checked}{made}"
+        )
     if not found.ok:
         raise typer.Exit(1)
 
