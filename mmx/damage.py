@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from safetensors import SafetensorError
 
 from mmx.engine.errors import ReceiptError
-from mmx.engine.parquet import UNREADABLE
+from mmx.engine.parquet import UNREADABLE, refuse_pipe
 from mmx.layout import Layout
 from mmx.outputs import ITEM, is_receipts, read_shard
 
@@ -58,6 +58,7 @@ def checks(layout: Layout) -> Iterator[tuple[Path, Callable[[Path], object]]]:
 
 def _check_table(path: Path, columns: list[str]) -> None:
     """Read these columns of a table; all columns if the table is small."""
+    refuse_pipe(path)
     with pq.ParquetFile(path) as table:
         missing = set(columns) - set(table.schema_arrow.names)
         if missing:

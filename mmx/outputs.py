@@ -1,7 +1,8 @@
 """An output directory: what DVC versions, built from the items of one step.
 
     <letter>XX.parquet      TableOutput: the rows of all items, in shards
-    <item><suffix>          FilesOutput: one file per item, a hard link into the store
+    <item><suffix>          FilesOutput: one file per item, a hard link into the store; how an
+                            item is spelt as a file name: mmx/engine/names.py
     <name>                  TreeOutput: the files of the only item, under their own names
     _receipts/rXX.jsonl     one line per item, {"item": ..., "receipt": ...}, sorted
 
@@ -10,7 +11,7 @@ nothing else. This module is the one place that knows the layout.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -20,10 +21,13 @@ import pyarrow as pa
 
 from mmx.engine.atomic import link_or_copy, write_atomic
 from mmx.engine.canonical import bytes_digest, canonical, file_digest
-from mmx.engine.errors import ReceiptError
+from mmx.engine.errors import ReceiptError, StoreError
+from mmx.engine.files import FileRefusedError, read_regular
+from mmx.engine.names import file_name, item_name
 from mmx.engine.parquet import UNREADABLE, read_parquet, write_parquet
+from mmx.engine.plain import is_plain_name
 from mmx.engine.receipt import OutputFile, Receipt
-from mmx.engine.rows import encode_rows, read_rows
+from mmx.engine.rows import decode_rows, encode_rows
 from mmx.engine.shards import by_shard, shard_of
 from mmx.engine.store import Store
 
@@ -32,6 +36,8 @@ ALL = "all"
 ITEM, FINGERPRINT = "trailer_id", "fingerprint"
 """Columns that a table adds to the rows of its items."""
 _RECEIPTS = "_receipts"
+_LARGEST = 1 << 30
+"""Bytes of a file of receipts."""
 
 
 @dataclass(frozen=True)
@@ -194,11 +200,11 @@ class FilesOutput(_LinkedOutput):
 
     def shard_of_file(self, name: str) -> str:
         """Return the shard of the item that the file is named after."""
-        return shard_of(name.removesuffix(self.suffix))
+        return shard_of(item_name(name.removesuffix(self.suffix)))
 
     def own_files(self, item: str, receipt: Receipt) -> dict[str, OutputFile]:
         """Return the item's file, named after the item."""
-        return {f"{item}{self.suffix}": output for output in receipt.outputs}
+        return {f"{file_name(item)}{self.suffix}": output for output in receipt.outputs}
 
 
 @dataclass(frozen=True)
@@ -286,14 +292,28 @@ class TableOutput(Output):
         """Write the new rows as sorted shards, with the item's name and fingerprint added."""
         for name, made in self.shared_files(new).items():
             rows = [_labelled_rows(item, receipt, store) for item, receipt in made.items()]
-            write_parquet(pa.concat_tables(rows), out / name)
+            write_parquet(_joined(name, rows), out / name)
 
 
 def _labelled_rows(item: str, receipt: Receipt, store: Store) -> pa.Table:
     """Return the rows of an item that has any, with `trailer_id` first and `fingerprint` last."""
-    rows = read_rows(store.object(receipt.outputs[0].sha256))
+    path = store.object(receipt.outputs[0].sha256)
+    content = path.read_bytes()
+    if bytes_digest(content) != receipt.outputs[0].sha256:
+        raise StoreError(f"an object of the item store is damaged, {path}: `mmx repair` removes it")
+    rows = decode_rows(content)
     name, fingerprint = pa.repeat(item, len(rows)), pa.repeat(receipt.fingerprint, len(rows))
     return rows.add_column(0, ITEM, name).append_column(FINGERPRINT, fingerprint)
+
+
+def _joined(name: str, rows: Sequence[pa.Table]) -> pa.Table:
+    """Return the rows of several items; raise StoreError where their columns differ."""
+    try:
+        return pa.concat_tables(rows)
+    except pa.ArrowException:
+        raise StoreError(
+            f"rows of {name} in the item store have different columns: `mmx renew` their step"
+        ) from None
 
 
 def item_rows(table: pa.Table, item: str) -> pa.Table:
@@ -370,9 +390,12 @@ def read_line(line: bytes, *, verify: bool = True) -> tuple[str, Receipt]:
     """
     try:
         entry = orjson.loads(line)
-        return entry["item"], Receipt.from_dict(entry["receipt"], verify=verify)
+        item, data = entry["item"], entry["receipt"]
     except (ValueError, KeyError, TypeError) as error:
         raise ReceiptError(f"not a receipt: {error}") from None
+    if not is_plain_name(item):
+        raise ReceiptError("not a receipt: the name of an item is not a plain name")
+    return item, Receipt.from_dict(data, verify=verify)
 
 
 def read_receipts(out: Path, *, verify: bool = True) -> dict[str, Receipt]:
@@ -389,15 +412,24 @@ def read_receipts(out: Path, *, verify: bool = True) -> dict[str, Receipt]:
 
 def read_shard(path: Path, *, verify: bool = True) -> dict[str, Receipt]:
     """Return the receipts of one file of receipts, like `read_receipts`."""
-    return dict(read_line(line, verify=verify) for line in path.read_bytes().splitlines())
+    return dict(read_line(line, verify=verify) for line in _lines(path))
+
+
+def _lines(path: Path) -> list[bytes]:
+    """Return the lines of a file of receipts; raise ReceiptError where it is a pipe or a device."""
+    try:
+        return read_regular(path, _LARGEST).splitlines()
+    except FileRefusedError as error:
+        raise ReceiptError(f"{path.name} does not hold receipts: {error}") from None
 
 
 def valid_receipts(path: Path) -> dict[str, Receipt]:
     """Return the valid receipts of a file, by item; empty where there is no file."""
-    return dict(_valid_lines(path)) if path.exists() else {}
+    return dict(_valid_lines(path)) if path.is_file() else {}
 
 
 def _valid_lines(path: Path) -> Iterator[tuple[str, Receipt]]:
-    for line in path.read_bytes().splitlines():
-        with suppress(ReceiptError):
-            yield read_line(line)
+    with suppress(FileRefusedError):
+        for line in read_regular(path, _LARGEST).splitlines():
+            with suppress(ReceiptError):
+                yield read_line(line)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,12 +17,30 @@ from pydantic import (
     model_validator,
 )
 
+from mmx.bounds import (
+    NUMBER,
+    Fraction01,
+    Name,
+    Natural,
+    Positive,
+    Seed,
+    Size,
+    Vocabulary,
+    Width,
+)
 from mmx.errors import UserError
-from mmx.yamlfile import YamlError, read_yaml
+from mmx.yamlfile import Document, YamlError, read_document
 
-Fraction01 = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0)]
-Count = Annotated[int, Field(ge=1)]
+MOST_FAULTS = 10
+"""Faults that one message names."""
+_WORDS = {
+    "missing": "it is missing",
+    "extra_forbidden": "there is no such parameter",
+    "model_type": "it should be keys with their values",
+    "dict_type": "it should be keys with their values",
+    "string_pattern_mismatch": "it is not a plain name",
+}
+"""What is said of a fault by pydantic's name of it, where pydantic itself speaks of Python."""
 
 
 class ParamsError(UserError):
@@ -43,19 +62,34 @@ class Birth:
 class Section(BaseModel):
     """A section of params.yaml: immutable, without unknown keys, strict about types."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False
+    )
 
 
 class CollectionParams(Section):
     """What a trailer must satisfy to be in the collection."""
 
-    genres: tuple[str, ...]
+    genres: Vocabulary
     """The vocabulary, in the order of the logits (20 in the paper's section 4.1)."""
-    max_labels: Count = 6
+    aliases: Annotated[dict[str, str], Birth({})] = {}
+    """Other names of genres -> the vocabulary's."""
+    unknown_genres: Annotated[Literal["reject", "drop"], Birth("reject")] = "reject"
+    """What becomes of a row with a genre that is in neither: rejected, or without that genre."""
+    max_labels: Annotated[int, NUMBER, Field(ge=1, le=100)] = 6
     max_seconds: Positive = 1800.0
     """A longer video is rejected."""
-    max_pixels: Count = 8192 * 4320
+    max_pixels: Annotated[int, NUMBER, Field(ge=1, le=1 << 28)] = 8192 * 4320
     """A larger frame is rejected."""
+
+    @model_validator(mode="after")
+    def _aliases_name_genres(self) -> "CollectionParams":
+        for alias, genre in self.aliases.items():
+            if genre not in self.genres:
+                raise ValueError(f"aliases: {alias!r} stands for {genre!r}, which is no genre")
+            if alias in self.genres:
+                raise ValueError(f"aliases: {alias!r} is a genre itself")
+        return self
 
 
 class ScenesParams(Section):
@@ -64,7 +98,7 @@ class ScenesParams(Section):
     detector: Literal["content", "adaptive"] = "content"
     threshold: Positive = 27.0
     """In the detector's own unit: mean HSV change per pixel (content) or its ratio (adaptive)."""
-    min_scene_len: Count = 15
+    min_scene_len: Size = 15
     """Frames."""
     drop_first_last: Literal["clip", "frame", "none"] = "clip"
 
@@ -72,7 +106,7 @@ class ScenesParams(Section):
 class AudioParams(Section):
     """Audio extraction (section 4.1)."""
 
-    rate: Count = 16000
+    rate: Annotated[int, NUMBER, Field(ge=1, le=768_000)] = 16000
     """Hertz."""
 
 
@@ -81,23 +115,23 @@ class FlowParams(Section):
 
     rate: Literal["native"] | Positive = "native"
     """Frames per second between which flow is computed."""
-    pairs_per_clip: Annotated[int, Field(ge=0)] = 0
+    pairs_per_clip: Natural = 0
     """Evenly spaced pairs of consecutive frames per clip; 0 takes every pair."""
-    short_side: Annotated[int, Field(ge=16)] = 256
+    short_side: Annotated[int, NUMBER, Field(ge=16, le=8192)] = 256
     keep: Literal["full", "crop224"] = "full"
     bound: Positive = 20.0
     """Pixels: flow is clipped to [-bound, bound] before it is quantised to 8 bits."""
     tau: Positive = 0.25
-    lambda_: Annotated[float, Field(gt=0.0, alias="lambda")] = 0.15
+    lambda_: Annotated[Positive, Field(alias="lambda")] = 0.15
     theta: Positive = 0.3
-    scales: Count = 5
-    scale_step: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.8
-    warps: Count = 5
+    scales: Annotated[int, NUMBER, Field(ge=1, le=64)] = 5
+    scale_step: Annotated[float, NUMBER, Field(ge=1e-6, lt=1.0)] = 0.8
+    warps: Size = 5
     epsilon: Positive = 0.01
-    inner_iterations: Count = 30
-    outer_iterations: Count = 10
+    inner_iterations: Size = 30
+    outer_iterations: Size = 10
     median_filtering: Literal[1, 3, 5] = 5
-    gamma: Annotated[float, Field(ge=0.0)] = 0.0
+    gamma: Annotated[float, NUMBER, Field(ge=0.0, le=1e9)] = 0.0
 
 
 class ExpertEntry(Section):
@@ -108,9 +142,9 @@ class ExpertEntry(Section):
     declares."""
     modality: Literal["appearance", "scene", "motion", "audio"] | None = None
     """Optional, for readers of the file; it must be what the expert declares."""
-    frames_per_clip: Annotated[int, Field(ge=0)] | None = None
+    frames_per_clip: Natural | None = None
     """In place of `embed.frames_per_clip`, for this expert."""
-    batch: Count | None = None
+    batch: Width | None = None
     """In place of `embed.batch`, for this expert."""
     rate: Literal["native"] | Positive = "native"
     """Frames per second, by nearest presentation time, from which the samples of a frame expert
@@ -126,11 +160,11 @@ class ExpertEntry(Section):
 class EmbedParams(Section):
     """Expert embeddings (section 4.2): which experts, and how they are run."""
 
-    experts: dict[str, ExpertEntry]
-    frames_per_clip: Annotated[int, Field(ge=0)] = 0
+    experts: Annotated[dict[Name, ExpertEntry], Field(min_length=1)]
+    frames_per_clip: Natural = 0
     """Evenly spaced frames per clip for frame experts; 0 takes every frame."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    batch: Count = 32
+    batch: Width = 32
     """Frames per forward pass, of one shape: an expert of stacks takes as many whole ones, at least
     one; the last batch is padded."""
 
@@ -141,9 +175,14 @@ class SplitParams(Section):
     train: Fraction01 = 0.8
     validation: Fraction01 = 0.1
     test: Fraction01 = 0.1
-    seed: int = 0
-    min_clips: Count = 10
+    seed: Seed = 0
+    min_clips: Size = 10
     """Trailers with fewer kept clips stay in the store and out of the split."""
+    sizes: Annotated[Literal["near", "exact"], Birth("near")] = "near"
+    """`exact`: sizes of new splits are the shares in whole trailers; `near`: as genres allow."""
+    accepted: Annotated[dict[str, Literal["both", "train", "validation", "test"]], Birth({})] = {}
+    """By group_id, what becomes of a film whose trailers have places in different splits: they
+    move to one, or stay in both."""
 
     @model_validator(mode="after")
     def _shares_are_whole(self) -> "SplitParams":
@@ -157,25 +196,25 @@ class EvaluateParams(Section):
 
     threshold: Fraction01 = 0.3
     """A genre is predicted when its probability is above (section 7)."""
-    neighbours: Count = 10
+    neighbours: Size = 10
     perplexity: Positive = 30.0
     """Of t-SNE; lowered automatically for a small collection."""
-    seed: int = 0
+    seed: Seed = 0
     """Of t-SNE."""
-    pictured: Annotated[int, Field(ge=0)] = 60
+    pictured: Natural = 60
     """Trailers of which the report shows key frames."""
-    key_frames: Count = 4
+    key_frames: Annotated[int, NUMBER, Field(ge=1, le=1000)] = 4
     """Per pictured trailer."""
-    frame_width: Annotated[int, Field(ge=16)] = 176
+    frame_width: Annotated[int, NUMBER, Field(ge=16, le=8192)] = 176
     """Pixels."""
 
 
 class AblateParams(Section):
     """Ablations (tables 2 and 5, figure 9), off the default path."""
 
-    seeds: Count = 3
+    seeds: Annotated[int, NUMBER, Field(ge=1, le=1000)] = 3
     """Trainings per variant: mean and standard deviation are reported."""
-    variants: tuple[str, ...] = ()
+    variants: tuple[Name, ...] = ()
     """Rows of tables 2 and 5, one stage each."""
 
 
@@ -191,46 +230,49 @@ class GatingParams(Section):
 class NetvladParams(Section):
     """Pooling of a modality that has several vectors per clip (section 4.2)."""
 
-    clusters: Count = 16
-    ghosts: Annotated[int, Field(ge=0)] = 0
+    clusters: Width = 16
+    ghosts: Annotated[int, NUMBER, Field(ge=0, le=1 << 16)] = 0
 
 
 class SequenceParams(Section):
     """Sequences of clips (section 5)."""
 
-    length: Count = 9
+    length: Width = 9
     """Clips."""
-    stride: Count = 9
+    stride: Width = 9
     """Clips from one start to the next."""
-    width: Count = 256
+    width: Width = 256
+
+
+Experts = Annotated[tuple[Name, ...], Field(min_length=1)]
 
 
 class ModelParams(Section):
     """The network (sections 3 and 7)."""
 
-    modalities: dict[str, tuple[str, ...]] = {
+    modalities: Annotated[dict[Name, Experts], Field(min_length=1)] = {
         "appearance": ("senet154",),
         "scene": ("resnet18_places365",),
         "motion": ("i3d_flow",),
         "audio": ("vggish",),
     }
     """The experts that each modality is made of; several are joined side by side."""
-    dim: Count = 768
+    dim: Width = 768
     """Common width of the modalities."""
     netvlad: NetvladParams = NetvladParams()
     fusion: Literal["gated", "concat"] = "gated"
     gating: GatingParams = GatingParams()
-    clip: Count = 128
+    clip: Width = 128
     """Width of a clip's vector."""
     sequence: SequenceParams = SequenceParams()
     aggregate: Literal["concat", "sum"] = "concat"
-    slots: Count = 40
+    slots: Width = 40
     """Number of sequences that `concat` takes."""
-    bottleneck: Count = 2048
+    bottleneck: Width = 2048
     """Width of a trailer's embedding."""
-    classifier: Count = 1024
+    classifier: Width = 1024
     """Hidden width of the classifier."""
-    projection: Count = 128
+    projection: Width = 128
     """Width of the contrastive projection."""
     sequence_head: Literal["none", "probe", "only"] = "probe"
     """Genres per sequence: not at all, beside the trailer's, or instead (section 3.2)."""
@@ -239,26 +281,26 @@ class ModelParams(Section):
 class OptimisationParams(Section):
     """What both trainings share (section 4.2)."""
 
-    batch: Count = 32
+    batch: Width = 32
     """Trailers."""
-    seed: int = 0
+    seed: Seed = 0
     keep: Literal["last", "best"] = "last"
     """`best`: the epoch with the best validation score."""
-    patience: Annotated[int, Field(ge=0)] = 0
+    patience: Natural = 0
     """Stop after so many epochs without a better one; 0 never stops early."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    threads: Count = 2
+    threads: Annotated[int, NUMBER, Field(ge=1, le=1024)] = 2
     """On the CPU. The last bits of a sum depend on it."""
-    clip_dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    clip_dropout: Annotated[float, NUMBER, Field(ge=0.0, lt=1.0)] = 0.0
     """Share of a trailer's clips that are left out at random each time; 0 as published."""
-    feature_noise: Annotated[float, Field(ge=0.0)] = 0.0
+    feature_noise: Annotated[float, NUMBER, Field(ge=0.0, le=1e9)] = 0.0
     """Noise added to embeddings, in units of their standard deviations; 0 as published."""
 
 
 class TrainParams(OptimisationParams):
     """Coarse training on genres (sections 3.2 and 4.2)."""
 
-    epochs: Count = 200
+    epochs: Size = 200
     lr: Positive = 3e-5
     positive_cap: Positive = 10.0
     """Largest weight of a genre's positives in equation 3."""
@@ -267,9 +309,9 @@ class TrainParams(OptimisationParams):
 class FinetuneParams(OptimisationParams):
     """Contrastive fine-tuning (sections 3.3 and 4.2)."""
 
-    epochs: Count = 50
+    epochs: Size = 50
     lr: Positive = 1e-4
-    constant_epochs: Annotated[int, Field(ge=0)] = 10
+    constant_epochs: Natural = 10
     """Epochs at the full rate, before cosine annealing."""
     temperature: Positive = 0.5
     pairs: Literal["halves", "random", "shuffled"] = "halves"
@@ -279,27 +321,37 @@ class FinetuneParams(OptimisationParams):
 class RunParams(Section):
     """How work is distributed; in no fingerprint. MMX_RUN_WORKERS=4 overrides `workers`, etc."""
 
-    workers: Annotated[int, Field(ge=0)] = 0
+    workers: Annotated[int, NUMBER, Field(ge=0, le=4096)] = 0
     """Processes; 0 means one per core."""
-    device: str = "auto"
+    device: Annotated[str, Field(pattern=r"^[a-z]{1,16}(:[0-9]{1,4})?$")] = "auto"
     """`auto`, `cpu`, `cuda` or `cuda:N`."""
     max_failed: Fraction01 = 0.2
     """A stage fails when a larger share of its items did."""
-    ask_above: Annotated[float, Field(ge=0.0)] = 1.0
+    ask_above: Annotated[float, NUMBER, Field(ge=0.0, le=1e9)] = 1.0
     """Hours: a stage stops before it recomputes items that are stale only because of code or
     tools, if that would take longer."""
     engine: Literal["local", "ray"] = "local"
     """Compute on this machine, or on a Ray cluster (docs/cluster.md)."""
-    address: str = "auto"
+    address: Annotated[str, Field(min_length=1, max_length=300)] = "auto"
     """Of the Ray cluster; `auto`: the one that this machine belongs to."""
-    gpus_per_worker: Positive = 1.0
+    gpus_per_worker: Annotated[float, NUMBER, Field(gt=0.0, le=64.0)] = 1.0
     """On a Ray cluster; 0.5 lets two workers share a GPU."""
-    node_cache_gb: Positive = 50.0
+    node_cache_gb: Annotated[float, NUMBER, Field(gt=0.0, le=1e6)] = 50.0
     """Disk space for inputs on each node that does not see the item store."""
     processor: Literal["native", "avx2", "sse4"] = "native"
     """The highest instruction sets that workers use, here and on a cluster. `native`: all that the
     machine has. Results of different kinds differ in the last bits, so that a cluster admits nodes
     of the head's kind alone; a cap makes different kinds alike."""
+
+
+class ReleaseParams(Section):
+    """What `mmx publish` says of a release. Nothing here changes a result."""
+
+    name: str = "MMX trailer features"
+    creator: str = ""
+    url: str = ""
+    contact: str = ""
+    """An address of electronic mail, or of a page."""
 
 
 class Params(Section):
@@ -318,6 +370,7 @@ class Params(Section):
     evaluate: EvaluateParams = EvaluateParams()
     ablate: AblateParams = AblateParams()
     run: RunParams
+    release: ReleaseParams = ReleaseParams()
 
     def section(self, key: str) -> Any:
         """Return a section that a step declares."""
@@ -389,34 +442,54 @@ def _leaves(key: str, value: object, birth: Birth | None) -> Iterator[tuple[str,
 
 
 def load_params(path: Path, sections: Mapping[str, type[Section]] | None = None) -> Params:
-    """Read and validate params.yaml; raise ParamsError naming every error.
+    """Read and validate params.yaml; raise ParamsError naming the errors with their lines.
 
     sections: additional sections that the file may have, by key.
     """
     try:
-        return _model(sections or {}).model_validate(_overridden(read_yaml(path), os.environ))
+        document = read_document(path)
     except FileNotFoundError:
         raise ParamsError(f"{path} does not exist: run mmx in a project's top folder") from None
     except YamlError as error:
         raise ParamsError(str(error)) from None
+    try:
+        return _overridden(_model(sections or {}).model_validate(document.data), os.environ)
     except ValidationError as error:
-        faults = (
-            f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}"
-            for fault in error.errors()
-        )
-        raise ParamsError(f"{path}: " + "; ".join(faults)) from None
+        faults = [_fault(document, one["loc"], one["msg"], one["type"]) for one in error.errors()]
+        more = len(faults) - MOST_FAULTS
+        told = [*faults[:MOST_FAULTS], *([f"and {more} more"] if more > 0 else [])]
+        raise ParamsError(f"{path}: " + "; ".join(told)) from None
 
 
-def _overridden(content: Any, environment: Mapping[str, str]) -> Any:
-    """Return what params.yaml holds with section `run` as the environment's MMX_RUN_... say."""
-    if not isinstance(content, dict) or not isinstance(content.get("run"), dict):
-        return content
-    given = {
-        name: environment[f"MMX_RUN_{name.upper()}"]
-        for name in RunParams.model_fields
-        if f"MMX_RUN_{name.upper()}" in environment
-    }
-    return {**content, "run": {**content["run"], **given}}
+def _fault(document: Document, keys: tuple[int | str, ...], said: str, kind: str) -> str:
+    """Return one fault with its line and key: the key that is there, or the one that is missing."""
+    key, line = document.find(keys)
+    if kind == "missing":
+        key = ".".join(map(str, keys))
+    words = _WORDS.get(kind, said.removeprefix("Value error, "))
+    return f"line {line}: {key or 'the file'}: {words}"
+
+
+def _overridden(params: Params, environment: Mapping[str, str]) -> Params:
+    """Return the parameters with section `run` as the environment's MMX_RUN_... say."""
+    names = {f"MMX_RUN_{name.upper()}": name for name in RunParams.model_fields}
+    given = {names[key]: _scalar(value) for key, value in environment.items() if key in names}
+    if not given:
+        return params
+    try:
+        run = RunParams.model_validate({**params.run.model_dump(by_alias=True), **given})
+    except ValidationError as error:
+        told = [f"MMX_RUN_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()]
+        raise ParamsError("in the environment: " + "; ".join(told)) from None
+    return params.model_copy(update={"run": run})
+
+
+def _scalar(text: str) -> int | float | str:
+    """Return a number as it would be in params.yaml; other text as it is."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def _model(sections: Mapping[str, type[Section]]) -> type[Params]:

@@ -9,3 +9,4 @@ python -m benchmarks.flow --videos "${FLOW_VIDEOS:-$sample/videos}"
 python benchmarks/embed.py
 python benchmarks/train.py
 python -m benchmarks.incremental
+python -m benchmarks.explorer

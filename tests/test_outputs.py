@@ -1,4 +1,5 @@
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from mmx.engine.errors import ReceiptError
-from mmx.engine.parquet import UNREADABLE, write_parquet
+from mmx.engine.canonical import canonical
+from mmx.engine.errors import ReceiptError, StoreError
+from mmx.engine.parquet import UNREADABLE, count_rows, read_parquet, write_parquet
 from mmx.engine.receipt import Receipt
 from mmx.engine.rows import encode_rows, read_rows
 from mmx.engine.run import Recipe, Task, Workers, complete
@@ -212,3 +214,43 @@ def test_a_damaged_line_loses_no_other_receipt(
     assert valid_receipts(tmp_path / "nothing") == {}
     with pytest.raises(ReceiptError):
         read_receipts(tmp_path)
+
+
+@pytest.mark.parametrize("item", ["../escaped", "/etc/passwd", "a/b", "", ".git", "a\n", 7, None])
+def test_an_item_that_is_a_path_is_refused(
+    item: object, make_task: Callable[..., Task], tmp_path: Path
+) -> None:
+    receipt = Receipt(make_task(1).ingredients)
+    line = canonical({"item": item, "receipt": receipt.to_dict()})
+    (tmp_path / "_receipts").mkdir()
+    (tmp_path / "_receipts" / "r00.jsonl").write_bytes(line + b"\n")
+    with pytest.raises(ReceiptError, match=r"^not a receipt: the name of an item"):
+        read_receipts(tmp_path)
+    assert valid_receipts(tmp_path / "_receipts" / "r00.jsonl") == {}
+
+
+def test_receipts_that_are_a_pipe_are_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "_receipts").mkdir()
+    os.mkfifo(tmp_path / "_receipts" / "r00.jsonl")
+    with pytest.raises(ReceiptError, match=r"^r00\.jsonl does not hold receipts"):
+        read_receipts(tmp_path)
+    assert valid_receipts(tmp_path / "_receipts" / "r00.jsonl") == {}
+
+
+def test_a_damaged_object_is_not_written_into_a_table(
+    store: Store, make_task: Callable[..., Task], tmp_path: Path
+) -> None:
+    outcome = complete(Recipe("work:rows"), [make_task(1)], store, workers=HERE)
+    (receipt,) = outcome.receipts.values()
+    path = store.object(receipt.outputs[0].sha256)
+    path.chmod(0o644)
+    path.write_bytes(bytes(receipt.outputs[0].size))
+    with pytest.raises(StoreError, match=r"an object of the item store is damaged, .*`mmx repair`"):
+        TABLE.write(tmp_path / "out", outcome.receipts, store)
+
+
+def test_a_table_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "c00.parquet")
+    with pytest.raises(OSError, match="it is a pipe or a device"):
+        read_parquet(tmp_path / "c00.parquet")
+    assert count_rows(tmp_path / "c00.parquet") == 0

@@ -36,19 +36,10 @@ from mmx.outputs import (
 from mmx.pipeline.step import CollectionStep, ItemStep
 from mmx.pipeline.upstream import STREAM_COLUMNS
 from mmx.project import Project
-from mmx.training import CollectionError
+from mmx.training.errors import CollectionError
 
 Tell = Callable[[int, int], None]
 """Called with the bytes read so far and the total."""
-
-DEPTHS = """\
-Full: every byte of videos, outputs, models, store and DVC cache is hashed and compared with
-its receipt, its pin, its file name and dvc.lock; every row of every shard with its receipt; every
-receipt with its fingerprint; every input that a receipt names with what is there. It proves that
-nothing changed since it was made, but not that it was computed correctly: see `mmx audit`.
-
-Quick: receipts, references, names and sizes only. It proves that nothing is missing and that all
-references agree, not that no byte changed."""
 
 
 class Kind(StrEnum):
@@ -129,7 +120,7 @@ class Inspection:
 def verify(
     project: Project, *, quick: bool = False, tell: Tell = lambda done, total: None
 ) -> Verification:
-    """Compare everything with its records; DEPTHS says what either depth proves."""
+    """Compare everything with its records; mmx/audit/depths.py says what either depth proves."""
     inspection = Inspection(Tree(project), quick, tell)
     for step in inspection.tree.steps:
         inspection.receipts[step.name] = _check_receipts(inspection, step)

@@ -4,12 +4,14 @@ import os
 import sys
 from pathlib import Path
 
+from mmx.encoding import use_utf8
 from mmx.errors import report_errors
 from mmx.layout import find_root
 
 
 def main() -> None:
     """Run the command line with the project's own code; print an expected error as one sentence."""
+    use_utf8()
     use_code_of(find_root(Path()))
     with report_errors():
         # Imported here: not needed where the code of another project takes over.

@@ -6,10 +6,6 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 
 def print_json(data: Any) -> None:
     """Print data, dataclasses included, as indented JSON."""
@@ -29,6 +25,10 @@ def json_value(value: Any) -> Any:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print rows below a header: numbers aligned right, None as a dash, nothing truncated."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, column in enumerate(columns):
         numeric = any(isinstance(row[number], int | float) for row in rows)

@@ -6,7 +6,7 @@ import typer
 
 from mmx.cli.console import print_json, print_table
 from mmx.cli.options import Json
-from mmx.project import open_project
+from mmx.cli.project import open_project
 
 app = typer.Typer()
 
@@ -40,6 +40,8 @@ def status(
     print_table(columns, [[getattr(step, name) for name in columns] for step in found.steps])
     for fault in found.faults:
         print(f"{fault.step}  {fault.trailer}: {fault.reason}")
+    for note in found.notes:
+        print(f"note: {note}")
 
 
 @app.command(epilog="Example: mmx plan")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmx.cli.console import print_json, print_table
-from mmx.cli.options import Json
-from mmx.project import open_project
+from mmx.cli.options import TAKES_IDS, Json
+from mmx.cli.project import open_project
 
 if TYPE_CHECKING:
     from mmx.predict import Neighbour
@@ -61,7 +61,7 @@ def ablate(
     print(f"{len(names)} variants are up to date: {', '.join(names)}")
 
 
-@app.command(epilog="Example: mmx similar alien --space coarse")
+@app.command(context_settings=TAKES_IDS, epilog="Example: mmx similar alien --space coarse")
 def similar(
     trailer: Annotated[str, typer.Argument(help="trailer_id.")],
     space: Annotated[Space, typer.Option(help="Embedding to compare by.")] = Space.fine,
@@ -75,6 +75,39 @@ def similar(
         print_json(found)
     else:
         print_neighbours(found)
+
+
+@app.command(epilog="Example: mmx explore films.parquet --space look=embedding --space map=x,y")
+def explore(
+    table: Annotated[Path, typer.Argument(help="A Parquet or CSV file, one row per film.")],
+    output: Annotated[Path, typer.Option(help="The page.")] = Path("explorer.html"),
+    space: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A map: NAME=COLUMN with a vector per row, or NAME=X,Y with places. Up to two."
+        ),
+    ] = None,
+    id: Annotated[str, typer.Option(help="Column: identifier.")] = "",
+    title: Annotated[str, typer.Option(help="Column: title.")] = "",
+    year: Annotated[str, typer.Option(help="Column: year.")] = "",
+    labels: Annotated[str, typer.Option(help="Column: labels, a list or between |.")] = "",
+    picture: Annotated[str, typer.Option(help="Column: path of a picture below the table.")] = "",
+    neighbours: Annotated[int, typer.Option(min=1, help="Nearest films of each.")] = 10,
+    perplexity: Annotated[float, typer.Option(min=1, help="Of t-SNE, for vectors.")] = 30.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of t-SNE.")] = 0,
+) -> None:
+    """Write the report's explorer for any table: one page that works without a server.
+
+    Columns that are not named are found by their usual names (trailer_id or id, title, year, genres
+    or labels, picture, embedding, x and y).
+    """
+    from mmx.report.explore import Columns, Layout, Space
+    from mmx.report.explore import explore as write
+
+    spaces = tuple(Space.read(text) for text in space or ())
+    columns = Columns(id, title, year, labels, picture, spaces)
+    count = write(table, columns, Layout(neighbours, perplexity, seed), output)
+    print(f"{count} films: {output}")
 
 
 def print_neighbours(found: "Sequence[Neighbour]") -> None:

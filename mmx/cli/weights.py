@@ -2,28 +2,20 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TransferSpeedColumn,
-)
 
 from mmx.cli.console import print_json
 from mmx.cli.options import Json
-from mmx.experts.base import Checkpoint, Packaged, Source, Weights
-from mmx.experts.pins import WeightsError
-from mmx.experts.weights import WeightsFile, list_weights, size_of
-from mmx.experts.weights import accept as pin
-from mmx.experts.weights import fetch as bring
-from mmx.experts.weights import verify as check
-from mmx.project import Project, open_project
-from mmx.steps.embed import listed_weights, weights_place
+from mmx.cli.project import open_project
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from mmx.experts.base import Checkpoint, Source, Weights
+    from mmx.experts.weights import WeightsFile
+    from mmx.project import Project
 
 app = typer.Typer(no_args_is_help=True, help="Checkpoints of the experts.")
 
@@ -35,6 +27,9 @@ Names = Annotated[
 @app.command("list", epilog="Example: mmx weights list senet154")
 def list_(experts: Names = None, json: Json = False) -> None:
     """List every file of weights: present or not, its addresses, size, licence and digest."""
+    from mmx.experts.weights import list_weights
+    from mmx.steps.embed import listed_weights, weights_place
+
     project = open_project()
     show(list_weights(listed_weights(project, experts or ()), weights_place(project)), json)
 
@@ -42,6 +37,9 @@ def list_(experts: Names = None, json: Json = False) -> None:
 @app.command(epilog="Example: mmx weights verify")
 def verify(experts: Names = None, json: Json = False) -> None:
     """Hash every file and compare it with the published and the pinned digest."""
+    from mmx.experts.weights import verify as check
+    from mmx.steps.embed import listed_weights, weights_place
+
     project = open_project()
     found = check(listed_weights(project, experts or ()), weights_place(project))
     show(found, json)
@@ -58,14 +56,17 @@ def fetch(
 
     If one file cannot be fetched, the others still are.
     """
+    from mmx.experts.pins import WeightsError
+    from mmx.experts.weights import fetch as bring
+    from mmx.steps.embed import weights_place
+
     project = open_project()
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     failures: list[str] = []
-    with Progress(*columns, TransferSpeedColumn()) as progress:
+    with download_progress() as progress:
         for checkpoint in checkpoints(project, experts):
             task = progress.add_task(checkpoint.file, total=None)
 
-            def tell(done: int, total: int | None, task: TaskID = task) -> None:
+            def tell(done: int, total: int | None, task: "TaskID" = task) -> None:
                 progress.update(task, completed=done, total=total)
 
             try:
@@ -81,19 +82,39 @@ def fetch(
 @app.command(epilog="Example: mmx weights accept senet154")
 def accept(experts: Names = None) -> None:
     """Pin files other than the published ones, such as weights that you trained further."""
+    from mmx.experts.weights import accept as pin
+    from mmx.steps.embed import weights_place
+
     project = open_project()
     for checkpoint in checkpoints(project, experts):
         status = pin(checkpoint, weights_place(project))
         print(f"{checkpoint.file}: {status.state}, pinned as accepted")
 
 
-def checkpoints(project: Project, experts: list[str] | None) -> list[Checkpoint]:
+def download_progress() -> "Progress":
+    """Return a progress display of bytes and their rate."""
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    return Progress(*columns, TransferSpeedColumn())
+
+
+def checkpoints(project: "Project", experts: list[str] | None) -> "list[Checkpoint]":
     """Return the weights that can be fetched: all but those contained in packages."""
+    from mmx.experts.base import Checkpoint
+    from mmx.steps.embed import listed_weights
+
     listed = listed_weights(project, experts or ())
     return [weights for weights in listed if isinstance(weights, Checkpoint)]
 
 
-def show(found: list[WeightsFile], json: bool) -> None:
+def show(found: "list[WeightsFile]", json: bool) -> None:
     """Print each file with its sources below it."""
     if json:
         print_json([status_data(status) for status in found])
@@ -104,21 +125,24 @@ def show(found: list[WeightsFile], json: bool) -> None:
             print(f"  {line}")
 
 
-def sources_of(weights: Weights) -> list[str]:
+def sources_of(weights: "Weights") -> list[str]:
     """Return a line for each source: address or package, size, expected digest."""
+    from mmx.experts.base import Packaged
+    from mmx.experts.weights import size_of
+
     if isinstance(weights, Packaged):
         return [f"package {weights.package} (sha256 {weights.sha256})"]
     return [f"{source.url} ({size_of(source)}, {digest_of(source)})" for source in weights.sources]
 
 
-def digest_of(source: Source) -> str:
+def digest_of(source: "Source") -> str:
     """Return the published digest with its kind."""
     if source.digest is None:
         return "no digest is published: pinned on first use"
     return f"{source.digest.kind} {source.digest.value}"
 
 
-def status_data(status: WeightsFile) -> dict[str, Any]:
+def status_data(status: "WeightsFile") -> dict[str, Any]:
     """Return one file's declaration and its state as JSON data."""
     found = {"state": status.state, "path": status.path, "why": status.reason}
     sha256 = status.hashes.sha256 if status.hashes else None

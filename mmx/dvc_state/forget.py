@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from mmx.dvc_state.cache import DIRECTORY, Cache, DamagedListingError, object_md5
-from mmx.dvc_state.lock import Lock, stage_outs
+from mmx.dvc_state.lock import UNREADABLE, Lock, stage_outs
 
 
 def objects_at(paths: Collection[Path], root: Path, lock: Lock, cache: Cache | None) -> set[str]:
@@ -56,7 +56,7 @@ def _outs_of_run(path: Path) -> list[str]:
     """Return the md5 of every output of a run-cache entry; one empty string where it is damaged."""
     try:
         return list(stage_outs(yaml.safe_load(path.read_text(encoding="utf-8"))).values())
-    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError):
+    except UNREADABLE:
         return [""]
 
 
@@ -85,5 +85,5 @@ def clear_rwlock(root: Path) -> None:
         json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return
-    except ValueError:
+    except (ValueError, RecursionError):
         path.unlink()

@@ -1,6 +1,6 @@
 """dvc.lock: the outputs that DVC recorded of every stage."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,8 +8,14 @@ from typing import Any
 import yaml
 
 from mmx.engine.atomic import write_atomic
+from mmx.engine.files import FileRefusedError, read_regular
+from mmx.engine.plain import is_md5, is_plain_path
 
 LOCK = "dvc.lock"
+UNREADABLE = (yaml.YAMLError, ValueError, AttributeError, KeyError, TypeError, RecursionError)
+"""What reading a file that is not DVC's raises: a date or a number may be a ValueError."""
+_LARGEST = 1 << 28
+"""Bytes of dvc.lock."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +34,8 @@ class Lock:
 def read_lock(root: Path) -> Lock:
     """Return what dvc.lock in the folder `root` says; empty where it is missing or damaged."""
     try:
-        return parse_lock((root / LOCK).read_text(encoding="utf-8"))
-    except (FileNotFoundError, UnicodeDecodeError):
+        return parse_lock(read_regular(root / LOCK, _LARGEST).decode("utf-8"))
+    except (FileNotFoundError, IsADirectoryError, FileRefusedError, UnicodeDecodeError):
         return Lock()
 
 
@@ -38,13 +44,17 @@ def parse_lock(text: str) -> Lock:
     try:
         stages = (yaml.safe_load(text) or {}).get("stages", {})
         return Lock({name: stage_outs(stage) for name, stage in stages.items()})
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError):
+    except UNREADABLE:
         return Lock()
 
 
 def stage_outs(entry: dict[str, Any]) -> dict[str, str]:
-    """Return the md5 of each output of a stage, or of an entry of DVC's run-cache, by its path."""
-    return {out["path"]: out["md5"] for out in entry.get("outs", []) if "md5" in out}
+    """Return the md5 of each output of a stage, or of an entry of DVC's run-cache, by its path.
+
+    Outputs outside the project, and digests of another form, are none of mmx and left out.
+    """
+    outs = {out["path"]: out["md5"] for out in entry.get("outs", []) if "md5" in out}
+    return {path: md5 for path, md5 in outs.items() if is_plain_path(path) and is_md5(md5)}
 
 
 def forget_outs(root: Path, stages: Iterable[str]) -> None:
@@ -56,3 +66,31 @@ def forget_outs(root: Path, stages: Iterable[str]) -> None:
     for name in named:
         data["stages"][name].pop("outs", None)
     write_atomic(root / LOCK, yaml.safe_dump(data, sort_keys=False, allow_unicode=True).encode())
+
+
+def replace_outs(root: Path, new: Mapping[str, tuple[str, int, int | None] | None]) -> list[str]:
+    """Write other digests of outputs into dvc.lock; return the stages that lost all of theirs.
+
+    new: by md5 of a present output, its new (md5, bytes, number of files, None for a file). A stage
+    of which an output has None loses its outputs, so that the next run makes them again.
+    """
+    if not (root / LOCK).exists():
+        return []
+    data = yaml.safe_load((root / LOCK).read_text(encoding="utf-8"))
+    lost = []
+    for name, stage in data["stages"].items():
+        outs = [out for out in stage.get("outs", []) if out.get("md5") in new]
+        if any([_replaced(out, new[out["md5"]]) for out in outs]):
+            stage.pop("outs")
+            lost.append(name)
+    write_atomic(root / LOCK, yaml.safe_dump(data, sort_keys=False, allow_unicode=True).encode())
+    return lost
+
+
+def _replaced(out: dict[str, Any], new: tuple[str, int, int | None] | None) -> bool:
+    """Put a new digest into an output's entry; say whether there is none."""
+    if new is None:
+        return True
+    md5, size, files = new
+    out |= {"md5": md5, "size": size} | ({"nfiles": files} if files is not None else {})
+    return False

@@ -1,7 +1,10 @@
 """Canonical JSON, and digests of data and files."""
 
+import errno
 import hashlib
 import json
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +36,22 @@ def data_digest(data: Any) -> str:
     return hashlib.sha256(canonical(data)).hexdigest()
 
 
-def bytes_digest(content: bytes) -> str:
-    """Return the sha256, in hex, of `content`."""
-    return hashlib.sha256(content).hexdigest()
+def bytes_digest(content: bytes, algorithm: str = "sha256") -> str:
+    """Return the digest, in hex, of `content`."""
+    return hashlib.new(algorithm, content).hexdigest()
 
 
 def file_digest(path: Path, algorithm: str = "sha256") -> str:
-    """Return the digest, in hex, of the bytes of the file at `path`."""
-    with path.open("rb") as file:
+    """Return the digest, in hex, of the bytes of the file at `path`.
+
+    Raise OSError where it cannot be read, or is a pipe or a device, which might never end.
+    """
+    with open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
         return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; for a pipe, do not wait until somebody writes to it."""
+    return os.open(path, flags | os.O_NONBLOCK)

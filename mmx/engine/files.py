@@ -1,6 +1,7 @@
 """Check that the files an item reads have the expected digests, before and after it is computed."""
 
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
@@ -10,6 +11,10 @@ from mmx.engine.canonical import file_digest
 from mmx.engine.errors import UserError
 
 REMEDY = "`dvc repro` makes it again"
+
+
+class FileRefusedError(UserError):
+    """A file is not read, because it is a pipe or device, or too large for what it should be."""
 
 
 class InputChangedError(UserError):
@@ -76,6 +81,25 @@ class InputFile:
         except FileNotFoundError:
             return cls(path, sha256, None, remedy)
         return cls(path, sha256, state if states.get(state) == sha256 else None, remedy)
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """Return the bytes of a regular file, links followed.
+
+    Of a pipe or a device, reading might never end. Raise FileRefusedError for one, and for a file
+    of more than `most` bytes; OSError where it cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with open(descriptor, "rb", closefd=False) as file:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise FileRefusedError("it is a pipe or a device, not a file")
+            if found.st_size > most:
+                raise FileRefusedError(f"it has {found.st_size} bytes, more than {most}")
+            return file.read()
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

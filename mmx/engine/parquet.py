@@ -1,5 +1,6 @@
 """Parquet files whose bytes depend only on their rows."""
 
+import errno
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -37,13 +38,21 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     Unlike pyarrow.parquet.read_table it loads neither Arrow's dataset layer nor pandas, which take
     longer to load than a stage with one new trailer takes.
     """
+    refuse_pipe(path)
     with pq.ParquetFile(path) as file:
         return file.read(columns)
+
+
+def refuse_pipe(path: Path) -> None:
+    """Raise OSError for a pipe or a device, which PyArrow would wait for."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
 
 
 def count_rows(path: Path) -> int:
     """Return the number of rows of a Parquet file; 0 where it cannot be read."""
     try:
+        refuse_pipe(path)
         rows: int = pq.read_metadata(path).num_rows
     except UNREADABLE:
         return 0

@@ -1,15 +1,16 @@
 """The receipt: the record of how an item was made, and of the result."""
 
 import gc
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
+from itertools import pairwise
 from typing import Any
 
 from mmx.engine.canonical import bytes_digest, canonical_floatless, data_digest
 from mmx.engine.errors import ReceiptError
+from mmx.engine.plain import is_plain_name, is_plain_path, is_sha256
 
 
 @dataclass(frozen=True)
@@ -144,34 +145,53 @@ class Receipt:
                 fault=Fault(**data["fault"]) if data["fault"] else None,
                 adopted=_adoption_of(data["adopted"]),
             )
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise ReceiptError(f"not a receipt: {error}") from None
-        _refuse_unsafe(receipt.outputs)
-        written = data.get("fingerprint")
-        if not verify and _is_sha256(written):
-            # Set where cached_property looks it up, since the class is frozen.
-            vars(receipt.ingredients)["fingerprint"] = written
-        elif receipt.fingerprint != written:
-            raise ReceiptError("the fingerprint is not that of the ingredients")
+            _refuse_unsafe(receipt.outputs)
+            _refuse_odd(receipt)
+            written = data.get("fingerprint")
+            if not verify and is_sha256(written):
+                # Set where cached_property looks it up, since the class is frozen.
+                vars(receipt.ingredients)["fingerprint"] = written
+            elif receipt.fingerprint != written:
+                raise ReceiptError("the fingerprint is not that of the ingredients")
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+            raise ReceiptError(f"not a receipt: {str(error)[:200]}") from None
         return receipt
 
 
-SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-def _is_sha256(value: object) -> bool:
-    """Say whether a value is a sha256 in lower-case hex."""
-    return isinstance(value, str) and SHA256.fullmatch(value) is not None
-
-
-def _refuse_unsafe(outputs: Iterable[OutputFile]) -> None:
+def _refuse_unsafe(outputs: Sequence[OutputFile]) -> None:
     """Raise ReceiptError for an output that names a file outside the folder it belongs to."""
     for output in outputs:
-        parts = output.name.split("/") if isinstance(output.name, str) else [""]
-        if not _is_sha256(output.sha256):
+        if not is_sha256(output.sha256):
             raise ReceiptError("not a receipt: the digest of an output is not a sha256")
-        if any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts):
+        if not is_plain_path(output.name):
             raise ReceiptError("not a receipt: the name of an output is not a safe relative path")
+        if type(output.size) is not int or output.size < 0:
+            raise ReceiptError("not a receipt: the size of an output is not a number of bytes")
+    names = sorted(output.name for output in outputs) if len(outputs) > 1 else ()
+    if any(later == name or later.startswith(f"{name}/") for name, later in pairwise(names)):
+        raise ReceiptError("not a receipt: two outputs need the same place")
+
+
+def _refuse_odd(receipt: Receipt) -> None:
+    """Raise ReceiptError for a receipt whose other fields are not what `to_dict` writes."""
+    made, fault, adopted = receipt.ingredients, receipt.fault, receipt.adopted
+    texts = [*made.inputs.values(), *made.tools.values(), made.code]
+    for weight in made.weights:
+        texts += (weight.name, weight.source)
+    texts += [fault.kind, fault.reason, fault.code] if fault else []
+    texts += [*adopted.sample, adopted.commit] if adopted else []
+    digests = [weight.sha256 for weight in made.weights]
+    digests += [adopted.fingerprint] if adopted else []
+    sound = (
+        is_plain_name(made.step)
+        and type(made.schema) is int
+        and isinstance(made.parameters, dict)
+        and isinstance(receipt.facts, dict)
+        and {*map(type, texts)} == {str}
+        and all(map(is_sha256, digests))
+    )
+    if not sound:
+        raise ReceiptError("not a receipt: a field is not what a step writes")
 
 
 def _fault_data(fault: Fault | None) -> dict[str, Any] | None:

@@ -44,3 +44,8 @@ def read_rows(path: Path) -> pa.Table:
     """Read what `write_rows` wrote; `path` is the file itself."""
     with pa.memory_map(str(path)) as source:
         return pa.ipc.open_stream(source).read_all()
+
+
+def decode_rows(content: bytes) -> pa.Table:
+    """Return the rows that `encode_rows` encoded."""
+    return pa.ipc.open_stream(pa.py_buffer(content)).read_all()

@@ -18,6 +18,7 @@ import fcntl
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +29,28 @@ from typing import Any
 from mmx.engine.atomic import link_or_copy, sync, write_atomic
 from mmx.engine.canonical import bytes_digest, canonical, file_digest
 from mmx.engine.errors import ReceiptError, StoreBusyError, StoreError
+from mmx.engine.files import FileRefusedError, read_regular
+from mmx.engine.plain import is_sha256
 from mmx.engine.receipt import OutputFile, Receipt
+
+LARGEST, LARGEST_JOURNAL = 1 << 26, 1 << 32
+"""Bytes of a receipt, and of the journal of a step."""
+
+
+def _json(content: bytes) -> Any:
+    """Return JSON data; None where it is none."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _receipt_at(path: Path) -> Receipt:
+    """Return the receipt in a file; raise ReceiptError where it is none."""
+    try:
+        return Receipt.from_dict(_json(read_regular(path, LARGEST)))
+    except (IsADirectoryError, FileRefusedError) as error:
+        raise ReceiptError(f"not a receipt: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -48,19 +70,19 @@ class Store:
     def find(self, step: str, fingerprint: str) -> Receipt | None:
         """Return the receipt if it is there and valid, and all its objects have their size."""
         try:
-            content = self.receipt_path(step, fingerprint).read_bytes()
-            receipt = Receipt.from_dict(json.loads(content))
-        except (FileNotFoundError, ReceiptError, ValueError):
+            receipt = _receipt_at(self.receipt_path(step, fingerprint))
+        except (FileNotFoundError, NotADirectoryError, ReceiptError):
             return None
         whole = receipt.fingerprint == fingerprint and all(map(self.holds, receipt.outputs))
         return receipt if whole else None
 
     def holds(self, output: OutputFile) -> bool:
-        """Say whether the object of `output` is there with the right size."""
+        """Say whether the object of `output` is there with the right size, and is no link."""
         try:
-            return self.object(output.sha256).stat().st_size == output.size
-        except FileNotFoundError:
+            found = self.object(output.sha256).lstat()
+        except (FileNotFoundError, NotADirectoryError):
             return False
+        return stat.S_ISREG(found.st_mode) and found.st_size == output.size
 
     def put_file(self, path: Path, name: str) -> OutputFile:
         """Move the file at `path` into the store; `name` is its name within the item."""
@@ -86,7 +108,7 @@ class Store:
         """Hard-link a file that is already known to be `output` into the store."""
         target = self.object(output.sha256)
         target.unlink(missing_ok=True)
-        link_or_copy(path, target)
+        link_or_copy(path.resolve(), target)
         os.chmod(target, 0o444)
 
     def put_folder(self, folder: Path) -> tuple[OutputFile, ...]:
@@ -111,9 +133,10 @@ class Store:
     def renewed(self, step: str) -> str:
         """Return the digest that `renew` noted; empty where there is none."""
         try:
-            return (self.root / "renew" / step).read_text(encoding="utf-8")
-        except FileNotFoundError:
+            digest = read_regular(self.root / "renew" / step, LARGEST).decode("utf-8", "replace")
+        except (FileNotFoundError, IsADirectoryError, FileRefusedError):
             return ""
+        return digest if is_sha256(digest) else ""
 
     def forget(self, receipt: Receipt) -> None:
         """Remove the receipt, so that the item is made again; objects stay until pruned."""
@@ -122,8 +145,8 @@ class Store:
     def receipts(self, step: str = "*") -> Iterator[Receipt]:
         """Yield every valid receipt of a step, or of all steps, in the order of their files."""
         for path in sorted((self.root / "receipts").glob(f"{step}/*/*.json")):
-            with contextlib.suppress(ReceiptError, ValueError):
-                yield Receipt.from_dict(json.loads(path.read_bytes()))
+            with contextlib.suppress(ReceiptError):
+                yield _receipt_at(path)
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:
@@ -155,15 +178,12 @@ class Store:
 
     def journal(self, step: str) -> list[dict[str, Any]]:
         """Return the step's journal, oldest first; a line cut off by a crash is left out."""
+        path = self.root / "journal" / f"{step}.jsonl"
         try:
-            lines = (self.root / "journal" / f"{step}.jsonl").read_bytes().splitlines()
-        except FileNotFoundError:
+            lines = read_regular(path, LARGEST_JOURNAL).splitlines()
+        except (FileNotFoundError, IsADirectoryError, FileRefusedError):
             return []
-        entries = []
-        for line in lines:
-            with contextlib.suppress(ValueError):
-                entries.append(json.loads(line))
-        return entries
+        return [entry for line in lines if isinstance(entry := _json(line), dict)]
 
     @contextmanager
     def locked(self, purpose: str) -> Iterator[None]:

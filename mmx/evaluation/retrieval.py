@@ -66,10 +66,25 @@ def _ranked(
         if first_self is not None:
             rows = np.arange(len(cosine))
             cosine[rows, start + rows] = -np.inf
-        order = np.argsort(-cosine, axis=1, kind="stable")[:, :k]
+        order = _largest(cosine, k)
         index[start : start + BLOCK] = order
         similarity[start : start + BLOCK] = np.take_along_axis(cosine, order, axis=1)
     return Neighbours(index, similarity)
+
+
+def _largest(values: NDArray[np.float64], k: int) -> NDArray[np.intp]:
+    """Return the positions of the `k` largest in each row, equals in order of position.
+
+    Only values that can be among them are sorted.
+    """
+    if not k:
+        return np.empty((len(values), 0), dtype=np.intp)
+    least = np.partition(values, -k, axis=1)[:, -k]
+    order = np.empty((len(values), k), dtype=np.intp)
+    for row, bound, found in zip(values, least, order, strict=True):
+        able = np.flatnonzero(row >= bound)
+        found[:] = able[np.argsort(-row[able], kind="stable")[:k]]
+    return order
 
 
 def label_agreement(found: Neighbours, labels: NDArray[np.integer]) -> Agreement | None:

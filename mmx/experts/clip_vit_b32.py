@@ -64,18 +64,35 @@ def _timm_name(name: str) -> str:
     return RENAMED[-1][1] if name == RENAMED[-1][0] else name
 
 
+_SIDES = {"cls_token": 1, "pos_embed": 2, "head.weight": 2}
+"""Number of sides of what has others in timm, by timm's name."""
+
+
 def tower(state: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
-    """Return the image tower of a published state, as timm lays it out."""
+    """Return the image tower of a published state, as timm lays it out.
+
+    Raise CheckpointError where it has none.
+    """
+    from mmx.experts.checkpoints import CheckpointError
+
     renamed = {
         _timm_name(name.removeprefix(TOWER)): value
         for name, value in state.items()
         if name.startswith(TOWER)
     }
+    odd = [name for name, sides in _SIDES.items() if not _has(renamed.get(name), sides)]
+    if odd:
+        raise CheckpointError(f"{FILE} has no image tower as published: {', '.join(odd)}")
     renamed["cls_token"] = renamed["cls_token"].reshape(1, 1, -1)
     renamed["pos_embed"] = renamed["pos_embed"][None]
     renamed["head.weight"] = renamed["head.weight"].T
     renamed["head.bias"] = renamed["head.weight"].new_zeros(renamed["head.weight"].shape[0])
     return renamed
+
+
+def _has(value: "Tensor | None", sides: int) -> bool:
+    """Say whether a tensor is there and has so many sides."""
+    return value is not None and value.dim() == sides
 
 
 def _network() -> "nn.Module":

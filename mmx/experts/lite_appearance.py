@@ -37,11 +37,14 @@ def _network() -> "nn.Module":
 
 def _load(network: "nn.Module", weights: Mapping[str, Path]) -> None:
     """Copy by order: the file has the same tensors under other names, and a classifier last."""
-    from mmx.experts.checkpoints import load_strictly, read_state
+    from mmx.experts.checkpoints import CheckpointError, load_strictly, read_state
 
     state = read_state(weights[FILE], "torch")
     values = [value for name, value in state.items() if not name.startswith("_fc.")]
-    load_strictly(network, dict(zip(network.state_dict(), values, strict=True)))
+    wanted = list(network.state_dict())
+    if len(values) != len(wanted):
+        raise CheckpointError(f"{FILE} has {len(values)} tensors, not {len(wanted)}")
+    load_strictly(network, dict(zip(wanted, values, strict=True)))
 
 
 EXPERT = Expert(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from mmx.engine.plain import is_plain_path, is_sha256
 from mmx.errors import UserError
 from mmx.experts.base import Digest
 from mmx.yamlfile import YamlError, read_yaml
@@ -71,7 +72,11 @@ def read_pins(lock: Path) -> dict[str, Pin]:
     """Return file name -> pin; none where there is no lock file yet."""
     try:
         entries = read_yaml(lock) or {}
-        return {file: Pin(**entry) for file, entry in entries.items()}
+        pins = {file: Pin(**entry) for file, entry in entries.items()}
+        odd = [file for file, pin in pins.items() if not _is_sound(file, pin)]
+        if odd:
+            raise TypeError(f"{str(odd[0])[:80]!r} has no digest and size")
+        return pins
     except FileNotFoundError:
         return {}
     except (YamlError, AttributeError, TypeError) as error:
@@ -79,6 +84,12 @@ def read_pins(lock: Path) -> dict[str, Pin]:
             f"{lock.name} is not a list of pinned weights: {error}; "
             "take it from your last commit, or delete it to pin anew"
         ) from None
+
+
+def _is_sound(file: object, pin: Pin) -> bool:
+    """Say whether an entry names a file and its digest."""
+    sizes = type(pin.size) is int and type(pin.accepted) is bool and isinstance(pin.source, str)
+    return is_plain_path(file) and is_sha256(pin.sha256) and sizes
 
 
 def write_pins(lock: Path, pins: dict[str, Pin]) -> None:

@@ -16,7 +16,7 @@ from mmx.features.schema import CLIPS_TABLE, MANIFEST_FILE, RECEIPTS_FILE, exper
 from mmx.outputs import ALL, read_receipts
 from mmx.pipeline.registry import find_item_step, trailer_steps
 from mmx.project import Project
-from mmx.training import CollectionError
+from mmx.training.errors import CollectionError
 
 
 def collection_digests(project: Project) -> dict[str, str]:

@@ -2,9 +2,13 @@
 
 from collections.abc import Collection, Iterable
 from statistics import fmean
+from typing import Any, TypeGuard
 
 from mmx.pipeline.step import TrailerStep
 from mmx.pipeline.upstream import Upstream
+
+LONGEST = 1e9
+"""Seconds of an item, more than any takes."""
 
 
 def mean(values: Iterable[float]) -> float | None:
@@ -15,7 +19,13 @@ def mean(values: Iterable[float]) -> float | None:
 
 def seconds_per_item(step: TrailerStep, upstream: Upstream) -> float | None:
     """Return the mean seconds of an item in the journal; None if the step never ran here."""
-    return mean(entry["seconds"] for entry in upstream.project.store.journal(step.name))
+    entries = upstream.project.store.journal(step.name)
+    return mean(filter(_is_a_time, (entry.get("seconds") for entry in entries)))
+
+
+def _is_a_time(seconds: Any) -> TypeGuard[float]:
+    """Say whether an entry of a journal has a time: another program may have written it."""
+    return type(seconds) in (int, float) and 0 <= seconds < LONGEST
 
 
 def hours(step: TrailerStep, upstream: Upstream, trailers: Collection[str]) -> float:

@@ -65,6 +65,7 @@ def film_data(sources: Sources, pictures: Pictures) -> dict[str, Any]:
     spans, values = (table[f"sequence_{n}"].to_pylist() for n in ("spans", "probabilities"))
     extras = Extras(
         splits=table["split"].to_pylist(),
+        seconds=[sources.archive.facts[name]["duration_s"] for name in sources.ids],
         facts=[_facts(sources, name) for name in sources.ids],
         digests=[sources.archive.facts[name]["video_sha256"] or "" for name in sources.ids],
         threshold=sources.params.evaluate.threshold,
@@ -122,5 +123,5 @@ def _facts(sources: Sources, name: str) -> list[str]:
     """Short facts about a trailer."""
     known = sources.archive.facts[name]
     facts = [f"{len(sources.archive.clips.get(name, ()))} clips"]
-    facts += [f"{known['duration_s']:.0f} s"] if known["duration_s"] is not None else []
+    facts += [f"{known['duration_s']:.0f}\u00a0s"] if known["duration_s"] is not None else []
     return facts + ([] if known["has_audio"] else ["silent"])

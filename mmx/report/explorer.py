@@ -1,6 +1,7 @@
 """The explorer's data as compact JSON, for any films, any vocabulary, one or two spaces."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,17 @@ from numpy.typing import NDArray
 
 from mmx.evaluation.retrieval import Neighbours
 
+DISTINCT = (
+    "oklch(0.62 0.18 27)",
+    "oklch(0.58 0.16 260)",
+    "oklch(0.76 0.15 80)",
+    "oklch(0.60 0.14 150)",
+    "oklch(0.60 0.19 315)",
+    "oklch(0.73 0.11 205)",
+    "oklch(0.74 0.13 350)",
+)
+"""Colours that differ in hue and lightness, legible on light and on dark."""
+NEUTRAL = "oklch(0.68 0 0)"
 GRID = 1000
 """Coordinates on a map are integers from 0 to this."""
 
@@ -42,6 +54,8 @@ class Extras:
     """Optional data; empty fields are not shown."""
 
     splits: Sequence[str] = ()
+    seconds: Sequence[float | None] = ()
+    """Length of each film."""
     facts: Sequence[Sequence[str]] = ()
     """Per film, short facts such as its length."""
     digests: Sequence[str] = ()
@@ -62,7 +76,7 @@ def payload(
     """Return the explorer's data: lists by position of the film, numbers as small integers."""
     data: dict[str, Any] = {
         "genres": list(genres),
-        "colours": colours(len(genres)),
+        "colours": colours([film.genres for film in films], len(genres)),
         "ids": [film.id for film in films],
         "titles": [film.title for film in films],
         "years": [film.year for film in films],
@@ -74,12 +88,15 @@ def payload(
     return data | _extra(extras)
 
 
-def colours(count: int) -> list[str]:
-    """Return a colour per genre that is legible on light and dark: hues around the circle."""
-    return [
-        f"oklch({(0.60, 0.72)[g % 2]} 0.15 {round(360 * g / count + 25) % 360})"
-        for g in range(count)
-    ]
+def colours(labels: Sequence[Sequence[int]], genres: int) -> list[str]:
+    """Return a colour per genre: its own for the most frequent primary genres, grey for the others.
+
+    More than eight colours cannot be told apart on a map.
+    """
+    primary = Counter(label[0] for label in labels if label)
+    own = sorted(range(genres), key=lambda genre: (-primary[genre], genre))[: len(DISTINCT)]
+    of = dict(zip(own, DISTINCT, strict=False))
+    return [of.get(genre, NEUTRAL) for genre in range(genres)]
 
 
 def to_script(data: object) -> Markup:
@@ -114,6 +131,7 @@ def _extra(extras: Extras) -> dict[str, Any]:
     probabilities = extras.probabilities
     found = {
         "splits": list(extras.splits),
+        "seconds": [None if each is None else round(each) for each in extras.seconds],
         "facts": [list(entry) for entry in extras.facts],
         "digests": [digest[:16] for digest in extras.digests],
         "probabilities": [] if probabilities is None else _percent(probabilities),

@@ -45,6 +45,17 @@ def key_frames_of(
         return {name: frames for name, frames in zip(videos, found, strict=True) if frames}
 
 
+def picture_url(path: Path, width: int) -> str:
+    """Return a picture file as a JPEG data URL, `width` pixels wide; empty if it cannot be read."""
+    try:
+        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error):
+        return ""
+    if image is None:
+        return ""
+    return _data_url(_shrink(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), width))
+
+
 def decode(url: str) -> np.ndarray:
     """Return the H x W x 3 RGB picture of a data URL that `key_frames` made."""
     data = np.frombuffer(base64.b64decode(url.partition(",")[2]), np.uint8)

@@ -17,6 +17,8 @@ from markupsafe import Markup
 from mmx.report.explorer import to_script
 
 FOLDER = Path(__file__).with_name("templates")
+SCRIPTS = ("dom", "colour", "points", "map", "range", "list", "card", "explorer")
+"""Parts of the page's one script, in order."""
 
 
 def fill(template: str, context: Mapping[str, Any]) -> str:
@@ -32,7 +34,7 @@ def fill(template: str, context: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["number"] = show_number
-    script = _own("explorer.js")
+    script = Markup("").join(_own(f"explorer/{name}.js") for name in SCRIPTS)
     inlined = {
         "script": script,
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

@@ -13,6 +13,8 @@ from mmx.trailers.csvfile import TableError
 MOST_COLUMNS, LONGEST_NAME, LONGEST_CELL = 64, 64, 2000
 """Bounds of added columns: how many there may be, and letters of a name and of a cell."""
 TEXT = pa.string()
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+"""The characters of Unicode's category Cc."""
 _NAME = re.compile(rf"[a-z][a-z0-9_]{{0,{LONGEST_NAME - 1}}}")
 
 
@@ -27,19 +29,18 @@ class Column:
     nullable: bool = False
     read: Callable[[str], Any] = str
     """Cell -> value."""
-    check: Callable[[str], str] = lambda cell: ""
-    """Cell -> what is wrong with it, in words; nothing where it is sound."""
+    check: Callable[[str], str] | None = None
+    """Cell -> what is wrong with it, in words; nothing where it is sound. None: any text is."""
 
 
 def one_line(text: str) -> str:
     """Return composed text (NFC) whose runs of white space and control characters are one space."""
-    spaced = (" " if unicodedata.category(letter) == "Cc" else letter for letter in composed(text))
-    return " ".join("".join(spaced).split())
+    return " ".join(_CONTROL.sub(" ", composed(text)).split())
 
 
 def composed(text: str) -> str:
     """Return text in composed form (NFC): a letter and its accent are one character."""
-    return unicodedata.normalize("NFC", text)
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def clipped(text: str) -> str:

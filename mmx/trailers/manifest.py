@@ -4,33 +4,29 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, get_type_hints
 
 import pyarrow as pa
 
-from mmx.params import CollectionParams
 from mmx.trailers.columns import ADDED, Column, check_added, composed, one_line
 from mmx.trailers.csvfile import CsvTable, Record, TableError, read_csv, write_csv
-from mmx.trailers.ids import is_trailer_id
+from mmx.trailers.genres import split_genres
+from mmx.trailers.ids import id_fault
 from mmx.trailers.paths import path_fault
+from mmx.trailers.quoting import listed, quoted
 
 YEARS = range(1880, 2101)
-
-
-def split_genres(text: str) -> tuple[str, ...]:
-    """Return the genres of a cell, which stand between |."""
-    return tuple(part.strip() for part in text.split("|") if part.strip())
+LONGEST_TEXT, MOST_GENRES = 2000, 100
+"""Characters of a cell of mmx's own columns, and genres in a cell."""
+_FOUR_DIGITS = re.compile(r"[0-9]{4}")
+_SHA256 = re.compile(r"([0-9a-f]{64})?")
+_IMDB = re.compile(r"(tt[0-9]{7,12})?")
+_URL = re.compile(r"(https?://\S+)?")
 
 
 def _year(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"[0-9]{4}", text) and int(text) in YEARS else None
-
-
-def _id_fault(text: str) -> str:
-    words = f"trailer_id {text!r} is not made of a-z, 0-9, _ and - (at most 64)"
-    return "" if is_trailer_id(text) else words
+    return int(text) if _FOUR_DIGITS.fullmatch(text) and int(text) in YEARS else None
 
 
 def _title_fault(text: str) -> str:
@@ -38,52 +34,58 @@ def _title_fault(text: str) -> str:
 
 
 def _year_fault(text: str) -> str:
-    words = f"year {text!r} is not one between {YEARS[0]} and {YEARS[-1]}"
-    return words if _year(text) is None else ""
+    if not text or _year(text) is not None:
+        return ""
+    return f"year {quoted(text)} is not one between {YEARS[0]} and {YEARS[-1]}"
 
 
 def _genres_fault(text: str) -> str:
     genres = split_genres(text)
     if not genres:
         return "there is no genre"
+    if len(genres) > MOST_GENRES:
+        return f"there are {len(genres)} genres, more than {MOST_GENRES}"
     doubled = len(set(genres)) < len(genres)
-    return f"genres {'|'.join(genres)!r} name one more than once" if doubled else ""
+    return f"genres {quoted('|'.join(genres))} name one more than once" if doubled else ""
 
 
 def _sha256_fault(text: str) -> str:
-    sound = re.fullmatch(r"([0-9a-f]{64})?", text.lower())
-    return "" if sound else "sha256 is not 64 hexadecimal digits"
+    return "" if _SHA256.fullmatch(text.lower()) else "sha256 is not 64 hexadecimal digits"
+
+
+def is_imdb_id(text: str) -> bool:
+    """Say whether `text` is an identifier of IMDb."""
+    return bool(text) and _IMDB.fullmatch(text) is not None
 
 
 def _imdb_fault(text: str) -> str:
-    sound = re.fullmatch(r"(tt[0-9]{7,12})?", text)
-    return "" if sound else f"imdb_id {text!r} is not a valid IMDb id"
+    return "" if not text or is_imdb_id(text) else f"imdb_id {quoted(text)} is not a valid IMDb id"
 
 
 def _url_fault(text: str) -> str:
-    return "" if re.fullmatch(r"(https?://\S+)?", text) else f"url {text!r} is not http or https"
+    return "" if _URL.fullmatch(text) else f"url {quoted(text)} is not http or https"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ManifestRow:
     """One trailer as the manifest has it.
 
     A column of mmx's own is declared here and nowhere else: a field that is annotated with a
-    Column. The manifest must have those without a default, in this order before the others.
+    Column. The manifest must have those without a default; it is written in this order.
     """
 
     row: int
     """Number in a spreadsheet: the header is row 1."""
     trailer_id: Annotated[
-        str, Column("Identifier of the trailer, the same in every table.", check=_id_fault)
+        str, Column("Identifier of the trailer, the same in every table.", check=id_fault)
     ]
     title: Annotated[str, Column("Title of the film.", read=one_line, check=_title_fault)]
     """In composed form (NFC), on one line."""
     year: Annotated[
         int | None,
         Column("Year of release.", pa.int32(), nullable=True, read=_year, check=_year_fault),
-    ]
-    """None where the cell is no year."""
+    ] = None
+    """None where the cell is empty or no year."""
     genres: Annotated[
         tuple[str, ...],
         Column(
@@ -108,7 +110,7 @@ class ManifestRow:
     imdb_id: Annotated[str, Column("Identifier in IMDb.", check=_imdb_fault)] = ""
     url: Annotated[str, Column("Address of the trailer.", check=_url_fault)] = ""
     group_id: Annotated[str, Column("Trailers of one film share it, and a split.")] = ""
-    """The film: trailers that share it stay in one split. The trailer's id where none is given."""
+    """The film, as the manifest names it; empty where it does not."""
     license: Annotated[str, Column("Licence of the video.")] = ""
     added: Mapping[str, str] = field(default_factory=dict)
     """Text by column that mmx does not know, as ADDED reads it."""
@@ -122,9 +124,10 @@ _NOTES = {
 }
 COLUMNS: Mapping[str, Column] = {name: notes[0] for name, notes in _NOTES.items() if notes}
 """mmx's own columns by name, as ManifestRow declares them."""
+_CHECKS = {name: column.check for name, column in COLUMNS.items() if column.check}
+_EMPTY = dict.fromkeys(COLUMNS, "")
 _OWN = [each for each in fields(ManifestRow) if each.name in COLUMNS]
 REQUIRED = tuple(each.name for each in _OWN if each.default is MISSING)
-OPTIONAL = tuple(each.name for each in _OWN if each.default is not MISSING)
 
 VERDICT = {
     "status": Column("accepted or rejected."),
@@ -146,9 +149,9 @@ def read_manifest(path: Path) -> list[ManifestRow]:
 
     Raise TableError if it is no table, lacks columns, or names a trailer_id twice.
     """
-    rows = [parse_row(record) for record in read_records(path).records]
-    _refuse_duplicates(path.name, rows)
-    return rows
+    records = read_records(path).records
+    refuse_duplicates(path.name, records)
+    return [parse_row(record) for record in records]
 
 
 def read_records(path: Path) -> CsvTable:
@@ -179,48 +182,35 @@ def added_columns(file: str, names: Iterable[str]) -> tuple[str, ...]:
 def write_records(path: Path, columns: Sequence[str], records: Iterable[dict[str, str]]) -> None:
     """Write the manifest in one go: its own columns, then the others of `columns`."""
     added = [column for column in columns if column not in COLUMNS]
-    write_csv(path, [*REQUIRED, *OPTIONAL, *added], records)
+    write_csv(path, [*COLUMNS, *added], records)
 
 
-def _refuse_duplicates(name: str, rows: Iterable[ManifestRow]) -> None:
-    """Raise TableError if two rows have the same trailer_id; all such are named."""
+def refuse_duplicates(name: str, records: Iterable[Record]) -> None:
+    """Raise TableError, which calls the table `name`, if two rows have the same trailer_id."""
     places: dict[str, list[int]] = defaultdict(list)
-    for row in rows:
-        places[row.trailer_id].append(row.row)
+    for record in records:
+        places[record.values["trailer_id"]].append(record.row)
     doubles = [
-        f"{trailer_id!r} in rows {', '.join(map(str, found))}"
+        f"{quoted(trailer_id)} in rows {listed(map(str, found))}"
         for trailer_id, found in places.items()
         if len(found) > 1
     ]
     if doubles:
-        raise TableError(f"{name} has a trailer_id more than once: {'; '.join(doubles)}")
+        raise TableError(f"{name} has a trailer_id more than once: {listed(doubles, between='; ')}")
 
 
 def parse_row(record: Record) -> ManifestRow:
     """Return what a record says, with everything that is wrong with it in `faults`."""
-    cells = {name: record.values.get(name, "") for name in COLUMNS}
-    cells["group_id"] = cells["group_id"] or cells["trailer_id"]
-    faults = [record.fault, *(column.check(cells[name]) for name, column in COLUMNS.items())]
+    cells = {**_EMPTY, **record.values}
+    long = [name for name in COLUMNS if len(cells[name]) > LONGEST_TEXT]
+    faults = [
+        f"{name} has {len(cells[name])} characters, more than {LONGEST_TEXT}" for name in long
+    ]
+    cells |= {name: cells[name][:LONGEST_TEXT] for name in long}
+    faults += [check(cells[name]) for name, check in _CHECKS.items() if name not in long]
     return ManifestRow(
         row=record.row,
         **{name: column.read(cells[name]) for name, column in COLUMNS.items()},
-        added={
-            name: ADDED.read(cell) for name, cell in record.values.items() if name not in COLUMNS
-        },
-        faults=tuple(filter(None, faults)),
+        added={name: ADDED.read(cells[name]) for name in record.values if name not in COLUMNS},
+        faults=tuple(filter(None, [record.fault, *faults])),
     )
-
-
-def genre_faults(genres: Sequence[str], params: CollectionParams) -> list[str]:
-    """Return what is wrong with a trailer's genres: unknown ones, or too many (`max_labels`)."""
-    faults = [_unknown(genre, params.genres) for genre in genres if genre not in params.genres]
-    if len(genres) > params.max_labels:
-        faults.append(f"there are {len(genres)} genres, more than {params.max_labels}")
-    return faults
-
-
-def _unknown(genre: str, vocabulary: Sequence[str]) -> str:
-    lower = {known.lower(): known for known in vocabulary}
-    near = get_close_matches(genre.lower(), lower, n=1)
-    hint = f" (did you mean {lower[near[0]]!r}?)" if near else ""
-    return f"genre {genre!r} is not in the vocabulary{hint}"

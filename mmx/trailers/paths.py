@@ -1,14 +1,27 @@
 """Paths named in tables: resolved below one folder, or refused."""
 
+import errno
 import os
+import re
 import secrets
+import stat
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from mmx.errors import UserError
+from mmx.trailers.quoting import quoted
 
-LONGEST = 255
-"""Bytes of one part of a path."""
+LONGEST, LONGEST_PATH = 255, 1000
+"""Bytes of one part of a path, and of all of it, which leaves room for the project's folder."""
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\\\\\ud800-\udfff]")
+_NOT_NAMES = frozenset(("", ".", ".."))
+_CONTROL_FILES = re.compile(
+    r"(.*/)?(\.(git|dvc|mmx)[^/]*|dvc\.(yaml|lock)|params\.yaml|[^/]+\.dvc|\.ds_store|__pycache__"
+    r"|[^/]+\.pyc|\.[^/]*\.tmp)(/.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What git, DVC or mmx reads as its own, or what .dvcignore has DVC pass over."""
 
 
 class PathFault(UserError):
@@ -20,18 +33,27 @@ def path_fault(video: str) -> str:
 
     It must be relative, with / between its parts, and without `..`.
     """
-    parts = video.split("/")
     if not video:
         return "video is empty"
-    if any(unicodedata.category(letter) in ("Cc", "Cs") or letter == "\\" for letter in video):
-        return f"video {video!r} has a backslash or control character"
+    if _UNSAFE.search(video):
+        return f"video {quoted(video)} has a backslash or control character"
     if video.startswith("/"):
-        return f"video {video!r} is an absolute path: name it relative to the folder of videos"
-    if any(part in ("", ".", "..") for part in parts):
-        return f"video {video!r} has an empty part, . or .. in its path"
-    if any(len(part.encode("utf-8")) > LONGEST for part in parts):
-        return f"video {video[:40]!r}... is longer than a file name can be"
+        return (
+            f"video {quoted(video)} is an absolute path: name it relative to the folder of videos"
+        )
+    parts = video.split("/")
+    if not _NOT_NAMES.isdisjoint(parts):
+        return f"video {quoted(video)} has an empty part, . or .. in its path"
+    if len(video) * 4 > LONGEST and _is_too_long(video, parts):
+        return f"video {quoted(video)} is longer than a file name can be"
+    if _CONTROL_FILES.fullmatch(video):
+        return f"video {quoted(video)} has the name of a file of git, DVC or mmx: rename it"
     return ""
+
+
+def _is_too_long(video: str, parts: Sequence[str]) -> bool:
+    longest = max(len(part.encode("utf-8")) for part in parts)
+    return longest > LONGEST or len(video.encode("utf-8")) > LONGEST_PATH
 
 
 def locate(folder: Path, video: str) -> Path:
@@ -43,18 +65,42 @@ def locate(folder: Path, video: str) -> Path:
     fault = path_fault(video)
     if fault:
         raise PathFault(fault)
-    for form in ("NFC", "NFD"):
-        spelt = folder / unicodedata.normalize(form, video)
-        if spelt.exists():
-            return _inside(folder, spelt, video)
-    raise PathFault(f"there is no video {video!r}")
+    for form in _spellings(video):
+        spelt = f"{folder}/{form}"
+        if _mode(spelt, video):
+            return _inside(folder, Path(spelt), video)
+    raise PathFault(f"there is no video {quoted(video)}")
+
+
+def _spellings(video: str) -> tuple[str, ...]:
+    """Return the forms that a name may have on disk: accents composed, then decomposed."""
+    if video.isascii():
+        return (video,)
+    return tuple(dict.fromkeys(unicodedata.normalize(form, video) for form in ("NFC", "NFD")))
+
+
+def _mode(file: str, video: str) -> int:
+    """Return the mode of what lies at a path, links followed; 0 where nothing does."""
+    try:
+        return os.stat(file).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    except OSError as error:
+        # A decomposed name can be longer than the file system allows: nothing has it.
+        if error.errno == errno.ENAMETOOLONG:
+            return 0
+        raise PathFault(f"video {quoted(video)} cannot be read: {error.strerror}") from None
+    except UnicodeEncodeError:
+        raise PathFault(
+            f"video {quoted(video)} has letters that this locale lacks: set PYTHONUTF8=1"
+        ) from None
 
 
 def _inside(folder: Path, spelt: Path, video: str) -> Path:
     file = spelt.resolve(strict=True)
     if not file.is_relative_to(folder.resolve(strict=True)):
-        raise PathFault(f"video {video!r} is a link that leads out of the folder of videos")
-    return _regular(file, video)
+        raise PathFault(f"video {quoted(video)} is a link that leads out of the folder of videos")
+    return _regular(str(file), video)
 
 
 def video_file(folder: Path, video: str) -> Path:
@@ -65,16 +111,17 @@ def video_file(folder: Path, video: str) -> Path:
     fault = path_fault(video)
     if fault:
         raise PathFault(fault)
-    return _regular(folder / unicodedata.normalize("NFC", video), video)
+    return _regular(f"{folder}/{_spellings(video)[0]}", video)
 
 
-def _regular(file: Path, video: str) -> Path:
-    if not file.exists():
-        raise PathFault(f"there is no video {video!r}")
+def _regular(file: str, video: str) -> Path:
+    mode = _mode(file, video)
+    if not mode:
+        raise PathFault(f"there is no video {quoted(video)}")
     # Reading a pipe or a device would never end.
-    if not file.is_file():
-        raise PathFault(f"video {video!r} is not a file")
-    return file
+    if not stat.S_ISREG(mode):
+        raise PathFault(f"video {quoted(video)} is not a file")
+    return Path(file)
 
 
 def link(source: Path, folder: Path, video: str) -> None:
@@ -84,13 +131,18 @@ def link(source: Path, folder: Path, video: str) -> None:
     atomically.
     """
     target = folder / PurePosixPath(video)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise PathFault(
+            f"video {quoted(video)} needs a folder where data/videos has a file"
+        ) from None
     if target.exists() and target.samefile(source):
         return
     if not target.parent.resolve().is_relative_to(folder.resolve()):
-        raise PathFault(f"video {video!r} would be linked through a link out of data/videos")
+        raise PathFault(f"video {quoted(video)} would be linked through a link out of data/videos")
     if target.exists() and not target.is_symlink():
-        raise PathFault(f"data/videos has a file {video!r} of its own: move it away")
+        raise PathFault(f"data/videos has a file {quoted(video)} of its own: move it away")
     temporary = target.with_name(f".{secrets.token_hex(6)}.link")
     temporary.symlink_to(source)
     os.replace(temporary, target)

@@ -11,8 +11,13 @@ import torch
 from torch import nn
 
 from mmx.engine.atomic import atomic_path
+from mmx.engine.errors import UserError, machine_fault
 
 FILE = "checkpoint.pt"
+
+
+class OtherTrainingError(UserError):
+    """A checkpoint does not fit the training that it claims to be of."""
 
 
 class Checkpoint:
@@ -33,11 +38,17 @@ class Checkpoint:
         self.saved = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
-        """Return the state that was saved last, or None."""
-        if self.path is None or not self.path.exists():
+        """Return the state that was saved last; None where there is none that can be read."""
+        if self.path is None or not self.path.is_file():
             return None
-        state = torch.load(self.path, map_location="cpu", weights_only=True)
-        return state["state"] if state["identity"] == self.identity else None
+        try:
+            saved = torch.load(self.path, map_location="cpu", weights_only=True)
+            return dict(saved["state"]) if saved["identity"] == self.identity else None
+        # Readers of a damaged file raise anything; the training then starts anew.
+        except Exception as error:
+            if machine_fault(error):
+                raise
+            return None
 
     def save(self, state: Callable[[], dict[str, Any]]) -> None:
         """Save the state if enough time has passed, atomically."""

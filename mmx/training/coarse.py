@@ -10,10 +10,10 @@ from mmx.model.config import NetworkConfig
 from mmx.model.losses import positive_weights, weighted_bce
 from mmx.model.network import Network, Output
 from mmx.params import TrainParams
-from mmx.training import CollectionError
 from mmx.training.curves import Row
 from mmx.training.data import Collection, standards
 from mmx.training.embed import check_fit
+from mmx.training.errors import CollectionError
 from mmx.training.load import new_network
 from mmx.training.machine import find_device, mixed, reproducible
 from mmx.training.run import Goal, Run, Trained, chunks

@@ -10,10 +10,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 
-from mmx.features.read import ExpertView, Features, list_experts, load
+from mmx.features.load import ExpertView, Features, load
+from mmx.features.read import list_experts
 from mmx.model.batch import Batch, Feature
 from mmx.model.config import Modality
-from mmx.training import CollectionError
+from mmx.training.errors import CollectionError
 
 SPLITS = ("train", "validation", "test")
 

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from mmx.model.network import Network, Output
-from mmx.training import CollectionError
 from mmx.training.data import Collection
+from mmx.training.errors import CollectionError
 from mmx.training.machine import reproducible
 
 

@@ -11,11 +11,11 @@ from mmx.model.batch import Batch
 from mmx.model.losses import nt_xent
 from mmx.model.network import Network
 from mmx.params import FinetuneParams
-from mmx.training import CollectionError
 from mmx.training.coarse import training_members
 from mmx.training.curves import Row
 from mmx.training.data import Collection
 from mmx.training.embed import check_fit
+from mmx.training.errors import CollectionError
 from mmx.training.machine import find_device, mixed, reproducible
 from mmx.training.run import Goal, Run, Trained, chunks, mean_loss
 from mmx.training.views import augment, halves, make_pair, side_by_side

@@ -8,12 +8,17 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from mmx.engine.errors import UserError
 from mmx.model.config import GatingConfig, Modality, NetworkConfig
 from mmx.model.network import Network
 from mmx.params import ModelParams
 from mmx.training.curves import Row
 
 WEIGHTS, DESCRIPTION, HISTORY = "model.safetensors", "model.json", "history.json"
+
+
+class BrokenModelError(UserError):
+    """The weights of a trained model are no finite numbers."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,18 @@ def load_description(folder: Path) -> ModelDescription:
 def load_network(folder: Path) -> Network:
     """Rebuild a network on the CPU, in evaluation mode."""
     network = Network(load_description(folder).config)
-    network.load_state_dict(load_file(folder / WEIGHTS))
+    state = load_file(folder / WEIGHTS)
+    odd = [
+        name
+        for name, value in state.items()
+        if value.is_complex() or not torch.isfinite(value.float()).all()
+    ]
+    if odd:
+        raise BrokenModelError(
+            f"{folder.name}/{WEIGHTS} has NaN, infinity or complex numbers in {odd[0][:100]}: "
+            "it was not trained as it is, `mmx verify` says more"
+        )
+    network.load_state_dict(state)
     return network.eval()
 
 

@@ -11,7 +11,7 @@ import torch
 
 from mmx.model.network import Network
 from mmx.params import OptimisationParams
-from mmx.training.checkpoint import Checkpoint, digest
+from mmx.training.checkpoint import Checkpoint, OtherTrainingError, digest
 from mmx.training.curves import Curves, Row
 from mmx.training.data import Collection
 from mmx.training.progress import EpochProgress
@@ -149,12 +149,16 @@ class Run:
         state = self.checkpoint.load()
         if state is None:
             return
-        self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.generator.set_state(state["generator"])
-        self.history = state["history"]
-        self.best_epoch = state["best_epoch"]
-        self.best_weights = state["best_weights"]
+        try:
+            self.network.load_state_dict(state["network"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.generator.set_state(state["generator"])
+            self.history = [dict(row) for row in state["history"]]
+            self.best_epoch, self.best_weights = state["best_epoch"], state["best_weights"]
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise OtherTrainingError(
+                f"{self.checkpoint.path} does not fit this training: delete it to begin anew"
+            ) from error
 
     def _is_best(self, row: Row) -> bool:
         """Whether the newest row's figure is better than every earlier one."""

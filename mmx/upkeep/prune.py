@@ -14,7 +14,7 @@ from mmx.pipeline.run import trailer_tasks
 from mmx.pipeline.step import CollectionStep, ItemStep, TrailerStep
 from mmx.pipeline.upstream import Upstream
 from mmx.project import Project
-from mmx.training import CollectionError
+from mmx.training.errors import CollectionError
 from mmx.upkeep.status import present
 
 

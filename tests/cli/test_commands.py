@@ -3,6 +3,8 @@
 import errno
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -87,6 +89,20 @@ def test_a_command_has_help_and_an_example_that_names_it(name: str) -> None:
 def test_the_version_is_that_of_the_project() -> None:
     project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
     assert CliRunner().invoke(app, ["--version"]).output == f"mmx {project['version']}\n"
+
+
+@pytest.mark.parametrize("asked", ["--help", "--version", "verify --help", "weights list --help"])
+def test_help_answers_without_what_only_work_needs(asked: str) -> None:
+    script = (
+        "import sys; from mmx.cli.app import app; app(sys.argv[1:], standalone_mode=False);"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *asked.split()], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "typer" in loaded
+    assert not loaded & {"av", "cv2", "dvc", "numpy", "pandas", "pyarrow", "torch"}
 
 
 def test_the_reference_is_what_the_commands_say() -> None:

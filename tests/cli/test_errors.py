@@ -31,7 +31,7 @@ STEPS = (
     "audio, scenes, flow, embed@lite_appearance, embed@lite_audio, embed@lite_scene, "
     "embed@lite_motion"
 )
-COLUMNS = "trailer_id, title, year, genres, video, sha256"
+COLUMNS = "trailer_id, title, genres, video, sha256"
 PINS = "take it from your last commit, or delete it to pin anew"
 
 
@@ -114,7 +114,7 @@ CASES = [
         "ROOT/params.yaml does not exist: run mmx in a project's top folder",
         remove("params.yaml"),
     ),
-    Case("status", "ROOT/params.yaml is not UTF-8: byte 0", write("params.yaml", b"\xff")),
+    Case("status", "ROOT/params.yaml is not UTF-8: line 1: byte 0", write("params.yaml", b"\xff")),
     Case(
         "plan",
         "ROOT/params.yaml is not YAML: line 1: expected the node content, but found '<stream end>'",
@@ -127,22 +127,22 @@ CASES = [
     ),
     Case(
         "verify",
-        "ROOT/params.yaml is not YAML: line 1: the key 'profile' appears twice",
+        "ROOT/params.yaml is not YAML: line LAST: the key 'profile' appears twice",
         append("params.yaml", "\nprofile: lite\n"),
     ),
     Case(
         "retry",
-        "ROOT/params.yaml is not YAML: month must be in 1..12",
+        "ROOT/params.yaml is not YAML: line 1: month must be in 1..12",
         write("params.yaml", "when: 2024-13-45"),
     ),
     Case(
         "prune",
-        "ROOT/params.yaml: the file: Input should be a valid dictionary or instance of Params",
+        "ROOT/params.yaml: line 1: the file: it should be keys with their values",
         write("params.yaml", ""),
     ),
     Case(
         "repair",
-        "ROOT/params.yaml: extra: Extra inputs are not permitted",
+        "ROOT/params.yaml: line LAST: extra: there is no such parameter",
         append("params.yaml", "\nextra: 1\n"),
     ),
     Case(
@@ -156,9 +156,10 @@ CASES = [
         remove("data/trailers.csv"),
     ),
     Case("accept nobody", "trailers.csv has 0 rows of 'nobody', not one"),
+    Case("accept -_bcdefghiJ", "trailers.csv has 0 rows of '-_bcdefghiJ', not one"),
     Case(
         "plan",
-        "trailers.csv cannot be read, byte 0 is not UTF-8: save it as CSV in UTF-8",
+        "trailers.csv cannot be read, byte 0 is not UTF-8 (line 1): save it as CSV in UTF-8",
         write("data/trailers.csv", b"\xff"),
     ),
     Case(
@@ -235,7 +236,7 @@ CASES = [
     Case(
         "weights verify",
         f"weights.lock.yaml is not a list of pinned weights: ROOT/weights.lock.yaml is not UTF-8: "
-        f"byte 0; {PINS}",
+        f"line 1: byte 0; {PINS}",
         write("weights.lock.yaml", b"\xff"),
     ),
     Case(
@@ -249,6 +250,11 @@ CASES = [
         "none is not a folder: name the one that your videos are in",
     ),
     Case("init --videos data --labels none.csv", "none.csv does not exist"),
+    Case(
+        "init --videos data --labels one.csv",
+        "no row of one.csv is accepted: row 2, there is no video 'none.mp4'",
+        write("one.csv", "title,genres,video\nA film,Drama,none.mp4\n"),
+    ),
     Case("init --videos data --labels data", "data cannot be read: Is a directory"),
     Case("sample data", "data is there already and not empty: name a new folder"),
     Case(
@@ -257,6 +263,11 @@ CASES = [
         write(".mmx", ""),
     ),
 ]
+
+
+def last_line(path: Path) -> int:
+    """Return the number of lines of a file; 0 where it is no text."""
+    return len(path.read_bytes().splitlines()) if path.is_file() else 0
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.arguments}: {case.said[:40]}")
@@ -270,6 +281,7 @@ def test_a_wrong_use_is_one_sentence(
         main()
     told = capsys.readouterr().err
     said = case.said.replace("ROOT", str(root)).replace("RECEIPTS", shard)
+    said = said.replace("LAST", str(last_line(root / "params.yaml")))
     # Before it may stand how far the command came.
     assert told[told.index("error: ") :] == f"error: {said}\n"
     assert ended.value.code == case.exit_code and "Traceback" not in told

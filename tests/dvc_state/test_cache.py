@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,40 @@ def test_a_broken_rwlock_is_removed(tmp_path: Path, text: str, kept: bool) -> No
     path.write_text(text)
     clear_rwlock(tmp_path)
     assert path.exists() == kept
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"../../escaped": "1" * 32},
+        {"/etc/passwd": "1" * 32},
+        {"a/../../b": "1" * 32},
+        {"a": "/etc/passwd"},
+        {"a": "../" * 10 + "etc/passwd"},
+        {"a": "1" * 31},
+        {"a": "A" * 32},
+    ],
+)
+def test_a_listing_that_leads_elsewhere_is_damaged(cache: Cache, files: dict[str, str]) -> None:
+    md5 = keep_listing(cache, files)
+    with pytest.raises(DamagedListingError, match="names files outside its directory"):
+        cache.listing(md5)
+    assert cache.files(md5) == {}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"1", b"[1]", b"[{}]", b'[{"relpath": [], "md5": 1}]']
+)
+def test_other_content_is_no_listing(cache: Cache, content: bytes) -> None:
+    md5 = keep(cache, content, ".dir")
+    with pytest.raises(DamagedListingError, match="is not a listing"):
+        cache.listing(md5)
+
+
+def test_a_pipe_is_neither_a_listing_nor_an_object(cache: Cache) -> None:
+    path = cache.path("1" * 32 + ".dir")
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)
+    with pytest.raises(DamagedListingError, match="is not a listing"):
+        cache.listing("1" * 32 + ".dir")
+    assert not is_intact(path)

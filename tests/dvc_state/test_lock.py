@@ -41,9 +41,38 @@ def test_a_lock_names_the_outputs_of_each_stage(root: Path) -> None:
     assert lock.outs == {"data/clips": "2" * 32 + ".dir", "data/splits.parquet": "3" * 32}
 
 
-@pytest.mark.parametrize("text", ["stages: [", "", "stages: 3", "stages: {a: 1}", "just words"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "stages: [",
+        "",
+        "stages: 3",
+        "stages: {a: 1}",
+        "just words",
+        "stages: {a: {outs: 1}}",
+        "stages: {a: {outs: [{md5: 1}]}}",
+        "a: " + "[" * 3000,
+        "a: " + "9" * 5000,
+        "a: 2024-13-45",
+        "a: !!bool x",
+        "stages: {a: {outs: [[md5]]}}",
+    ],
+)
 def test_a_damaged_lock_names_nothing(text: str) -> None:
     assert parse_lock(text) == Lock()
+
+
+def test_outputs_elsewhere_are_none_of_mmx() -> None:
+    odd = [
+        {"path": "../escaped", "md5": "1" * 32},
+        {"path": "/etc/passwd", "md5": "1" * 32},
+        {"path": "a", "md5": "../../etc/passwd"},
+        {"path": "s3://bucket/key", "md5": "1" * 32},
+        {"path": 7, "md5": "1" * 32},
+        {"path": "data/clips", "md5": "2" * 32 + ".dir"},
+    ]
+    text = yaml.safe_dump({"stages": {"scenes": {"outs": odd}}})
+    assert parse_lock(text).outs == {"data/clips": "2" * 32 + ".dir"}
 
 
 def test_no_lock_names_nothing(tmp_path: Path) -> None:

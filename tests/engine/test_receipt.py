@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import json
 from collections.abc import Callable
@@ -107,6 +108,12 @@ def test_receipts_of_earlier_versions_are_read_and_written_as_they_were(
         {"name": "a\0b"},
         {"name": ""},
         {"name": None},
+        {"name": "a\nb"},
+        {"name": "b" * 256},
+        {"size": -1},
+        {"size": "3"},
+        {"size": True},
+        {"size": None},
     ],
 )
 @pytest.mark.parametrize("verify", [True, False])
@@ -117,3 +124,55 @@ def test_an_output_outside_its_folder_is_refused(
     receipt["outputs"] = [{**receipt["outputs"][0], **output}]
     with pytest.raises(ReceiptError, match="not a receipt"):
         Receipt.from_dict(receipt, verify=verify)
+
+
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        ("ingredients", {"step": "../../double"}),
+        ("ingredients", {"step": "/tmp/double"}),
+        ("ingredients", {"step": ""}),
+        ("ingredients", {"step": None}),
+        ("ingredients", {"schema": "1"}),
+        ("ingredients", {"inputs": []}),
+        ("ingredients", {"inputs": {"number": 2}}),
+        ("ingredients", {"parameters": []}),
+        ("ingredients", {"code": 7}),
+        ("ingredients", {"tools": {"python": None}}),
+        ("ingredients", {"weights": [{**dataclasses.asdict(WEIGHT), "sha256": "../x"}]}),
+        ("ingredients", {"weights": [{**dataclasses.asdict(WEIGHT), "sha256": 1}] * 2}),
+        ("ingredients", {"extra": 1}),
+        ("", {"facts": []}),
+        ("", {"fault": {"kind": "MediaFault", "reason": None}}),
+        ("", {"adopted": "../x"}),
+        ("", {"adopted": {"fingerprint": "f" * 64, "sample": [1]}}),
+        ("", {"adopted": {"fingerprint": 1, "sample": ["alien"]}}),
+        ("", {"outputs": [{"name": "a", "sha256": "b" * 64, "size": 1}] * 2}),
+        (
+            "",
+            {"outputs": [{"name": name, "sha256": "b" * 64, "size": 1} for name in ("a", "a/b")]},
+        ),
+        ("", {"outputs": {"name": 1}}),
+        ("", {"fingerprint": "../x"}),
+    ],
+)
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_field_that_no_step_writes_is_refused(
+    make_ingredients: Callable[..., Ingredients], part: str, change: dict[str, Any], verify: bool
+) -> None:
+    data = json.loads(json.dumps(Receipt(make_ingredients()).to_dict()))
+    (data[part] if part else data).update(change)
+    if part and change != {"extra": 1}:
+        # A forger computes the fingerprint again.
+        with contextlib.suppress(TypeError, ValueError):
+            fields = {**data["ingredients"], "weights": []}
+            data["fingerprint"] = Ingredients(**fields).fingerprint
+    with pytest.raises(ReceiptError) as caught:
+        Receipt.from_dict(data, verify=verify)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("data", [None, [], 1, "text", {}, {"ingredients": []}, [[]]])
+def test_other_json_is_no_receipt(data: Any) -> None:
+    with pytest.raises(ReceiptError, match=r"^not a receipt: "):
+        Receipt.from_dict(data)

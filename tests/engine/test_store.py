@@ -103,3 +103,66 @@ def test_the_journal_keeps_whole_lines(store: Store) -> None:
     path.write_bytes(path.read_bytes() + b'{"item":')
     assert store.journal("flow") == [{"item": "a"}, {"item": "b"}]
     assert store.journal("audio") == []
+
+
+@pytest.mark.parametrize(
+    "content", [b"[" * 100_000, b'{"a":' * 100_000, b"9" * 5000, b"null", b"1"]
+)
+def test_json_made_to_break_its_reader_is_no_receipt(
+    content: bytes, store: Store, make_ingredients: Callable[..., Ingredients]
+) -> None:
+    receipt = stored(store, make_ingredients)
+    store.receipt_path("double", receipt.fingerprint).write_bytes(content)
+    assert store.find("double", receipt.fingerprint) is None
+    assert list(store.receipts()) == []
+    path = store.root / "journal" / "double.jsonl"
+    path.parent.mkdir()
+    path.write_bytes(content + b'\n{"item": "a"}\n')
+    assert store.journal("double") == [{"item": "a"}]
+
+
+def test_what_is_no_file_is_no_receipt(
+    store: Store, make_ingredients: Callable[..., Ingredients]
+) -> None:
+    receipt = stored(store, make_ingredients)
+    path = store.receipt_path("double", receipt.fingerprint)
+    for make in (os.mkfifo, os.mkdir):
+        path.unlink()
+        make(path)
+        assert store.find("double", receipt.fingerprint) is None
+        assert list(store.receipts()) == []
+        if path.is_dir():
+            path.rmdir()
+            path.touch()
+    for name in ("journal/double.jsonl", "renew/double"):
+        (store.root / name).parent.mkdir()
+        os.mkfifo(store.root / name)
+    assert (store.journal("double"), store.renewed("double")) == ([], "")
+
+
+def test_an_object_that_is_a_link_does_not_count(
+    store: Store, make_ingredients: Callable[..., Ingredients], tmp_path: Path
+) -> None:
+    receipt = stored(store, make_ingredients)
+    path = store.object(receipt.outputs[0].sha256)
+    (tmp_path / "secret").write_text("secret")
+    path.unlink()
+    path.symlink_to(tmp_path / "secret")
+    assert store.find("double", receipt.fingerprint) is None
+
+
+def test_a_link_is_followed_into_the_store(store: Store, tmp_path: Path) -> None:
+    output = store.put_bytes(b"content", "a")
+    store.object(output.sha256).unlink()
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to("file")
+    store.link(tmp_path / "link", output)
+    assert store.holds(output) and not store.object(output.sha256).is_symlink()
+
+
+@pytest.mark.parametrize("text", ["../x", "", "\xff", "f" * 63])
+def test_a_mark_that_is_no_digest_renews_nothing(store: Store, text: str) -> None:
+    store.renew("flow", "f" * 64)
+    assert store.renewed("flow") == "f" * 64
+    (store.root / "renew" / "flow").write_bytes(text.encode("latin-1"))
+    assert store.renewed("flow") == ""

@@ -96,3 +96,12 @@ def test_without_neighbours_there_is_no_agreement() -> None:
     alone = retrieval.neighbours(VECTORS[:1], 3)
     assert retrieval.label_agreement(alone, LABELS[:1]) is None
     assert retrieval.group_agreement(alone, GROUPS[:1]) is None
+
+
+def test_many_equal_vectors_keep_the_order_of_their_positions() -> None:
+    vectors = np.random.default_rng(5).integers(0, 2, (60, 3)).astype(float)
+    found = retrieval.neighbours(vectors, 7)
+    cosine = np.round(retrieval.unit(vectors) @ retrieval.unit(vectors).T, 9)
+    np.fill_diagonal(cosine, -np.inf)
+    expected = np.argsort(-cosine, axis=1, kind="stable")[:, :7]
+    assert found.index.tolist() == expected.tolist()

@@ -269,3 +269,82 @@ def test_reading_imports_nothing_that_a_file_names(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError):
         read_state(path, "torch")
     assert "antigravity" not in sys.modules
+
+
+def odd(changed: Any) -> Callable[[dict[str, torch.Tensor]], Any]:
+    """Return what replaces `conv.weight` in a state by what `changed` makes of it."""
+
+    def change(state: dict[str, torch.Tensor]) -> dict[str, Any]:
+        return {**state, "conv.weight": changed(state["conv.weight"])}
+
+    return change
+
+
+ODD: list[tuple[Callable[[dict[str, torch.Tensor]], Any], str]] = [
+    (odd(lambda w: w.fill_(float("nan"))), "NaN or infinity: conv.weight"),
+    (odd(lambda w: w.index_fill(0, torch.tensor([2]), float("inf"))), "NaN or infinity: conv.we"),
+    (odd(lambda w: w.index_fill(0, torch.tensor([2]), -float("inf"))), "NaN or infinity: conv.w"),
+    (odd(lambda w: w.half().fill_(float("nan"))), "NaN or infinity: conv.weight"),
+    (odd(lambda w: w.to(torch.complex64)), "conv.weight is complex, not a tensor of numbers"),
+    (odd(lambda w: w.to_sparse()), "conv.weight is sparse, nested or quantized"),
+    (odd(lambda w: w.to("meta")), "conv.weight is without numbers"),
+    (
+        odd(lambda w: w.numpy().astype(np.complex64)),
+        "but got <class 'numpy.dtypes.Comp",
+    ),
+    (odd(lambda w: w[0]), "misshapen: conv.weight (wanted (4, 3, 3, 3), found (3, 3, 3))"),
+    (odd(lambda w: torch.zeros(1).expand(10**12)), "misshapen: conv.weight"),
+    (odd(lambda w: torch.zeros(0)), "misshapen: conv.weight (wanted (4, 3, 3, 3), found (0,))"),
+    (odd(lambda w: w.tolist()), "conv.weight is a list, not a tensor of numbers"),
+    (odd(lambda w: None), "conv.weight is a NoneType"),
+    (odd(lambda w: 1.5), "conv.weight is a float"),
+    (odd(lambda w: {"w": w}), "conv.weight is a dict"),
+    (lambda state: {"state_dict": [1, 2]}, "state_dict is a list, not weights"),
+    (lambda state: {"state_dict": None}, "state_dict is a NoneType, not weights"),
+    (lambda state: {"model": state}, "model is a OrderedDict, not a tensor of numbers"),
+    (lambda state: {1: state["conv.weight"]}, "holds names that are not text"),
+    (
+        lambda state: {},
+        "missing: conv.bias, conv.weight, norm.bias, norm.running_mean, ",
+    ),
+    (lambda state: [state], "holds a list, not weights by name"),
+    (lambda state: "weights", "holds a str, not weights by name"),
+    (lambda state: state["conv.weight"], "holds a Tensor, not weights by name"),
+    (
+        lambda state: state | {f"extra{number}": torch.zeros(1) for number in range(1000)},
+        "extra: extra0, extra1, extra10, extra100, extra101 and 995 more",
+    ),
+    (lambda state: state | {"x" * 10_000: torch.zeros(1)}, f"extra: {'x' * 100}"),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), ODD, ids=[said[:40] for _, said in ODD])
+def test_odd_weights_are_refused_in_one_sentence(
+    tmp_path: Path, change: Callable[[Any], Any], said: str
+) -> None:
+    state = small_network().state_dict()
+    torch.save(change(state), tmp_path / "w.pth")
+    with pytest.raises(CheckpointError) as caught:
+        load_published(small_network(), tmp_path / "w.pth")
+    told = str(caught.value)
+    assert said in told and len(told) < 700 and "\n" not in told
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_widths_of_floats_are_loaded(tmp_path: Path, kind: torch.dtype) -> None:
+    state = small_network().state_dict()
+    torch.save({**state, "conv.bias": state["conv.bias"].to(kind)}, tmp_path / "w.pth")
+    load_published(small_network(), tmp_path / "w.pth")
+
+
+def test_damaged_files_are_refused_in_one_sentence(tmp_path: Path) -> None:
+    torch.save(small_network().state_dict(), tmp_path / "whole.pth")
+    content = (tmp_path / "whole.pth").read_bytes()
+    for place in range(0, len(content), len(content) // 60):
+        damaged = bytearray(content)
+        damaged[place : place + 8] = b"\xff" * 8
+        (tmp_path / "w.pth").write_bytes(damaged)
+        try:
+            load_published(small_network(), tmp_path / "w.pth")
+        except CheckpointError as error:
+            assert str(error) and "\n" not in str(error) and len(str(error)) < 700

@@ -1,43 +1,16 @@
 """The report as a person uses it: in Chromium, clicked and typed at."""
 
 import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chromium import Browser, Page
-from small_world import EVIL, GENRES, World, report_params
+from explorer_page import browser, report, tab
+from small_world import EVIL, GENRES, World
 
-from mmx.report import page
+from benchmarks.chromium import Page
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
-    started = Browser(program, tmp_path_factory.mktemp("profile"))
-    yield started
-    started.close()
-
-
-@pytest.fixture(scope="module")
-def report(world: World) -> Path:
-    return page.render(world.layout, report_params())
-
-
-@pytest.fixture
-def tab(browser: Browser, report: Path) -> Iterator[Page]:
-    """The report, just opened; it must go through each test without an error."""
-    opened = Page(browser)
-    opened.open(report)
-    yield opened
-    errors = [one for one in opened.events("Log.entryAdded") if one["entry"]["level"] == "error"]
-    assert (opened.events("Runtime.exceptionThrown"), errors) == ([], [])
-    opened.close()
+__all__ = ["browser", "report", "tab"]
 
 
 def place(tab: Page, film: int, space: int) -> tuple[float, float]:
@@ -102,7 +75,7 @@ def test_genres_and_years_filter_together(tab: Page, world: World) -> None:
     assert tab.run("document.querySelector('[data-genre=\"1\"]').ariaPressed") == "true"
     comedies = [at for at, genres in enumerate(world.genres) if "Comedy" in genres]
     assert tab.text("#found") == f"{len(comedies)} of 48 trailers"
-    tab.click("#from")
+    tab.click("#year-from")
     tab.write("2020")
     late = [at for at in comedies if 1990 + at >= 2020]
     tab.wait(f"document.getElementById('found').textContent === '{len(late)} of 48 trailers'")
@@ -121,7 +94,7 @@ def test_a_film_is_told_with_all_that_is_known(tab: Page, world: World) -> None:
     probabilities = dict(
         zip(tab.texts("#card .odds dt"), tab.texts("#card .odds dd.n"), strict=True)
     )
-    assert set(probabilities.values()) <= {f"{value} %" for value in film["probabilities"][7]}
+    assert set(probabilities.values()) <= {f"{value}\u00a0%" for value in film["probabilities"][7]}
     lanes = tab.run("document.querySelectorAll('#card .lane').length")
     cells = tab.run("document.querySelectorAll('#card .lane:first-of-type i').length")
     assert (lanes, cells) == (len(GENRES), len(film["sequences"][7]["values"]))

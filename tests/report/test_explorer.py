@@ -40,6 +40,7 @@ def test_one_point_has_a_place() -> None:
 def test_extras_are_small_whole_numbers() -> None:
     extras = Extras(
         splits=["train", "test", "test"],
+        seconds=[12.4, None, 90.5],
         digests=["ab" * 32, "", ""],
         threshold=0.3,
         probabilities=np.array([[0.126, 0.9]] * 3),
@@ -48,6 +49,7 @@ def test_extras_are_small_whole_numbers() -> None:
     )
     data = explorer.payload(FILMS, ["Drama", "War"], [PLANE], extras)
     assert data["threshold"] == 30
+    assert data["seconds"] == [12, None, 90]
     assert data["probabilities"][0] == [13, 90]
     assert data["sequences"] == [
         {"spans": [0, 10, 20], "values": [[10, 20], [30, 100]]}, None, None
@@ -57,9 +59,12 @@ def test_extras_are_small_whole_numbers() -> None:
     assert "facts" not in data
 
 
-@pytest.mark.parametrize("count", [1, 20, 21])
-def test_colours_differ(count: int) -> None:
-    assert len(set(explorer.colours(count))) == count
+def test_the_most_frequent_primary_genres_have_colours_of_their_own() -> None:
+    labels = [(at % 10, 11) for at in range(55)] + [()]
+    found = explorer.colours(labels, 12)
+    # Genres 0 to 4 are primary six times, 5 to 9 five times, the others never.
+    assert len({*found[:7]}) == 7 and explorer.NEUTRAL not in found[:7]
+    assert found[7:] == [explorer.NEUTRAL] * 5
 
 
 @pytest.mark.parametrize(

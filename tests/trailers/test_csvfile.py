@@ -1,4 +1,5 @@
 import csv
+import os
 from pathlib import Path
 
 import pytest
@@ -59,14 +60,51 @@ def test_a_row_of_another_length_says_so(tmp_path: Path) -> None:
         (b"title\nx\n", "no column year, genres; it has title"),
         (b"title,year,genres,title\n", "more than one column 'title'"),
         (b"title\n\xff\n", "byte 6 is not UTF-8"),
-        (b'title\n"x"y\n', "not CSV"),
-        (b"title\n" + b"x" * 200_000, "not CSV"),
+        (b'title,year,genres\n"x"y\n', "not CSV: .*, in row 2, which begins in line 2"),
+        (
+            b'title,year,genres\n"two\nlines"\nfine\n"never ends\n\n',
+            r'not CSV: a quotation mark \("\) is not closed, in row 4, which begins in line 5',
+        ),
+        (
+            b"title;year;genres\n",
+            "no column title, year, genres; it has title;year;genres: it is separated by "
+            "semicolons, save it with commas",
+        ),
+        (b"title\tyear\n", "separated by tabs, save it with commas"),
+        (b"PK\x03\x04etc", "it is a spreadsheet file: save it as CSV in UTF-8"),
+        ("title,year".encode("utf-16"), "it is UTF-16: save it as CSV in UTF-8"),
+        (b"PAR1etc", "it is a Parquet file"),
+        (b"title" + b",x" * 100_000, r"it has title, x, x, x, x, x, x, x, x, x and 99991 more$"),
+        (b"title,year,genres" + b",x,y" * 2, "more than one column 'x', 'y'$"),
+        (b"title,year,genres,,," + b"a" * 10_000, "more than one column ''$"),
     ],
 )
 def test_what_is_no_such_table_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "t.csv").write_bytes(content)
     with pytest.raises(TableError, match=message):
         read_csv(tmp_path / "t.csv", ["title", "year", "genres"])
+
+
+def test_a_cell_of_any_length_is_read(tmp_path: Path) -> None:
+    limit = csv.field_size_limit()
+    (tmp_path / "t.csv").write_bytes(b"title\n" + b"x" * 200_000 + b"\n")
+    (record,) = read_csv(tmp_path / "t.csv", ["title"]).records
+    assert len(record.values["title"]) == 200_000
+    assert csv.field_size_limit() == limit
+
+
+def test_what_never_ends_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    with (tmp_path / "sparse.csv").open("wb") as file:
+        file.truncate(1 << 40)
+    for name, said in [
+        ("pipe.csv", "it is a pipe or a device, not a file"),
+        ("sparse.csv", "it has 1099511627776 bytes, more than 2147483648"),
+    ]:
+        with pytest.raises(TableError, match=f"^{name} cannot be read: {said}$"):
+            read_csv(tmp_path / name, [])
+    with pytest.raises(TableError, match=r"^zero cannot be read: it is a pipe or a device"):
+        read_csv(Path("/dev/zero"), [])
 
 
 def test_a_missing_table_is_named_without_its_folder(tmp_path: Path) -> None:

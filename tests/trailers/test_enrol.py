@@ -7,6 +7,7 @@ import pytest
 
 from mmx.params import CollectionParams
 from mmx.trailers import TableError, accept, init, read_manifest
+from mmx.trailers import enrol as enrol_module
 from mmx.trailers.paths import PathFault
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def test_ids_may_be_given(user_files: "UserFiles") -> None:
     report = enrol(user_files)
     assert [row.reason for row in report.rejected] == [
         "trailer_id 'alpha' belongs to another row",
-        "trailer_id 'No Way' is not made of a-z, 0-9, _ and - (at most 64)",
+        "trailer_id 'No Way' is not made of A-Z, a-z, 0-9, _ and - (at most 64)",
     ]
     ids = [row["trailer_id"] for row in user_files.manifest()]
     assert ids[0] == "alpha"
@@ -191,7 +192,7 @@ def test_columns_of_manifest_and_labels_together_are_bounded(user_files: "UserFi
     assert user_files.layout.manifest.read_bytes() == before
 
 
-@pytest.mark.parametrize("column", ["title", "year", "genres", "video"])
+@pytest.mark.parametrize("column", ["title", "genres", "video"])
 def test_a_missing_column_is_named(user_files: "UserFiles", column: str) -> None:
     user_files.add("a.mp4")
     user_files.rows = [{name: cell for name, cell in user_files.rows[0].items() if name != column}]
@@ -312,3 +313,96 @@ def test_accept_refuses_what_it_cannot_pin(
     with pytest.raises(error, match=trailer):
         accept(user_files.layout, trailer)
     assert user_files.layout.manifest.read_bytes() == before
+
+
+HOSTILE = [
+    ("한" * 80 + ".mp4", "there is no video '한"),
+    ("/".join("a" * 3000), "is longer than a file name can be"),
+    ("b" * 100_000, "is longer than a file name can be"),
+    (".dvcignore", "has the name of a file of git, DVC or mmx: rename it"),
+    ("good.mp4/under.mp4", "there is no video"),
+    ("loop.mp4", "Too many levels of symbolic links"),
+    ("a\0b", "has a backslash or control character"),
+]
+
+
+def test_one_row_stops_no_table(user_files: "UserFiles", params: CollectionParams) -> None:
+    user_files.add("good.mp4")
+    (user_files.videos / "loop.mp4").symlink_to("loop.mp4")
+    for video, _ in HOSTILE:
+        user_files.add(video, b"")
+    for number, cells in enumerate(
+        (
+            {"title": "x" * 1_000_000},
+            {"genres": "|".join(map(str, range(20_000)))},
+            {"year": "9" * 5000},
+        )
+    ):
+        user_files.add(f"{number}.mp4", **cells)
+    user_files.add("last.mp4")
+    report = enrol(user_files, params=params)
+    assert [row.status for row in report.rows if row.row in (2, len(user_files.rows) + 1)] == [
+        "added",
+        "added",
+    ]
+    assert len(report.accepted) == 2
+    reasons = {row.row: row.reason for row in report.rejected}
+    for row, (_, reason) in enumerate(HOSTILE, start=3):
+        assert reason in reasons[row]
+    assert (
+        max(map(len, reasons.values())) < 500 and max(len(row.title) for row in report.rows) <= 2000
+    )
+    assert read_manifest(user_files.layout.manifest)[0].faults == ()
+
+
+def test_a_video_that_cannot_be_read_is_named(
+    user_files: "UserFiles", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_files.add("a.mp4")
+    user_files.add("b.mp4")
+
+    def unreadable(path: Path) -> str:
+        if path.name == "a.mp4":
+            raise PermissionError(13, "Permission denied")
+        return "0" * 64
+
+    monkeypatch.setattr(enrol_module, "file_digest", unreadable)
+    first, second = enrol(user_files).rows
+    assert first.reason == "video 'a.mp4' cannot be read: Permission denied"
+    assert second.status == "added" and user_files.manifest()[1]["sha256"] == "0" * 64
+
+
+def test_an_update_takes_corrections_keeps_pins_and_says_what_changed(
+    user_files: "UserFiles",
+) -> None:
+    user_files.add("a.mp4", group_id="g", note="old")
+    user_files.add("b.mp4", note="same")
+    enrol(user_files)
+    before = user_files.manifest()
+    user_files.rows[0] |= {"title": "Corrected", "year": "", "group_id": "", "note": "new"}
+    user_files.write()
+    kept = enrol(user_files)
+    assert user_files.manifest() == before
+    report = enrol(user_files, update=True)
+    expected = {"title": ("A Film", "Corrected"), "year": ("1999", ""), "note": ("old", "new")}
+    assert [row.changes for row in report.rows] == [expected, {}]
+    assert [row.changes for row in kept.rows] == [expected, {}]
+    assert [row.status for row in report.rows] == ["updated", "kept"]
+    corrected = {name: new for name, (_, new) in expected.items()}
+    assert user_files.manifest() == [before[0] | corrected, before[1]]
+
+
+def test_a_manifest_that_is_written_anew_keeps_the_ids_of_its_videos(
+    user_files: "UserFiles",
+) -> None:
+    user_files.add("film.mp4")
+    enrol(user_files)
+    user_files.add("two/film.mp4")
+    enrol(user_files)
+    before = [row["trailer_id"] for row in user_files.manifest()]
+    user_files.rows.reverse()
+    user_files.write()
+    enrol(user_files, force=True)
+    assert [row["trailer_id"] for row in user_files.manifest()] == before[::-1]
+    user_files.layout.manifest.write_bytes(b"\xff")
+    assert not enrol(user_files, force=True).rejected

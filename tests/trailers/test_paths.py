@@ -19,6 +19,27 @@ ATTACKS = [
     ("a\x00.mp4", "control"),
     ("a\nb.mp4", "control"),
     ("x" * 256, "longer"),
+    ("é" * 128, "longer"),
+    ("/".join("a" * 3000), "longer"),
+    *((f"a/{name}/b.mp4", "the name of a file of git, DVC or mmx") for name in (".git", ".DVC")),
+    *(
+        (name, "the name of a file of git, DVC or mmx: rename it")
+        for name in (
+            ".dvcignore",
+            ".gitignore",
+            ".gitattributes",
+            ".GitIgnore",
+            "dvc.yaml",
+            "Dvc.lock",
+            "params.yaml",
+            "film.dvc",
+            ".mmx",
+            ".DS_Store",
+            "x/.x.tmp",
+            "__pycache__/a.mp4",
+            "a.pyc",
+        )
+    ),
 ]
 
 
@@ -39,7 +60,23 @@ def test_a_path_that_could_lead_elsewhere_is_refused(folder: Path, video: str, r
             find(folder, video)
 
 
-@pytest.mark.parametrize("video", ["a.mp4", "a/b/c.mp4", "…/影.mp4", "a b.mp4", "..a.mp4", "-x"])
+@pytest.mark.parametrize(
+    "video",
+    [
+        "a.mp4",
+        "a/b/c.mp4",
+        "…/影.mp4",
+        "a b.mp4",
+        "..a.mp4",
+        "-x",
+        ".hidden.mp4",
+        "dvc.mp4",
+        "params.yaml.mp4",
+        "git",
+        "dvc",
+        "é" * 120 + "/" + "b" * 255,
+    ],
+)
 def test_a_plain_path_is_fine(video: str) -> None:
     assert path_fault(video) == ""
 
@@ -83,6 +120,33 @@ def test_accents_may_be_written_either_way(
     assert locate(folder, unicodedata.normalize(table, "été.mp4")).exists()
 
 
+def test_a_name_whose_decomposed_form_no_file_system_holds(folder: Path) -> None:
+    name = "한" * 80 + ".mp4"
+    with pytest.raises(PathFault, match="there is no video '한"):
+        locate(folder, name)
+    (folder / name).touch()
+    assert locate(folder, name).name == video_file(folder, name).name == name
+
+
+def test_a_link_to_itself_is_a_fault_of_its_row(folder: Path) -> None:
+    (folder / "loop.mp4").symlink_to("loop.mp4")
+    for find in (locate, video_file):
+        with pytest.raises(PathFault, match=r"'loop\.mp4' cannot be read: Too many levels"):
+            find(folder, "loop.mp4")
+
+
+def test_a_name_that_the_locale_lacks_is_not_called_missing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def posix(path: str) -> os.stat_result:
+        path.encode("ascii")
+        raise FileNotFoundError
+
+    monkeypatch.setattr(os, "stat", posix)
+    with pytest.raises(PathFault, match="'été' has letters that this locale lacks: set PYTHONUTF8"):
+        video_file(folder, "été")
+
+
 def test_only_files_are_videos(folder: Path) -> None:
     os.mkfifo(folder / "pipe.mp4")
     for name in ("pipe.mp4", "sub"):
@@ -119,6 +183,14 @@ def test_a_file_of_the_users_own_is_not_replaced(folder: Path, tmp_path: Path) -
     with pytest.raises(PathFault, match="of its own"):
         link(folder / "sub" / "film.mp4", tmp_path, "film.mp4")
     assert (tmp_path / "film.mp4").read_text() == "the only copy"
+
+
+def test_no_folder_is_made_where_a_video_lies(folder: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    link(folder / "sub" / "film.mp4", project, "film.mp4")
+    for video in ("film.mp4/a.mp4", "film.mp4/deep/a.mp4"):
+        with pytest.raises(PathFault, match="needs a folder where data/videos has a file"):
+            link(folder / "sub" / "film.mp4", project, video)
 
 
 def test_no_link_is_made_through_a_link_into_another_folder(folder: Path, tmp_path: Path) -> None:

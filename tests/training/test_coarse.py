@@ -10,10 +10,10 @@ import torch
 from mmx.model.config import NetworkConfig
 from mmx.model.losses import weighted_bce
 from mmx.params import TrainParams
-from mmx.training import CollectionError
 from mmx.training.coarse import average_precision, coarse_losses, train
 from mmx.training.data import Collection
 from mmx.training.embed import embed_collection
+from mmx.training.errors import CollectionError
 
 QUICK = TrainParams(epochs=3, batch=4, lr=1e-3, threads=1)
 

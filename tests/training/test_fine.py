@@ -14,9 +14,9 @@ from mmx.model.config import NetworkConfig
 from mmx.model.losses import nt_xent
 from mmx.model.network import Network
 from mmx.params import FinetuneParams
-from mmx.training import CollectionError
 from mmx.training.data import Collection, standards
 from mmx.training.embed import embed_collection
+from mmx.training.errors import CollectionError
 from mmx.training.fine import finetune, learning_rate, silhouette
 from mmx.training.load import new_network
 

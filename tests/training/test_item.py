@@ -11,10 +11,10 @@ import torch
 from safetensors import safe_open
 
 from mmx.params import FinetuneParams, ModelParams, TrainParams
-from mmx.training import CollectionError
 from mmx.training.coarse_item import coarse_item
 from mmx.training.data import Collection
 from mmx.training.embed import embed_collection
+from mmx.training.errors import CollectionError
 from mmx.training.fine_item import finetune_item
 from mmx.training.load import load_description, load_network
 

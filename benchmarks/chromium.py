@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +157,28 @@ class Page:
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
             button = {} if kind == "mouseMoved" else {"button": "left", "clickCount": 1}
             self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, **button)
+
+    def drag(
+        self, points: Sequence[tuple[float, float]], *, shift: bool = False, release: bool = True
+    ) -> None:
+        """Press the left button at the first of some points of the window, move to the last."""
+        held = {"button": "left", "buttons": 1, "modifiers": 8 if shift else 0}
+        kinds = ["mousePressed", *["mouseMoved"] * (len(points) - 1)]
+        for kind, (x, y) in zip(kinds, points, strict=True):
+            self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, clickCount=1, **held)
+        if release:
+            x, y = points[-1]
+            self.send("Input.dispatchMouseEvent", type="mouseReleased", x=x, y=y, **held)
+
+    def wheel(self, x: float, y: float, down: float) -> None:
+        """Turn the wheel at a point of the window; up, away from the user, is negative."""
+        turned = {"deltaX": 0, "deltaY": down}
+        self.send("Input.dispatchMouseEvent", type="mouseWheel", x=x, y=y, **turned)
+
+    def touch(self, kind: str, *points: tuple[float, float]) -> None:
+        """Touch the window with as many fingers as points: Start, Move or End."""
+        fingers = [{"x": x, "y": y, "id": at} for at, (x, y) in enumerate(points)]
+        self.send("Input.dispatchTouchEvent", type=f"touch{kind}", touchPoints=fingers)
 
     def write(self, text: str) -> None:
         """Type text into what has the focus."""
