@@ -42,6 +42,8 @@ def checks(layout: Layout) -> Iterator[tuple[Path, Callable[[Path], object]]]:
         layout.trailers: [ITEM, "genres", "status"],
         layout.splits: [ITEM, "split"],
         layout.trailer_embeddings: [ITEM, "coarse", "fine"],
+        layout.predictions: [ITEM, "model", "genre", "probability"],
+        layout.sequence_predictions: [ITEM, "sequence", "model", "genre", "probability"],
     }
     for path in sorted(layout.data.rglob("*.parquet")):
         yield path, lambda path: _check_table(path, tables.get(path, []))

@@ -157,6 +157,10 @@ class EvaluateParams(Section):
     threshold: Fraction01 = 0.3
     """A genre is predicted when its probability is above (section 7)."""
     neighbours: Count = 10
+    components: Annotated[Count, Birth(30)] = 30
+    """Principal components of the untrained space that is whitened."""
+    resamples: Annotated[Count, Birth(1000)] = 1000
+    """Bootstrap drawings of films, for intervals of 95 %."""
     perplexity: Positive = 30.0
     """Of t-SNE; lowered automatically for a small collection."""
     seed: int = 0
