@@ -274,6 +274,9 @@ class FinetuneParams(OptimisationParams):
     lr: Positive = 1e-4
     constant_epochs: Annotated[int, Field(ge=0)] = 10
     """Epochs at the full rate, before cosine annealing."""
+    loss: Annotated[Literal["simclr", "literal"], Birth("simclr")] = "simclr"
+    """Equation 4 with the positive in the denominator, as SimCLR has it, or to the letter, without
+    it, which is decoupled contrastive learning."""
     temperature: Positive = 0.5
     pairs: Literal["halves", "random", "shuffled"] = "halves"
     """A trailer's two views: its halves, two random sequences, or its clips dealt at random."""

@@ -12,7 +12,7 @@ from mmx.cli.options import Json
 from mmx.project import open_project
 
 if TYPE_CHECKING:
-    from mmx.predict import Neighbour
+    from mmx.prediction import Neighbour
 
 app = typer.Typer()
 
@@ -30,7 +30,7 @@ def predict(
     json: Json = False,
 ) -> None:
     """Predict genres and nearest films of new videos, by the steps of the pipeline."""
-    from mmx.predict import predict as run
+    from mmx.prediction import predict as run
 
     predictions = run(open_project(), videos)
     if json:
@@ -68,7 +68,7 @@ def similar(
     json: Json = False,
 ) -> None:
     """Find the films that are most similar to one film of the collection."""
-    from mmx.predict import similar as find
+    from mmx.prediction import similar as find
 
     found = find(open_project(), trailer, space=space.value)
     if json:
