@@ -1,4 +1,4 @@
-"""Commands after a run: predict, ablate, similar."""
+"""Commands after a run: predict, ablate, similar, probe, explore."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -75,6 +75,36 @@ def similar(
         print_json(found)
     else:
         print_neighbours(found)
+
+
+@app.command(epilog="Example: mmx probe probes.csv")
+def probe(
+    table: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV: trailer_id, and a column per probe (director, tags); | between values."
+        ),
+    ],
+    permutations: Annotated[int, typer.Option(min=1, help="Of the values, for chance.")] = 1000,
+    json: Json = False,
+) -> None:
+    """Ask whether near trailers share what no training saw: franchise, director, language, tags.
+
+    Every space is compared with permuted values, the untrained ones too, among all trailers and
+    among trailers with the identical genre set.
+    """
+    from mmx.probe_table import try_probes
+
+    found = try_probes(open_project(), table, permutations=permutations)
+    if json:
+        print_json(found)
+        return
+    columns = ("probe", "among", "space", "trailers", "share", "chance", "p")
+    rows = [
+        (one.probe, one.scope, one.space, one.queries, one.observed, one.chance, one.p)
+        for one in found
+    ]
+    print_table(columns, rows)
 
 
 @app.command(epilog="Example: mmx explore films.parquet --space look=embedding --space map=x,y")
