@@ -21,6 +21,8 @@ COMMAND_FOR = {
     "data/trailers.parquet": "dvc repro ingest",
     "data/clips": "dvc repro scenes",
     "data/features": "dvc repro features",
+    "data/predictions.parquet": "dvc repro",
+    "data/sequence_predictions.parquet": "dvc repro",
     "data/splits.parquet": "dvc repro split",
     "data/trailer_embeddings.parquet": "dvc repro",
     "models/coarse": "dvc repro train",

@@ -216,6 +216,10 @@ class EvaluateParams(Section):
     threshold: Fraction01 = 0.3
     """A genre is predicted when its probability is above (section 7)."""
     neighbours: Size = 10
+    components: Annotated[Size, Birth(30)] = 30
+    """Principal components of the untrained space that is whitened."""
+    resamples: Annotated[Size, Birth(1000)] = 1000
+    """Bootstrap drawings of films, for intervals of 95 %."""
     perplexity: Positive = 30.0
     """Of t-SNE; lowered automatically for a small collection."""
     seed: Seed = 0
@@ -332,6 +336,9 @@ class FinetuneParams(OptimisationParams):
     lr: Positive = 1e-4
     constant_epochs: Natural = 10
     """Epochs at the full rate, before cosine annealing."""
+    loss: Annotated[Literal["simclr", "literal"], Birth("simclr")] = "simclr"
+    """Equation 4 with the positive in the denominator, as SimCLR has it, or to the letter, without
+    it, which is decoupled contrastive learning."""
     temperature: Positive = 0.5
     pairs: Literal["halves", "random", "shuffled"] = "halves"
     """A trailer's two views: its halves, two random sequences, or its clips dealt at random."""

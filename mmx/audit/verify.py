@@ -430,7 +430,7 @@ def _check_unrecorded(inspection: Inspection, expected: Iterable[Expected]) -> N
     """Report outputs in single files, made without items, that dvc.lock does not name."""
     known = {record.path for record in expected}
     layout = inspection.tree.project.layout
-    for path in (layout.trailers, layout.sources, layout.splits, layout.trailer_embeddings):
+    for path in (layout.trailers, layout.sources, layout.splits, *layout.evaluated):
         if path.exists() and path not in known:
             what = "it has no receipt, and dvc.lock does not name it"
             inspection.add(Kind.UNVERIFIABLE, path, what)
