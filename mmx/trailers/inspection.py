@@ -12,7 +12,7 @@ from typing import Any
 from mmx.engine.atomic import write_atomic
 from mmx.engine.canonical import canonical, data_digest, file_digest
 from mmx.engine.code import code_digest
-from mmx.engine.files import FileState, InputFile, unchanged
+from mmx.engine.files import FileRefusedError, FileState, InputFile, read_regular, unchanged
 from mmx.engine.pools.local import Lost, map_items
 from mmx.engine.progress import ItemProgress
 from mmx.media.bounded import bounded
@@ -20,8 +20,13 @@ from mmx.media.faults import Limits, MediaFault
 from mmx.media.probe import Probe, probe
 from mmx.trailers.columns import clipped
 
-NO_CACHE = (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError)
+NO_CACHE = (
+    *(FileNotFoundError, IsADirectoryError, FileRefusedError, RecursionError, OverflowError),
+    *(ValueError, KeyError, TypeError, AttributeError),
+)
 """What reading the cache raises where the file is missing or is not a cache."""
+LARGEST_CACHE = 1 << 32
+"""Bytes of the cache: a million files have fewer."""
 
 KILLED = "reading it killed its process twice: it is broken, or this machine has too little memory"
 """The fault of a file that is tried again each time, since the machine may have caused it."""
@@ -130,7 +135,7 @@ def known_states(cache: Path) -> dict[FileState, str]:
     cache.
     """
     try:
-        files = loads(cache.read_bytes())["files"].items()
+        files = loads(read_regular(cache, LARGEST_CACHE))["files"].items()
         return {FileState.parse(key): str(fields["sha256"]) for key, fields in files}
     except NO_CACHE:
         return {}
@@ -145,7 +150,7 @@ def _stamp(limits: Limits) -> str:
 def _load(cache: Path, stamp: str) -> dict[str, Inspection]:
     """Return what the cache holds, by the key of the file; empty if it is not a valid cache."""
     try:
-        content = loads(cache.read_bytes())
+        content = loads(read_regular(cache, LARGEST_CACHE))
         if content["stamp"] != stamp:
             return {}
         return {key: Inspection(**fields) for key, fields in content["files"].items()}

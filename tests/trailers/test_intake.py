@@ -243,7 +243,19 @@ def test_unchanged_files_are_not_read_again(
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b"1", b'{"stamp": 1}', b"\xff", b'{"files": []}', b'{"files": {"1": 1}}'],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"1",
+        b'{"stamp": 1}',
+        b"\xff",
+        b'{"files": []}',
+        b'{"files": {"1": 1}}',
+        b"[" * 100_000,
+        b'{"files": {"1:2:3:4:5": []}}',
+        b'{"stamp": 1e400, "files": {}}',
+    ],
 )
 def test_a_damaged_cache_is_no_cache(
     project: "UserFiles", params: CollectionParams, content: bytes
