@@ -10,9 +10,10 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from mmx.engine.errors import ReceiptError, UserError, machine_fault
+from mmx.engine.errors import ReceiptError, StepFailedError, UserError, machine_fault
+from mmx.layout import find_root
 
-__all__ = ["COMMAND_FOR", "UserError", "report_errors"]
+__all__ = ["COMMAND_FOR", "StepFailedError", "UserError", "report_errors", "require_output"]
 
 COMMAND_FOR = {
     "data/trailers.csv": "mmx init",
@@ -20,6 +21,8 @@ COMMAND_FOR = {
     "data/trailers.parquet": "dvc repro ingest",
     "data/clips": "dvc repro scenes",
     "data/features": "dvc repro features",
+    "data/predictions.parquet": "dvc repro",
+    "data/sequence_predictions.parquet": "dvc repro",
     "data/splits.parquet": "dvc repro split",
     "data/trailer_embeddings.parquet": "dvc repro",
     "models/coarse": "dvc repro train",
@@ -38,6 +41,16 @@ class Interrupted(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
+
+
+class NotMadeError(UserError):
+    """An output is not there yet; the message names the command that makes it."""
+
+
+def require_output(root: Path, path: str) -> None:
+    """Raise NotMadeError where an output, as COMMAND_FOR names it, is not in the project `root`."""
+    if not (root / path).exists():
+        raise NotMadeError(f"{path} is not there yet: `{COMMAND_FOR[path]}` makes it")
 
 
 @contextmanager
@@ -96,7 +109,7 @@ def _missing_output(error: Exception) -> str:
     if not isinstance(error, FileNotFoundError):
         return ""
     # PyArrow's error has the path only in its text.
-    asked = re.findall(rf"{re.escape(str(Path.cwd()))}/([^'\"]+)", str(error))
+    asked = re.findall(rf"{re.escape(str(find_root(Path())))}/([^'\"]+)", str(error))
     for path, command in COMMAND_FOR.items():
         if any(Path(name).is_relative_to(path) for name in asked):
             return f"{path} is not there yet: `{command}` makes it"
@@ -117,7 +130,7 @@ def _damaged_file(error: Exception) -> str:
     # Imported here: PyArrow takes longer to load than a small stage to run.
     from mmx.damage import damaged_output
 
-    path = damaged_output(Path())
+    path = damaged_output(find_root(Path()))
     if not path or (isinstance(error, FileNotFoundError) and path not in str(error)):
         return ""
     return (
