@@ -33,7 +33,7 @@ def write_models(root: Path) -> None:
     write_pins(root / "weights.lock.yaml", {"net.pth": Pin(hashes.sha256, hashes.size, "")})
     vectors = [[float(number), 1.0] for number, _ in enumerate(NAMES)]
     columns = {"trailer_id": NAMES, "coarse": vectors, "fine": vectors}
-    write_parquet(pa.table(columns), Layout(root).trailer_embeddings)
+    write_parquet(pa.table(columns), root / "vectors" / Layout(root).trailer_embeddings.name)
 
 
 def _network() -> "torch.nn.Module":  # type: ignore[name-defined]  # noqa: F821
@@ -66,6 +66,16 @@ def _read_model(_: str) -> None:
     load_network(folder)
 
 
+def _similar(_: str) -> None:
+    from mmx.layout import Layout
+    from mmx.predict import similar
+    from mmx.project import open_project
+
+    place = Layout(Path().absolute()).trailer_embeddings
+    (Path("vectors") / place.name).rename(place)
+    similar(open_project(), "t00001")
+
+
 def _read_weights(_: str) -> None:
     from mmx.experts.checkpoints import load_published
 
@@ -96,6 +106,7 @@ def _read_manifest(_: str) -> None:
 COMMANDS: MappingProxyType[str, Callable[[str], None]] = MappingProxyType(
     {
         "model": _read_model,
+        "similar": _similar,
         "weights": _read_weights,
         "checkpoint": _read_checkpoint,
         "manifest": _read_manifest,

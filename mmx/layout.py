@@ -96,6 +96,21 @@ class Layout:
         return self.root / "data" / "trailer_embeddings.parquet"
 
     @property
+    def predictions(self) -> Path:
+        """The probability of every genre for every trailer, by each model and baseline."""
+        return self.root / "data" / "predictions.parquet"
+
+    @property
+    def sequence_predictions(self) -> Path:
+        """The same for every sequence of clips."""
+        return self.root / "data" / "sequence_predictions.parquet"
+
+    @property
+    def evaluated(self) -> tuple[Path, ...]:
+        """The tables that evaluation writes into data/."""
+        return self.trailer_embeddings, self.predictions, self.sequence_predictions
+
+    @property
     def reports(self) -> Path:
         """Metrics, tables, figures and the page."""
         return self.root / "reports"

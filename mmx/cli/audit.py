@@ -91,7 +91,10 @@ def verify(
     else:
         print_findings(found.findings)
         checked = ", ".join(f"{count} {what}" for what, count in found.checked.items())
-        print(f"{'no findings' if found.ok else f'{len(found.findings)} findings'}: {checked}")
+        made = "" if found.checked.get("receipts") else "; nothing is made yet: run `dvc repro`"
+        print(
+            f"{'no findings' if found.ok else f'{len(found.findings)} findings'}: {checked}{made}"
+        )
     if not found.ok:
         raise typer.Exit(1)
 
@@ -254,6 +257,7 @@ def publish(
     It is noted in data/releases.json. Files that the release before has too are linked to it, and
     are not uploaded again. `release` in params.yaml says by whom it is.
     """
+    from mmx.errors import require_output
     from mmx.release.about import ABOUT_FILE, ReleaseError, read_about
     from mmx.release.hub import upload
     from mmx.release.publish import publish as make_release
@@ -264,6 +268,7 @@ def publish(
         raise ReleaseError("name the repository on the hub: --repo OWNER/NAME")
     told: dict[str, Any] = {}
     if not (to and (folder / ABOUT_FILE).exists()):
+        require_output(project.layout.root, "data/features")
         built, about = make_release(project, folder, version)
         told = {"version": about.version, "root": built.root}
         told |= {"tables": built.files, "unchanged": built.unchanged}

@@ -19,6 +19,7 @@ from mmx.trailers.manifest import (
     COLUMNS,
     REQUIRED,
     added_columns,
+    find_record,
     parse_row,
     read_records,
     refuse_duplicates,
@@ -312,15 +313,11 @@ def accept(layout: Layout, trailer_id: str) -> str:
         PathFault: the video is missing, its path is refused, or it is plainly no video.
     """
     table = read_records(layout.manifest)
-    chosen = [record for record in table.records if record.values["trailer_id"] == trailer_id]
-    if len(chosen) != 1:
-        raise TableError(
-            f"{layout.manifest.name} has {len(chosen)} rows of {quoted(trailer_id)}, not one"
-        )
-    video = chosen[0].values["video"]
+    chosen = find_record(layout.manifest.name, table, trailer_id)
+    video = chosen.values["video"]
     file = video_file(layout.videos, video)
     check_kind(file, video)
     digest = file_digest(file)
-    chosen[0].values["sha256"] = digest
+    chosen.values["sha256"] = digest
     write_records(layout.manifest, table.columns, [record.values for record in table.records])
     return digest

@@ -12,6 +12,8 @@ from mmx.trailers.quoting import quoted
 
 LONGEST = 64
 """Characters of a genre that are compared with the vocabulary's."""
+_SEPARATORS = re.compile("[,;/]")
+"""What people put between genres in place of |."""
 _WORD = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([^,]*))\s*(?:,|$)""")
 
 
@@ -62,8 +64,9 @@ def _too_many(genres: Collection[str], params: CollectionParams) -> tuple[str, .
 def _unknown(genre: str, choice: tuple[str, ...]) -> str:
     near = _nearest_name(genre, choice)
     hint = f" (did you mean {near!r}?)" if near else ""
-    if "," in genre:
-        hint = " (genres stand between |)"
+    parts = [part.strip() for part in _SEPARATORS.split(genre)]
+    if len(parts) > 1 and set(parts) <= set(choice):
+        hint = f" (write {'|'.join(parts)}: genres stand between |)"
     return f"genre {quoted(genre)} is not in the vocabulary{hint}"
 
 

@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, get_type_hints
 
@@ -12,7 +13,7 @@ import pyarrow as pa
 from mmx.trailers.columns import ADDED, Column, check_added, composed, one_line
 from mmx.trailers.csvfile import CsvTable, Record, TableError, read_csv, write_csv
 from mmx.trailers.genres import split_genres
-from mmx.trailers.ids import id_fault
+from mmx.trailers.ids import LENGTH, id_fault
 from mmx.trailers.paths import path_fault
 from mmx.trailers.quoting import listed, quoted
 
@@ -164,6 +165,19 @@ def read_records(path: Path) -> CsvTable:
     table = read_csv(path, REQUIRED, defused=True)
     added_columns(path.name, table.columns)
     return table
+
+
+def find_record(file: str, table: CsvTable, trailer_id: str) -> Record:
+    """Return the row of a trailer in the manifest; raise TableError where there is not one."""
+    found = [record for record in table.records if record.values["trailer_id"] == trailer_id]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise TableError(f"{file} has {len(found)} rows of {quoted(trailer_id)}, not one")
+    names = [record.values["trailer_id"] for record in table.records]
+    near = get_close_matches(trailer_id[:LENGTH], names, n=1)
+    hint = f", did you mean {near[0]!r}?" if near else ": see its column trailer_id"
+    raise TableError(f"{file} has no trailer {quoted(trailer_id)}{hint}")
 
 
 def added_columns(file: str, names: Iterable[str]) -> tuple[str, ...]:

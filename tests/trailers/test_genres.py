@@ -43,7 +43,10 @@ def test_what_names_no_genre_and_what_only_looks_like_a_list_is_read(text: str) 
         ),
         (
             ["Drama, War"],
-            ["genre 'Drama, War' is not in the vocabulary (genres stand between |)"],
+            [
+                "genre 'Drama, War' is not in the vocabulary "
+                "(write Drama|War: genres stand between |)"
+            ],
         ),
     ],
 )
