@@ -67,8 +67,9 @@ def _read_model(_: str) -> None:
 
 
 def _similar(_: str) -> None:
-    from mmx.layout import Layout
     from mmx.predict import similar
+
+    from mmx.layout import Layout
     from mmx.project import open_project
 
     place = Layout(Path().absolute()).trailer_embeddings
