@@ -70,11 +70,43 @@ class CollectionParams(Section):
 
     genres: Vocabulary
     """The vocabulary, in the order of the logits (20 in the paper's section 4.1)."""
+    aliases: Annotated[dict[str, str], Birth({})] = {}
+    """Other names of genres -> the vocabulary's."""
+    unknown_genres: Annotated[Literal["reject", "drop"], Birth("reject")] = "reject"
+    """What becomes of a row with a genre that is in neither: rejected, or without that genre."""
     max_labels: Annotated[int, NUMBER, Field(ge=1, le=100)] = 6
     max_seconds: Positive = 1800.0
     """A longer video is rejected."""
     max_pixels: Annotated[int, NUMBER, Field(ge=1, le=1 << 28)] = 8192 * 4320
     """A larger frame is rejected."""
+    max_aspect: Annotated[float, NUMBER, Field(ge=1.0, le=1000.0)] = 10.0
+    """A frame or pixel whose longer side is more than that by the shorter is rejected."""
+    max_total_pixels: Annotated[float, NUMBER, Field(gt=0.0, le=1e15)] = 2.5e11
+    """A video with more pixels in all its frames together is rejected."""
+    max_rate: Annotated[float, NUMBER, Field(gt=0.0, le=1e6)] = 300.0
+    """A video with more frames per second, on average, is rejected."""
+    max_repeats: Annotated[int, NUMBER, Field(ge=0, le=10**6)] = 100
+    """A video whose index names more frames twice is rejected."""
+    max_sound_rate: Annotated[int, NUMBER, Field(ge=1, le=10**8)] = 384_000
+    """Hertz; sound with more samples per second is rejected."""
+    max_channels: Annotated[int, NUMBER, Field(ge=1, le=64)] = 24
+    """Sound with more channels is rejected."""
+    max_concealed: Fraction01 = 0.01
+    """A video is rejected if a larger share of its frames, or of the packets of its sound, is
+    damaged or missing."""
+    cpu_seconds_per_mb: Annotated[float, NUMBER, Field(gt=0.0, le=1e6)] = 20.0
+    """CPU seconds that ingest may take per megabyte of a video, beside a minute for any."""
+    max_memory_gb: Annotated[float, NUMBER, Field(ge=0.5, le=1024.0)] = 4.0
+    """Memory that ingest may take for one video, in units of 2^30 bytes."""
+
+    @model_validator(mode="after")
+    def _aliases_name_genres(self) -> "CollectionParams":
+        for alias, genre in self.aliases.items():
+            if genre not in self.genres:
+                raise ValueError(f"aliases: {alias!r} stands for {genre!r}, which is no genre")
+            if alias in self.genres:
+                raise ValueError(f"aliases: {alias!r} is a genre itself")
+        return self
 
 
 class ScenesParams(Section):
@@ -163,6 +195,11 @@ class SplitParams(Section):
     seed: Seed = 0
     min_clips: Size = 10
     """Trailers with fewer kept clips stay in the store and out of the split."""
+    sizes: Annotated[Literal["near", "exact"], Birth("near")] = "near"
+    """`exact`: sizes of new splits are the shares in whole trailers; `near`: as genres allow."""
+    accepted: Annotated[dict[str, Literal["both", "train", "validation", "test"]], Birth({})] = {}
+    """By group_id, what becomes of a film whose trailers have places in different splits: they
+    move to one, or stay in both."""
 
     @model_validator(mode="after")
     def _shares_are_whole(self) -> "SplitParams":
@@ -312,6 +349,16 @@ class RunParams(Section):
     tools, if that would take longer."""
 
 
+class ReleaseParams(Section):
+    """What `mmx publish` says of a release. Nothing here changes a result."""
+
+    name: str = "MMX trailer features"
+    creator: str = ""
+    url: str = ""
+    contact: str = ""
+    """An address of electronic mail, or of a page."""
+
+
 class Params(Section):
     """All of params.yaml."""
 
@@ -328,6 +375,7 @@ class Params(Section):
     evaluate: EvaluateParams = EvaluateParams()
     ablate: AblateParams = AblateParams()
     run: RunParams
+    release: ReleaseParams = ReleaseParams()
 
     def section(self, key: str) -> Any:
         """Return a section that a step declares."""

@@ -24,6 +24,8 @@ def status(json: Json = False) -> None:
     print_table(columns, [[getattr(step, name) for name in columns] for step in found.steps])
     for fault in found.faults:
         print(f"{fault.step}  {fault.trailer}: {fault.reason}")
+    for note in found.notes:
+        print(f"note: {note}")
 
 
 @app.command(epilog="Example: mmx plan")

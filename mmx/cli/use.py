@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmx.cli.console import print_json, print_table
-from mmx.cli.options import Json
+from mmx.cli.options import TAKES_IDS, Json
 from mmx.cli.project import open_project
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def ablate(
     print(f"{len(names)} variants are up to date: {', '.join(names)}")
 
 
-@app.command(epilog="Example: mmx similar alien --space coarse")
+@app.command(context_settings=TAKES_IDS, epilog="Example: mmx similar alien --space coarse")
 def similar(
     trailer: Annotated[str, typer.Argument(help="trailer_id.")],
     space: Annotated[Space, typer.Option(help="Embedding to compare by.")] = Space.fine,

@@ -31,7 +31,7 @@ STEPS = (
     "audio, scenes, flow, embed@lite_appearance, embed@lite_audio, embed@lite_scene, "
     "embed@lite_motion"
 )
-COLUMNS = "trailer_id, title, year, genres, video, sha256"
+COLUMNS = "trailer_id, title, genres, video, sha256"
 PINS = "take it from your last commit, or delete it to pin anew"
 
 
@@ -158,6 +158,9 @@ CASES = [
     Case("accept nobody", "trailers.csv has no trailer 'nobody': see its column trailer_id"),
     Case("accept t0001", "trailers.csv has no trailer 't0001', did you mean 't00001'?"),
     Case(
+        "accept -_bcdefghiJ", "trailers.csv has no trailer '-_bcdefghiJ': see its column trailer_id"
+    ),
+    Case(
         "plan",
         "trailers.csv cannot be read, byte 0 is not UTF-8 (line 1): save it as CSV in UTF-8",
         write("data/trailers.csv", b"\xff"),
@@ -264,6 +267,11 @@ CASES = [
         "none is not a folder: name the one that your videos are in",
     ),
     Case("init --videos data --labels none.csv", "none.csv does not exist"),
+    Case(
+        "init --videos data --labels one.csv",
+        "no row of one.csv is accepted: row 2, there is no video 'none.mp4'",
+        write("one.csv", "title,genres,video\nA film,Drama,none.mp4\n"),
+    ),
     Case("init --videos data --labels data", "data cannot be read: Is a directory"),
     Case("sample data", "data is there already and not empty: name a new folder"),
     Case(
