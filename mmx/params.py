@@ -1,5 +1,6 @@
 """params.yaml as typed, validated objects: one class per section, unknown keys refused."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -336,7 +337,7 @@ class FinetuneParams(OptimisationParams):
 
 
 class RunParams(Section):
-    """How work is distributed. Nothing here changes a result."""
+    """How work is distributed; in no fingerprint. MMX_RUN_WORKERS=4 overrides `workers`, etc."""
 
     workers: Annotated[int, NUMBER, Field(ge=0, le=4096)] = 0
     """Processes; 0 means one per core."""
@@ -347,6 +348,18 @@ class RunParams(Section):
     ask_above: Annotated[float, NUMBER, Field(ge=0.0, le=1e9)] = 1.0
     """Hours: a stage stops before it recomputes items that are stale only because of code or
     tools, if that would take longer."""
+    engine: Literal["local", "ray"] = "local"
+    """Compute on this machine, or on a Ray cluster (docs/cluster.md)."""
+    address: str = "auto"
+    """Of the Ray cluster; `auto`: the one that this machine belongs to."""
+    gpus_per_worker: Positive = 1.0
+    """On a Ray cluster; 0.5 lets two workers share a GPU."""
+    node_cache_gb: Positive = 50.0
+    """Disk space for inputs on each node that does not see the item store."""
+    processor: Literal["native", "avx2", "sse4"] = "native"
+    """The highest instruction sets that workers use, here and on a cluster. `native`: all that the
+    machine has. Results of different kinds differ in the last bits, so that a cluster admits nodes
+    of the head's kind alone; a cap makes different kinds alike."""
 
 
 class ReleaseParams(Section):
@@ -458,7 +471,7 @@ def load_params(path: Path, sections: Mapping[str, type[Section]] | None = None)
     except YamlError as error:
         raise ParamsError(str(error)) from None
     try:
-        return _model(sections or {}).model_validate(document.data)
+        return _model(sections or {}).model_validate(_overridden(document.data, os.environ))
     except ValidationError as error:
         faults = [_fault(document, one["loc"], one["msg"], one["type"]) for one in error.errors()]
         more = len(faults) - MOST_FAULTS
@@ -473,6 +486,18 @@ def _fault(document: Document, keys: tuple[int | str, ...], said: str, kind: str
         key = ".".join(map(str, keys))
     words = _WORDS.get(kind, said.removeprefix("Value error, "))
     return f"line {line}: {key or 'the file'}: {words}"
+
+
+def _overridden(content: Any, environment: Mapping[str, str]) -> Any:
+    """Return what params.yaml holds with section `run` as the environment's MMX_RUN_... say."""
+    if not isinstance(content, dict) or not isinstance(content.get("run"), dict):
+        return content
+    given = {
+        name: environment[f"MMX_RUN_{name.upper()}"]
+        for name in RunParams.model_fields
+        if f"MMX_RUN_{name.upper()}" in environment
+    }
+    return {**content, "run": {**content["run"], **given}}
 
 
 def _model(sections: Mapping[str, type[Section]]) -> type[Params]:

@@ -20,7 +20,9 @@ WORK_TREE, STORE, NOTES = "work tree", "item store", "DVC's notes"
 PLANS = "forget"
 """Folder in the item store with what is being taken out; gone once that is done."""
 _ELSEWHERE = (".git", ".dvc", ".mmx", ".venv", "build", "__pycache__")
-"""Folders of the work tree that are no part of it, or places of their own."""
+_CODE = ("mmx", "stages", "scripts", "tests", "benchmarks", "docs")
+"""Folders of the work tree that are no part of it, or places of their own; and mmx's own code,
+which names trailers of the generated sample."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Places:
         apart = {folder_of(self.root, each).resolve() for each in self.releases}
         apart |= {self.project.store.root.resolve()}
         for path in self.root.iterdir():
-            if path.name in _ELSEWHERE:
+            if path.name in (*_ELSEWHERE, *_CODE):
                 continue
             if path.is_file():
                 yield path

@@ -128,3 +128,29 @@ def _faults_of(step: str, receipts: Mapping[str, Receipt]) -> list[TrailerFault]
         for trailer, made in sorted(receipts.items())
         if made.fault
     ]
+
+
+@dataclass(frozen=True)
+class StepHosts:
+    """Where items of one step were computed."""
+
+    step: str
+    host: str
+    device: str
+    processor: str
+    """Empty in journals of earlier versions."""
+    items: tuple[str, ...]
+    """Sorted; each where it was computed last."""
+
+
+def hosts(project: Project) -> list[StepHosts]:
+    """Return the hosts, devices and processors of each step's items, by the journal."""
+    found = []
+    for step in trailer_steps(project.params):
+        last = {entry["item"]: entry for entry in project.store.journal(step.name)}
+        places: dict[tuple[str, str, str], list[str]] = {}
+        for item, entry in sorted(last.items()):
+            place = (entry["host"], entry["device"], entry.get("processor", ""))
+            places.setdefault(place, []).append(item)
+        found += [StepHosts(step.name, *key, tuple(items)) for key, items in sorted(places.items())]
+    return found
