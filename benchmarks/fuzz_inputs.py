@@ -124,8 +124,10 @@ def fill(top: str) -> None:
     run_step("split", project)
     simulated.write_manifest(root)
     write_models(root)
-    shutil.copytree(root / "data" / "videos", root / "films")
-    rows = [f"Film {n},2000,Drama|War,t{n:05d}.mp4" for n in range(5)]
+    (root / "films").mkdir()
+    for n in range(5):
+        shutil.copyfile(root / "data" / "videos" / f"t{n:05d}.mp4", root / "films" / f"f{n}.mp4")
+    rows = [f"Film {n},2000,Drama|War,f{n}.mp4" for n in range(5)]
     (root / "labels.csv").write_text("\n".join(["title,year,genres,video", *rows]) + "\n")
     simulated.dvc(root, "commit", "--force", "--quiet")
     simulated.commit(root, "first run")

@@ -8,6 +8,7 @@ first one, and a dot: no name begins with - or _, and none is that of another it
 import re
 
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_HEX = re.compile(r"[0-9a-f]+")
 
 
 def file_name(item: str) -> str:
@@ -25,7 +26,7 @@ def file_name(item: str) -> str:
 def item_name(name: str) -> str:
     """Return the item that `file_name` gave this name."""
     upper, dot, item = name.partition(".")
-    if not dot:
+    if not dot or not _HEX.fullmatch(upper):
         return name
     bits = int(upper, 16)
     return "".join(

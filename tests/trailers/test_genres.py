@@ -48,6 +48,13 @@ def test_what_names_no_genre_and_what_only_looks_like_a_list_is_read(text: str) 
                 "(write Drama|Action: genres stand between |)"
             ],
         ),
+        (
+            ["Drama; Action"],
+            [
+                "genre 'Drama; Action' is not in the vocabulary "
+                "(write Drama|Action: genres stand between |)"
+            ],
+        ),
     ],
 )
 def test_genres_are_held_against_the_vocabulary(
