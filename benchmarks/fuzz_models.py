@@ -68,7 +68,7 @@ def _read_model(_: str) -> None:
 
 def _similar(_: str) -> None:
     from mmx.layout import Layout
-    from mmx.predict import similar
+    from mmx.prediction import similar
     from mmx.project import open_project
 
     place = Layout(Path().absolute()).trailer_embeddings
