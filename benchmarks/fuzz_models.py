@@ -67,9 +67,8 @@ def _read_model(_: str) -> None:
 
 
 def _similar(_: str) -> None:
-    from mmx.predict import similar
-
     from mmx.layout import Layout
+    from mmx.prediction import similar
     from mmx.project import open_project
 
     place = Layout(Path().absolute()).trailer_embeddings

@@ -33,8 +33,6 @@ COMMAND_FOR = {
 
 
 RESUME = "finished items are kept; run the same command again to continue"
-<<<<<<< HEAD
-=======
 
 
 class NotMadeError(UserError):
@@ -45,7 +43,6 @@ def require_output(root: Path, path: str) -> None:
     """Raise NotMadeError where an output, as COMMAND_FOR names it, is not in the project `root`."""
     if not (root / path).exists():
         raise NotMadeError(f"{path} is not there yet: `{COMMAND_FOR[path]}` makes it")
->>>>>>> tables
 
 
 class Interrupted(BaseException):
@@ -54,19 +51,6 @@ class Interrupted(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
-<<<<<<< HEAD
-
-
-class NotMadeError(UserError):
-    """An output is not there yet; the message names the command that makes it."""
-
-
-def require_output(root: Path, path: str) -> None:
-    """Raise NotMadeError where an output, as COMMAND_FOR names it, is not in the project `root`."""
-    if not (root / path).exists():
-        raise NotMadeError(f"{path} is not there yet: `{COMMAND_FOR[path]}` makes it")
-=======
->>>>>>> tables
 
 
 @contextmanager

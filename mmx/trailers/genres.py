@@ -67,11 +67,8 @@ def _unknown(genre: str, choice: tuple[str, ...]) -> str:
     parts = [part.strip() for part in _SEPARATORS.split(genre)]
     if len(parts) > 1 and set(parts) <= set(choice):
         hint = f" (write {'|'.join(parts)}: genres stand between |)"
-<<<<<<< HEAD
-=======
     elif "," in genre:
         hint = " (genres stand between |)"
->>>>>>> tables
     return f"genre {quoted(genre)} is not in the vocabulary{hint}"
 
 

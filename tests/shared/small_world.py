@@ -193,7 +193,7 @@ def report_params() -> Params:
             "scenes": {},
             "audio": {},
             "flow": {},
-            "embed": {"experts": {}},
+            "embed": {"experts": {"lite_scene": {"reads": "clips"}}},
             "split": {},
             "model": MODEL.model_dump(),
             "evaluate": PARAMS.model_dump(),
