@@ -8,6 +8,8 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from mmx.engine.startup import spare_pandas
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
@@ -32,6 +34,7 @@ class WorkerSetup:
 
     def __call__(self, counter: "multiprocessing.sharedctypes.Synchronized[int]") -> None:
         """Take a number and run `call` with it."""
+        spare_pandas()
         with counter.get_lock():
             number = counter.value
             counter.value += 1
