@@ -41,8 +41,8 @@ from benchmarks.flow_parts import (
 )
 from benchmarks.flow_storage import Way, measure_ways
 from mmx.device import find_device
+from mmx.flow.dual_tvl1 import TVL1
 from mmx.flow.quantise import quantise
-from mmx.flow.tvl1 import TVL1
 
 FRAMES = 37_866_450
 """Of the whole collection (section 4.1), approximately the number of pairs."""

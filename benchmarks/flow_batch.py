@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from mmx.flow.batch import tvl1_batch
+from mmx.flow.dual_tvl1 import TVL1
 from mmx.flow.item import BATCH
-from mmx.flow.tvl1 import TVL1
 
 FramePair = tuple[np.ndarray, np.ndarray]
 

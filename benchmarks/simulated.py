@@ -98,9 +98,9 @@ def write_video(root: Path, trailer: str, version: int = 0) -> None:
 def write_manifest(root: Path) -> None:
     """Pin the videos that there are in a manifest; the simulated pipeline itself needs none."""
     # Imported here: it comes with what decodes videos, and no simulated stage does.
-    from mmx.trailers.manifest import OPTIONAL, REQUIRED, write_records
+    from mmx.trailers.manifest import COLUMNS, write_records
 
-    empty = dict.fromkeys((*REQUIRED, *OPTIONAL), "")
+    empty = dict.fromkeys(COLUMNS, "")
     records = [
         {**empty, "trailer_id": path.stem, "video": path.name, "sha256": file_digest(path)}
         for path in sorted((root / "data" / "videos").iterdir())

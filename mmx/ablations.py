@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from mmx.errors import StepFailedError
 from mmx.outputs import Files, content_files, read_receipts
 from mmx.pipeline.step import CollectionStep
 from mmx.project import Project
@@ -27,7 +28,10 @@ def ablate(project: Project, variants: Sequence[str] = ()) -> list[str]:
         step.run(project)
     # DVC itself runs the stage, so that dvc.lock matches and `dvc repro` has nothing to do.
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", "--force", "evaluate"]
-    subprocess.run(command, cwd=project.layout.root, check=True)
+    if subprocess.run(command, cwd=project.layout.root).returncode:
+        raise StepFailedError(
+            "the ablations are done and kept, but `dvc repro evaluate` failed: its reason is above"
+        )
     return names
 
 

@@ -8,17 +8,22 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors import SafetensorError
 
 from mmx.engine.errors import ReceiptError
-from mmx.engine.parquet import UNREADABLE, refuse_pipe
+from mmx.engine.parquet import UNREADABLE, read_parquet, refuse_pipe
 from mmx.layout import Layout
 from mmx.outputs import ITEM, is_receipts, read_shard
 
 DAMAGED = (*UNREADABLE, ReceiptError, AttributeError, TypeError, RuntimeError, SafetensorError)
 """What reading a damaged or replaced output raises. JSON of another shape is a TypeError or an
 AttributeError, weights of another shape are a RuntimeError."""
+_SPLITS = ("train", "validation", "test")
+_SPLIT = [ITEM, "group_id", "split"]
+_LISTS = ("genres", "coarse", "fine")
+"""Columns of lists among those that are checked; the others are text."""
 READ_WHOLE = 1 << 24
 """Bytes up to which all rows of a table are read; of a larger table only some columns are."""
 
@@ -39,12 +44,16 @@ def checks(layout: Layout) -> Iterator[tuple[Path, Callable[[Path], object]]]:
     # Only columns that every version of mmx wrote: an older table is not damaged.
     tables = {
         layout.sources: [ITEM, "video", "sha256"],
-        layout.trailers: [ITEM, "genres", "status"],
-        layout.splits: [ITEM, "split"],
+        layout.trailers: [ITEM, "group_id", "genres", "status"],
         layout.trailer_embeddings: [ITEM, "coarse", "fine"],
+        layout.predictions: [ITEM, "model", "genre", "probability"],
+        layout.sequence_predictions: [ITEM, "sequence", "model", "genre", "probability"],
     }
     for path in sorted(layout.data.rglob("*.parquet")):
-        yield path, lambda path: _check_table(path, tables.get(path, []))
+        if path == layout.splits:
+            yield path, _check_split
+        else:
+            yield path, lambda path: _check_table(path, tables.get(path, []))
     for folder in (layout.data, layout.root / "models", layout.reports):
         for path in sorted(folder.rglob("*.jsonl")):
             if is_receipts(f"{path.parent.name}/{path.name}"):
@@ -57,14 +66,34 @@ def checks(layout: Layout) -> Iterator[tuple[Path, Callable[[Path], object]]]:
 
 
 def _check_table(path: Path, columns: list[str]) -> None:
-    """Read these columns of a table; all columns if the table is small."""
+    """Check that a table has these columns, each once and with values; read it if it is small."""
     refuse_pipe(path)
     with pq.ParquetFile(path) as table:
-        missing = set(columns) - set(table.schema_arrow.names)
-        if missing:
-            raise KeyError(*missing)
-        if path.stat().st_size <= READ_WHOLE:
-            table.read()
+        names = table.schema_arrow.names
+        wrong = set(columns) - set(names) or {name for name in names if names.count(name) > 1}
+        if wrong:
+            raise KeyError(*wrong)
+        needed = columns or [name for name in names if name == ITEM]
+        if not all(_is_kind(table.schema_arrow.field(name)) for name in needed):
+            raise TypeError("a column is of another type")
+        rows = table.read(None if path.stat().st_size <= READ_WHOLE else needed)
+        if any(rows[name].null_count for name in needed):
+            raise ValueError("a value is missing")
+
+
+def _is_kind(field: pa.Field) -> bool:
+    """Say whether a column is of the type that every version of mmx wrote."""
+    if field.name in _LISTS:
+        return bool(pa.types.is_list(field.type) or pa.types.is_fixed_size_list(field.type))
+    return bool(pa.types.is_string(field.type))
+
+
+def _check_split(path: Path) -> None:
+    """Check that a table is a split."""
+    _check_table(path, _SPLIT)
+    rows = read_parquet(path)
+    if rows.schema.names != _SPLIT or not {*rows["split"].to_pylist()} <= {*_SPLITS}:
+        raise ValueError("it is not a split")
 
 
 def _check_model(folder: Path) -> None:

@@ -1,15 +1,19 @@
 """Errors that a user can act on end in one sentence and an exit code; bugs keep their traceback."""
 
 import re
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
-from mmx.engine.errors import ReceiptError, UserError, machine_fault
+from mmx.engine.errors import ReceiptError, StepFailedError, UserError, machine_fault
+from mmx.layout import find_root
 
-__all__ = ["COMMAND_FOR", "UserError", "report_errors"]
+__all__ = ["COMMAND_FOR", "StepFailedError", "UserError", "report_errors", "require_output"]
 
 COMMAND_FOR = {
     "data/trailers.csv": "mmx init",
@@ -17,6 +21,8 @@ COMMAND_FOR = {
     "data/trailers.parquet": "dvc repro ingest",
     "data/clips": "dvc repro scenes",
     "data/features": "dvc repro features",
+    "data/predictions.parquet": "dvc repro",
+    "data/sequence_predictions.parquet": "dvc repro",
     "data/splits.parquet": "dvc repro split",
     "data/trailer_embeddings.parquet": "dvc repro",
     "models/coarse": "dvc repro train",
@@ -26,11 +32,39 @@ COMMAND_FOR = {
 """The command that makes each output, for errors about outputs that do not exist yet."""
 
 
+RESUME = "finished items are kept; run the same command again to continue"
+
+
+class Interrupted(BaseException):
+    """The program was asked to end by a signal. Not an Exception: nothing goes on after it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class NotMadeError(UserError):
+    """An output is not there yet; the message names the command that makes it."""
+
+
+def require_output(root: Path, path: str) -> None:
+    """Raise NotMadeError where an output, as COMMAND_FOR names it, is not in the project `root`."""
+    if not (root / path).exists():
+        raise NotMadeError(f"{path} is not there yet: `{COMMAND_FOR[path]}` makes it")
+
+
 @contextmanager
 def report_errors() -> Iterator[None]:
-    """End the program with `error: ...` on stderr and the error's exit code; let bugs through."""
+    """End the program with `error: ...` on stderr and the error's exit code; let bugs through.
+
+    Ctrl-C, SIGTERM and SIGHUP end it likewise, with 128 plus the signal's number.
+    """
     try:
-        yield
+        with _signals_raised():
+            yield
+    except Interrupted as signalled:
+        name = signal.Signals(signalled.number).name
+        end(f"interrupted by {name}; {RESUME}", 128 + signalled.number)
     except ReceiptError as error:
         # It says what is wrong with the receipt, but not in which file that is.
         end(_damaged_file(error) or str(error), error.exit_code)
@@ -41,6 +75,27 @@ def report_errors() -> Iterator[None]:
         if not reason:
             raise
         end(reason, UserError.exit_code)
+
+
+@contextmanager
+def _signals_raised() -> Iterator[None]:
+    """Let signals that end the program raise Interrupted in here; one that is ignored stays so."""
+    ending = (signal.SIG_DFL, signal.default_int_handler)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    main = threading.current_thread() is threading.main_thread()
+    before = {each: signal.getsignal(each) for each in numbers if main}
+    mine = [each for each, handler in before.items() if handler in ending]
+    for number in mine:
+        signal.signal(number, _raise_interrupted)
+    try:
+        yield
+    finally:
+        for number in mine:
+            signal.signal(number, before[number])
+
+
+def _raise_interrupted(number: int, frame: FrameType | None) -> None:
+    raise Interrupted(number)
 
 
 def end(reason: str, exit_code: int) -> NoReturn:
@@ -54,7 +109,7 @@ def _missing_output(error: Exception) -> str:
     if not isinstance(error, FileNotFoundError):
         return ""
     # PyArrow's error has the path only in its text.
-    asked = re.findall(rf"{re.escape(str(Path.cwd()))}/([^'\"]+)", str(error))
+    asked = re.findall(rf"{re.escape(str(find_root(Path())))}/([^'\"]+)", str(error))
     for path, command in COMMAND_FOR.items():
         if any(Path(name).is_relative_to(path) for name in asked):
             return f"{path} is not there yet: `{command}` makes it"
@@ -64,8 +119,7 @@ def _missing_output(error: Exception) -> str:
 def _machine_trouble(error: Exception) -> str:
     """Return what is wrong with the machine; an empty string for other errors."""
     fault = machine_fault(error)
-    resume = "finished items are kept; run the same command again to continue"
-    return f"{fault}; {resume}" if fault else ""
+    return f"{fault}; {RESUME}" if fault else ""
 
 
 def _damaged_file(error: Exception) -> str:
@@ -76,7 +130,7 @@ def _damaged_file(error: Exception) -> str:
     # Imported here: PyArrow takes longer to load than a small stage to run.
     from mmx.damage import damaged_output
 
-    path = damaged_output(Path())
+    path = damaged_output(find_root(Path()))
     if not path or (isinstance(error, FileNotFoundError) and path not in str(error)):
         return ""
     return (

@@ -1,7 +1,8 @@
 """An output directory: what DVC versions, built from the items of one step.
 
     <letter>XX.parquet      TableOutput: the rows of all items, in shards
-    <item><suffix>          FilesOutput: one file per item, a hard link into the store
+    <item><suffix>          FilesOutput: one file per item, a hard link into the store; how an
+                            item is spelt as a file name: mmx/engine/names.py
     <name>                  TreeOutput: the files of the only item, under their own names
     _receipts/rXX.jsonl     one line per item, {"item": ..., "receipt": ...}, sorted
 
@@ -22,6 +23,7 @@ from mmx.engine.atomic import link_or_copy, write_atomic
 from mmx.engine.canonical import bytes_digest, canonical, file_digest
 from mmx.engine.errors import ReceiptError, StoreError
 from mmx.engine.files import FileRefusedError, read_regular
+from mmx.engine.names import file_name, item_name
 from mmx.engine.parquet import UNREADABLE, read_parquet, write_parquet
 from mmx.engine.plain import is_plain_name
 from mmx.engine.receipt import OutputFile, Receipt
@@ -198,11 +200,11 @@ class FilesOutput(_LinkedOutput):
 
     def shard_of_file(self, name: str) -> str:
         """Return the shard of the item that the file is named after."""
-        return shard_of(name.removesuffix(self.suffix))
+        return shard_of(item_name(name.removesuffix(self.suffix)))
 
     def own_files(self, item: str, receipt: Receipt) -> dict[str, OutputFile]:
         """Return the item's file, named after the item."""
-        return {f"{item}{self.suffix}": output for output in receipt.outputs}
+        return {f"{file_name(item)}{self.suffix}": output for output in receipt.outputs}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """params.yaml as typed, validated objects: one class per section, unknown keys refused."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -70,11 +72,43 @@ class CollectionParams(Section):
 
     genres: Vocabulary
     """The vocabulary, in the order of the logits (20 in the paper's section 4.1)."""
+    aliases: Annotated[dict[str, str], Birth({})] = {}
+    """Other names of genres -> the vocabulary's."""
+    unknown_genres: Annotated[Literal["reject", "drop"], Birth("reject")] = "reject"
+    """What becomes of a row with a genre that is in neither: rejected, or without that genre."""
     max_labels: Annotated[int, NUMBER, Field(ge=1, le=100)] = 6
     max_seconds: Positive = 1800.0
     """A longer video is rejected."""
     max_pixels: Annotated[int, NUMBER, Field(ge=1, le=1 << 28)] = 8192 * 4320
     """A larger frame is rejected."""
+    max_aspect: Annotated[float, NUMBER, Field(ge=1.0, le=1000.0)] = 10.0
+    """A frame or pixel whose longer side is more than that by the shorter is rejected."""
+    max_total_pixels: Annotated[float, NUMBER, Field(gt=0.0, le=1e15)] = 2.5e11
+    """A video with more pixels in all its frames together is rejected."""
+    max_rate: Annotated[float, NUMBER, Field(gt=0.0, le=1e6)] = 300.0
+    """A video with more frames per second, on average, is rejected."""
+    max_repeats: Annotated[int, NUMBER, Field(ge=0, le=10**6)] = 100
+    """A video whose index names more frames twice is rejected."""
+    max_sound_rate: Annotated[int, NUMBER, Field(ge=1, le=10**8)] = 384_000
+    """Hertz; sound with more samples per second is rejected."""
+    max_channels: Annotated[int, NUMBER, Field(ge=1, le=64)] = 24
+    """Sound with more channels is rejected."""
+    max_concealed: Fraction01 = 0.01
+    """A video is rejected if a larger share of its frames, or of the packets of its sound, is
+    damaged or missing."""
+    cpu_seconds_per_mb: Annotated[float, NUMBER, Field(gt=0.0, le=1e6)] = 20.0
+    """CPU seconds that ingest may take per megabyte of a video, beside a minute for any."""
+    max_memory_gb: Annotated[float, NUMBER, Field(ge=0.5, le=1024.0)] = 4.0
+    """Memory that ingest may take for one video, in units of 2^30 bytes."""
+
+    @model_validator(mode="after")
+    def _aliases_name_genres(self) -> "CollectionParams":
+        for alias, genre in self.aliases.items():
+            if genre not in self.genres:
+                raise ValueError(f"aliases: {alias!r} stands for {genre!r}, which is no genre")
+            if alias in self.genres:
+                raise ValueError(f"aliases: {alias!r} is a genre itself")
+        return self
 
 
 class ScenesParams(Section):
@@ -163,6 +197,11 @@ class SplitParams(Section):
     seed: Seed = 0
     min_clips: Size = 10
     """Trailers with fewer kept clips stay in the store and out of the split."""
+    sizes: Annotated[Literal["near", "exact"], Birth("near")] = "near"
+    """`exact`: sizes of new splits are the shares in whole trailers; `near`: as genres allow."""
+    accepted: Annotated[dict[str, Literal["both", "train", "validation", "test"]], Birth({})] = {}
+    """By group_id, what becomes of a film whose trailers have places in different splits: they
+    move to one, or stay in both."""
 
     @model_validator(mode="after")
     def _shares_are_whole(self) -> "SplitParams":
@@ -177,6 +216,10 @@ class EvaluateParams(Section):
     threshold: Fraction01 = 0.3
     """A genre is predicted when its probability is above (section 7)."""
     neighbours: Size = 10
+    components: Annotated[Size, Birth(30)] = 30
+    """Principal components of the untrained space that is whitened."""
+    resamples: Annotated[Size, Birth(1000)] = 1000
+    """Bootstrap drawings of films, for intervals of 95 %."""
     perplexity: Positive = 30.0
     """Of t-SNE; lowered automatically for a small collection."""
     seed: Seed = 0
@@ -293,13 +336,16 @@ class FinetuneParams(OptimisationParams):
     lr: Positive = 1e-4
     constant_epochs: Natural = 10
     """Epochs at the full rate, before cosine annealing."""
+    loss: Annotated[Literal["simclr", "literal"], Birth("simclr")] = "simclr"
+    """Equation 4 with the positive in the denominator, as SimCLR has it, or to the letter, without
+    it, which is decoupled contrastive learning."""
     temperature: Positive = 0.5
     pairs: Literal["halves", "random", "shuffled"] = "halves"
     """A trailer's two views: its halves, two random sequences, or its clips dealt at random."""
 
 
 class RunParams(Section):
-    """How work is distributed. Nothing here changes a result."""
+    """How work is distributed; in no fingerprint. MMX_RUN_WORKERS=4 overrides `workers`, etc."""
 
     workers: Annotated[int, NUMBER, Field(ge=0, le=4096)] = 0
     """Processes; 0 means one per core."""
@@ -310,6 +356,28 @@ class RunParams(Section):
     ask_above: Annotated[float, NUMBER, Field(ge=0.0, le=1e9)] = 1.0
     """Hours: a stage stops before it recomputes items that are stale only because of code or
     tools, if that would take longer."""
+    engine: Literal["local", "ray"] = "local"
+    """Compute on this machine, or on a Ray cluster (docs/cluster.md)."""
+    address: Annotated[str, Field(min_length=1, max_length=300)] = "auto"
+    """Of the Ray cluster; `auto`: the one that this machine belongs to."""
+    gpus_per_worker: Annotated[float, NUMBER, Field(gt=0.0, le=64.0)] = 1.0
+    """On a Ray cluster; 0.5 lets two workers share a GPU."""
+    node_cache_gb: Annotated[float, NUMBER, Field(gt=0.0, le=1e6)] = 50.0
+    """Disk space for inputs on each node that does not see the item store."""
+    processor: Literal["native", "avx2", "sse4"] = "native"
+    """The highest instruction sets that workers use, here and on a cluster. `native`: all that the
+    machine has. Results of different kinds differ in the last bits, so that a cluster admits nodes
+    of the head's kind alone; a cap makes different kinds alike."""
+
+
+class ReleaseParams(Section):
+    """What `mmx publish` says of a release. Nothing here changes a result."""
+
+    name: str = "MMX trailer features"
+    creator: str = ""
+    url: str = ""
+    contact: str = ""
+    """An address of electronic mail, or of a page."""
 
 
 class Params(Section):
@@ -328,6 +396,7 @@ class Params(Section):
     evaluate: EvaluateParams = EvaluateParams()
     ablate: AblateParams = AblateParams()
     run: RunParams
+    release: ReleaseParams = ReleaseParams()
 
     def section(self, key: str) -> Any:
         """Return a section that a step declares."""
@@ -410,7 +479,7 @@ def load_params(path: Path, sections: Mapping[str, type[Section]] | None = None)
     except YamlError as error:
         raise ParamsError(str(error)) from None
     try:
-        return _model(sections or {}).model_validate(document.data)
+        return _overridden(_model(sections or {}).model_validate(document.data), os.environ)
     except ValidationError as error:
         faults = [_fault(document, one["loc"], one["msg"], one["type"]) for one in error.errors()]
         more = len(faults) - MOST_FAULTS
@@ -425,6 +494,28 @@ def _fault(document: Document, keys: tuple[int | str, ...], said: str, kind: str
         key = ".".join(map(str, keys))
     words = _WORDS.get(kind, said.removeprefix("Value error, "))
     return f"line {line}: {key or 'the file'}: {words}"
+
+
+def _overridden(params: Params, environment: Mapping[str, str]) -> Params:
+    """Return the parameters with section `run` as the environment's MMX_RUN_... say."""
+    names = {f"MMX_RUN_{name.upper()}": name for name in RunParams.model_fields}
+    given = {names[key]: _scalar(value) for key, value in environment.items() if key in names}
+    if not given:
+        return params
+    try:
+        run = RunParams.model_validate({**params.run.model_dump(by_alias=True), **given})
+    except ValidationError as error:
+        told = [f"MMX_RUN_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()]
+        raise ParamsError("in the environment: " + "; ".join(told)) from None
+    return params.model_copy(update={"run": run})
+
+
+def _scalar(text: str) -> int | float | str:
+    """Return a number as it would be in params.yaml; other text as it is."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def _model(sections: Mapping[str, type[Section]]) -> type[Params]:

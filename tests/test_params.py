@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mmx.params import ParamsError, load_params
+from mmx.pipeline.registry import step_sections
 from mmx.project import open_project
 
 TOP = Path(__file__).parents[1]
@@ -196,3 +197,18 @@ def test_a_section_that_is_missing_is_named(tmp_path: Path) -> None:
 def test_accents_of_genres_are_composed(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(TEXT.replace("- Drama", "- 'Come\u0301die'"), "utf-8")
     assert "Com\u00e9die" in load_params(tmp_path / "params.yaml").collection.genres
+
+
+def test_the_environment_overrides_how_a_run_is_distributed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MMX_RUN_ENGINE", "ray")
+    monkeypatch.setenv("MMX_RUN_ADDRESS", "10.0.0.1:6379")
+    monkeypatch.setenv("MMX_RUN_GPUS_PER_WORKER", "0.5")
+    monkeypatch.setenv("MMX_RUN_WORKERS", "3")
+    run = load_params(TOP / "params.yaml", step_sections()).run
+    assert (run.engine, run.address, run.gpus_per_worker) == ("ray", "10.0.0.1:6379", 0.5)
+    assert run.workers == 3
+    monkeypatch.setenv("MMX_RUN_WORKERS", "many")
+    with pytest.raises(ParamsError, match="in the environment: MMX_RUN_WORKERS"):
+        load_params(TOP / "params.yaml", step_sections())

@@ -204,7 +204,9 @@ def _expected_objects(tree: Tree) -> Iterator[Expected]:
 
 
 def file_digests(path: Path, algorithms: set[str]) -> dict[str, str]:
-    """Read a file once and return the digests asked for."""
+    """Read a file once and return the digests asked for; empty ones of what is no file."""
+    if not path.is_file():
+        return dict.fromkeys(algorithms, "")
     states = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):

@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmx.dvc_state.history import Commit, History, HistoryError
+from mmx.engine.errors import ReceiptError
+from mmx.engine.parquet import UNREADABLE, refuse_pipe
 from mmx.engine.receipt import Ingredients, Receipt
 from mmx.features.receipts import receipt_of
 from mmx.features.schema import RECEIPTS_FILE
@@ -94,13 +96,16 @@ def _name_of(commit: Commit | None) -> str:
 def read_items(path: Path) -> Items:
     """Return the receipts of a receipts.parquet by step and trailer."""
     try:
+        refuse_pipe(path)
         rows = pq.read_table(pa.BufferReader(path.read_bytes())).to_pylist()
+        return {(row["step"], name): receipt_of(row) for row in rows for name in row["trailers"]}
     except FileNotFoundError:
         raise HistoryError(
             "there is no feature store here: `dvc fetch --all-commits` gets earlier versions, "
             "`dvc repro features` makes the present one"
         ) from None
-    return {(row["step"], trailer): receipt_of(row) for row in rows for trailer in row["trailers"]}
+    except (*UNREADABLE, ReceiptError, TypeError):
+        raise HistoryError(f"{path.name} of a feature store is damaged: `mmx repair`") from None
 
 
 def compare(before: Items, after: Items) -> Iterable[Change]:

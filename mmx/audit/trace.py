@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from mmx.dvc_state.history import Commit, History, HistoryError
+from mmx.engine.parquet import refuse_pipe
 from mmx.engine.receipt import Ingredients, Receipt
 from mmx.errors import UserError
 from mmx.features.read import read_table
@@ -197,11 +198,22 @@ def trace(
         scenes = chain("scenes", records, fingerprint)
         found = [scenes] if scenes else []
     if not found:
+        _require_known(project, trailer)
         raise TraceError(_no_such_row(trailer, expert, fingerprint))
     rows = {} if clip is None else clip_rows(clip, found, records)
     if clip is not None and not rows:
         raise TraceError(f"{trailer} has no clip {clip}")
     return Trace(trailer, clip, rows, tuple(found))
+
+
+def _require_known(project: Project, trailer: str) -> None:
+    """Raise TableError for a trailer that the manifest, if there is one, does not have."""
+    # Imported here: most traces find their rows.
+    from mmx.trailers.manifest import find_record, read_records
+
+    manifest = project.layout.manifest
+    if manifest.exists():
+        find_record(manifest.name, read_records(manifest), trailer)
 
 
 def _no_such_row(trailer: str, expert: str | None, fingerprint: str | None) -> str:
@@ -302,6 +314,7 @@ def _read_row(path: Path, trailer: str, clip: int) -> dict[str, Any] | None:
     """Return one row of a shard without its vector; None if there is none."""
     if not path.exists():
         return None
+    refuse_pipe(path)
     columns = [name for name in pq.read_schema(path).names if name != "embedding"]
     rows = pq.read_table(path, columns=columns, partitioning=None).to_pylist()
     wanted = (row for row in rows if (row[ITEM], row["clip"]) == (trailer, clip))

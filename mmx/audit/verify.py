@@ -16,8 +16,10 @@ from pathlib import Path
 from mmx.audit.artefacts import Expected, Tree, all_expected, file_digests
 from mmx.engine.canonical import canonical
 from mmx.engine.errors import ReceiptError
+from mmx.engine.files import FileRefusedError, read_regular
 from mmx.engine.parquet import UNREADABLE, count_rows
 from mmx.engine.receipt import Receipt
+from mmx.engine.store import LARGEST
 from mmx.experts.base import Packaged, Weights
 from mmx.experts.registry import get_expert
 from mmx.experts.weights import Place, list_weights, weights_folder
@@ -184,7 +186,7 @@ def _check_receipts(inspection: Inspection, step: ItemStep) -> dict[str, Receipt
             inspection.add(Kind.CHANGED, path, "dvc.lock has another digest")
             continue
         fault = ""
-        for line in path.read_bytes().split(b"\n")[:-1]:
+        for line in path.read_bytes().split(b"\n")[:-1] if path.is_file() else ():
             try:
                 item, receipt = _read_exactly(line)
             except ReceiptError as error:
@@ -209,6 +211,11 @@ def _read_exactly(line: bytes) -> tuple[str, Receipt]:
     return item, receipt
 
 
+_NO_RECEIPT = (ReceiptError, FileRefusedError, IsADirectoryError, RecursionError,
+               ValueError, KeyError, TypeError)  # fmt: skip
+"""What reading a receipt of the store raises where it is none."""
+
+
 def _check_store_receipts(inspection: Inspection) -> None:
     """Report receipts of the store that are invalid, or whose objects are missing."""
     store = inspection.tree.project.store
@@ -216,8 +223,8 @@ def _check_store_receipts(inspection: Inspection) -> None:
     present = {receipt.fingerprint: receipt for receipt in made}
     for path in sorted((store.root / "receipts").glob("*/*/*.json")):
         inspection.checked["receipts"] += 1
-        content = path.read_bytes()
         try:
+            content = read_regular(path, LARGEST)
             receipt = Receipt.from_dict(json.loads(content))
             if canonical(receipt.to_dict()) != content:
                 raise ReceiptError("it is not in canonical form")
@@ -225,7 +232,7 @@ def _check_store_receipts(inspection: Inspection) -> None:
                 raise ReceiptError("its name is not its fingerprint")
             if present.get(receipt.fingerprint, receipt) != receipt:
                 raise ReceiptError("the output directory has another one for the same item")
-        except (ReceiptError, ValueError, KeyError, TypeError) as error:
+        except _NO_RECEIPT as error:
             inspection.add(Kind.CHANGED, path, f"not a valid receipt: {error}")
             continue
         for output in receipt.outputs:
@@ -423,7 +430,7 @@ def _check_unrecorded(inspection: Inspection, expected: Iterable[Expected]) -> N
     """Report outputs in single files, made without items, that dvc.lock does not name."""
     known = {record.path for record in expected}
     layout = inspection.tree.project.layout
-    for path in (layout.trailers, layout.sources, layout.splits, layout.trailer_embeddings):
+    for path in (layout.trailers, layout.sources, layout.splits, *layout.evaluated):
         if path.exists() and path not in known:
             what = "it has no receipt, and dvc.lock does not name it"
             inspection.add(Kind.UNVERIFIABLE, path, what)

@@ -2,13 +2,16 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mmx.cli.console import print_json, print_table
-from mmx.cli.options import Json
+from mmx.cli.options import TAKES_IDS, Json
 from mmx.cli.project import open_project
+
+if TYPE_CHECKING:
+    from mmx.trailers import InitReport
 
 app = typer.Typer()
 _SHOWN = 50
@@ -47,30 +50,71 @@ def init(
     force: Annotated[
         bool, typer.Option("--force", help="Write the manifest anew: titles, genres, pins.")
     ] = False,
+    update: Annotated[
+        bool, typer.Option("--update", help="Take corrected titles, years, genres; keep pins.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Write the manifest for your own trailers: links to the videos, their sha256 pinned.
 
-    Rows that are already in the manifest stay as they are; new rows are added.
+    Rows that are already in the manifest stay as they are, unless --update is given; new rows are
+    added. It is an error if no row is accepted.
     """
+    from mmx.merge.driver import install_drivers
+    from mmx.trailers import TableError
     from mmx.trailers import init as write_manifest
 
     project = open_project()
+    install_drivers(project.layout.root)
     params = project.params.collection
-    report = write_manifest(project.layout, videos, labels, force=force, params=params)
+    report = write_manifest(
+        project.layout, videos, labels, force=force, params=params, update=update
+    )
     if json:
         print_json(report)
-        return
+    if not report.accepted:
+        first = next((f": row {row.row}, {row.reason}" for row in report.rejected), "")
+        raise TableError(f"no row of {labels.name} is accepted{first}")
+    if not json:
+        _print_report(report, update)
+
+
+def _print_report(report: "InitReport", update: bool) -> None:
     for row in report.rejected[:_SHOWN]:
         print(f"row {row.row}, {row.title!r}, rejected: {row.reason}")
     if len(report.rejected) > _SHOWN:
         print(f"and {len(report.rejected) - _SHOWN} more rows: --json lists all")
+    for row in report.differing[: _SHOWN if update else 0]:
+        said = (f"{name} {old!r} -> {new!r}" for name, (old, new) in row.changes.items())
+        print(f"{row.trailer_id}: {', '.join(said)}")
+    if report.differing:
+        done = "updated" if update else "differ from the manifest; `mmx init --update` takes them"
+        print(f"{len(report.differing)} rows {done}")
     print(f"{len(report.accepted)} rows accepted, {len(report.rejected)} rejected")
     if report.added:
         print(f"columns of your own, carried along as text: {', '.join(report.added)}")
 
 
-@app.command(epilog="Example: mmx accept alien")
+@app.command(epilog="Example: mmx merge %O %A %B %P")
+def merge(
+    base: Annotated[Path, typer.Argument(help="The common ancestor's version.")],
+    ours: Annotated[Path, typer.Argument(help="Our version; the result is written there.")],
+    theirs: Annotated[Path, typer.Argument(help="Their version.")],
+    name: Annotated[str, typer.Argument(help="dvc.lock or data/trailers.csv.")],
+) -> None:
+    """Merge a file for git, which runs this once `mmx init` has installed it.
+
+    The manifest: the union of the rows, by trailer_id; a conflict is a cell that both sides changed
+    differently. dvc.lock: by stage, and the split by trailer; what both sides ran again, the next
+    `dvc repro` decides, and it finds the items of both.
+    """
+    from mmx.layout import find_root
+    from mmx.merge.driver import merge_file
+
+    merge_file(find_root(Path()), base, ours, theirs, name)
+
+
+@app.command(context_settings=TAKES_IDS, epilog="Example: mmx accept alien")
 def accept(
     trailer: Annotated[str, typer.Argument(help="trailer_id whose video you replaced.")],
 ) -> None:

@@ -1,4 +1,4 @@
-"""Commands after a run: predict, ablate, similar."""
+"""Commands after a run: predict, ablate, similar, probe, explore."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmx.cli.console import print_json, print_table
-from mmx.cli.options import Json
+from mmx.cli.options import TAKES_IDS, Json
 from mmx.cli.project import open_project
 
 if TYPE_CHECKING:
-    from mmx.predict import Neighbour
+    from mmx.prediction import Neighbour
 
 app = typer.Typer()
 
@@ -30,7 +30,7 @@ def predict(
     json: Json = False,
 ) -> None:
     """Predict genres and nearest films of new videos, by the steps of the pipeline."""
-    from mmx.predict import predict as run
+    from mmx.prediction import predict as run
 
     predictions = run(open_project(), videos)
     if json:
@@ -61,20 +61,50 @@ def ablate(
     print(f"{len(names)} variants are up to date: {', '.join(names)}")
 
 
-@app.command(epilog="Example: mmx similar alien --space coarse")
+@app.command(context_settings=TAKES_IDS, epilog="Example: mmx similar alien --space coarse")
 def similar(
     trailer: Annotated[str, typer.Argument(help="trailer_id.")],
     space: Annotated[Space, typer.Option(help="Embedding to compare by.")] = Space.fine,
     json: Json = False,
 ) -> None:
     """Find the films that are most similar to one film of the collection."""
-    from mmx.predict import similar as find
+    from mmx.prediction import similar as find
 
     found = find(open_project(), trailer, space=space.value)
     if json:
         print_json(found)
     else:
         print_neighbours(found)
+
+
+@app.command(epilog="Example: mmx probe probes.csv")
+def probe(
+    table: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV: trailer_id, and a column per probe (director, tags); | between values."
+        ),
+    ],
+    permutations: Annotated[int, typer.Option(min=1, help="Of the values, for chance.")] = 1000,
+    json: Json = False,
+) -> None:
+    """Ask whether near trailers share what no training saw: franchise, director, language, tags.
+
+    Every space is compared with permuted values, the untrained ones too, among all trailers and
+    among trailers with the identical genre set.
+    """
+    from mmx.probe_table import try_probes
+
+    found = try_probes(open_project(), table, permutations=permutations)
+    if json:
+        print_json(found)
+        return
+    columns = ("probe", "among", "space", "trailers", "share", "chance", "p")
+    rows = [
+        (one.probe, one.scope, one.space, one.queries, one.observed, one.chance, one.p)
+        for one in found
+    ]
+    print_table(columns, rows)
 
 
 @app.command(epilog="Example: mmx explore films.parquet --space look=embedding --space map=x,y")

@@ -75,6 +75,8 @@ def fetch(
                 failures.append(str(error))
                 continue
             progress.console.print(f"{checkpoint.file}: {status.state}, {status.path}")
+        if not progress.tasks:
+            progress.console.print("nothing to fetch: these experts need no files, or packages do")
     if failures:
         raise WeightsError("\n".join(failures))
 

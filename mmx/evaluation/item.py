@@ -1,7 +1,9 @@
 """All numbers of the report, as one item: embeddings, metrics, tables, plots.
 
     trailer_embeddings.parquet   trailer_id, split, coarse, fine: one row per trailer of the split
-    metrics.json                 every metric, per split, with the random baseline; both spaces
+    predictions.parquet          trailer_id, model, genre, probability: of every model and baseline
+    sequence_predictions.parquet the same per sequence, with its times
+    metrics.json                 every metric, per split, with intervals and baselines; all spaces
     summary/*.json               the main metrics for `dvc metrics`, one row per file
     explorer.parquet             per trailer: position in both maps, neighbours, probabilities
     similarity.json              section 4.4: cosine similarity within each genre set
@@ -17,7 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mmx.evaluation import clusters, plots, retrieval, scores, tables
+from mmx.engine.parquet import write_parquet
+from mmx.evaluation import clusters, plots, predictions, retrieval, scores, tables
 from mmx.evaluation.measures import measure, summarise
 from mmx.evaluation.scores import Json
 from mmx.evaluation.subject import Subject, read_subject
@@ -25,9 +28,11 @@ from mmx.features.read import read_table
 from mmx.params import EvaluateParams
 
 EMBEDDINGS, EXPLORER = "trailer_embeddings.parquet", "explorer.parquet"
+PREDICTIONS, SEQUENCES = "predictions.parquet", "sequence_predictions.parquet"
 METRICS, SIMILARITY, SUMMARY = "metrics.json", "similarity.json", "summary"
 
 FLOATS = pa.list_(pa.float32())
+Spans = tuple[np.ndarray, np.ndarray]
 
 
 def evaluate_item(
@@ -60,12 +65,16 @@ def evaluate_item(
     subject = read_subject(
         features=features, trailers=trailers, splits=splits, coarse=coarse, fine=fine, params=params
     )
-    metrics = measure(subject)
-    explorer = _explorer_table(subject, features)
+    predicted = predictions.predict_genres(subject)
+    metrics = measure(subject, predicted)
+    spans = _seconds(subject, features)
+    explorer = _explorer_table(subject, spans)
     (out / METRICS).write_text(tables.to_json(metrics), encoding="utf-8")
     _write_summary(out / SUMMARY, metrics)
     pq.write_table(_embedding_table(subject), out / EMBEDDINGS, compression="zstd")
     pq.write_table(explorer, out / EXPLORER, compression="zstd")
+    write_parquet(predictions.trailer_table(subject, predicted), out / PREDICTIONS)
+    write_parquet(predictions.sequence_table(subject, spans), out / SEQUENCES)
     (out / SIMILARITY).write_text(tables.to_json(_similarity_rows(subject)), encoding="utf-8")
     _write_plots(out / "plots", subject, explorer, coarse, fine)
     tested = metrics["splits"]["test"]["coarse"]
@@ -90,7 +99,7 @@ def _embedding_table(subject: Subject) -> pa.Table:
     return pa.table(columns | vectors)
 
 
-def _explorer_table(subject: Subject, features: Path) -> pa.Table:
+def _explorer_table(subject: Subject, seconds: Spans) -> pa.Table:
     """Return the explorer's data for each trailer.
 
     Columns: trailer_id, split, genres (of the vocabulary, primary first), probabilities, and per
@@ -107,23 +116,23 @@ def _explorer_table(subject: Subject, features: Path) -> pa.Table:
     params = subject.params
     for name, embedded in subject.embedded.items():
         xy = clusters.project(embedded.trailer, seed=params.seed, perplexity=params.perplexity)
-        found = retrieval.neighbours(embedded.trailer, params.neighbours)
+        found = retrieval.neighbours(embedded.trailer, params.neighbours, subject.films)
         columns |= {
             f"{name}_x": xy[:, 0],
             f"{name}_y": xy[:, 1],
             f"{name}_near": pa.array(list(found.index), pa.list_(pa.int32())),
             f"{name}_similarity": pa.array(list(found.similarity), FLOATS),
         }
-    return pa.table(columns | _sequences(subject, features))
+    return pa.table(columns | _sequences(subject, seconds))
 
 
-def _sequences(subject: Subject, features: Path) -> dict[str, pa.Array]:
+def _sequences(subject: Subject, seconds: Spans) -> dict[str, pa.Array]:
     """Times and genres of every trailer's sequences (figure 8)."""
     coarse = subject.coarse
     spans: list[list[float]] = [[] for _ in coarse.ids]
     values: list[list[np.ndarray]] = [[] for _ in coarse.ids]
     if coarse.sequence_logits is not None:
-        begins, ends = _seconds(subject, features)
+        begins, ends = seconds
         probabilities = scores.sigmoid(coarse.sequence_logits)
         for trailer in range(len(coarse.ids)):
             rows = np.flatnonzero(coarse.sequence_trailer == trailer)
@@ -135,7 +144,7 @@ def _sequences(subject: Subject, features: Path) -> dict[str, pa.Array]:
     }
 
 
-def _seconds(subject: Subject, features: Path) -> tuple[np.ndarray, np.ndarray]:
+def _seconds(subject: Subject, features: Path) -> Spans:
     """First and last second of every sequence, float64 each."""
     columns = ["trailer_id", "clip", "start_s", "stop_s"]
     clips = read_table(features / "clips", subject.ids, columns)

@@ -27,7 +27,7 @@ class Agreement:
     observed: float
     """Mean over queries and their neighbours, 0..1."""
     chance: float
-    """Mean over all ordered pairs of different trailers, 0..1."""
+    """Mean over all ordered pairs of trailers of different films, 0..1."""
 
 
 def unit(vectors: Floats) -> NDArray[np.float64]:
@@ -39,37 +39,59 @@ def unit(vectors: Floats) -> NDArray[np.float64]:
     return vectors / np.where(norms > 0, norms, 1.0)
 
 
-def nearest(queries: Floats, vectors: Floats, k: int) -> Neighbours:
+def nearest(
+    queries: Floats,
+    vectors: Floats,
+    k: int,
+    films: tuple[Sequence[Hashable], Sequence[Hashable]] | None = None,
+) -> Neighbours:
     """Return the `k` of N x D `vectors` nearest to each of Q x D `queries` by cosine.
 
     Similarities are rounded to nine decimals and ties go to the lower position, so that the order
-    of equal vectors does not depend on the linear algebra library.
+    of equal vectors does not depend on the linear algebra library. With `films`, the film of each
+    query and of each vector, a trailer of the query's own film is no neighbour, and `k` is lowered
+    to what every query has.
     """
-    return _ranked(unit(queries), unit(vectors), k, first_self=None)
+    if films is None:
+        return _ranked(unit(queries), unit(vectors), k, None)
+    codes = _codes([*films[0], *films[1]])
+    return _ranked(unit(queries), unit(vectors), k, (codes[: len(queries)], codes[len(queries) :]))
 
 
-def neighbours(vectors: Floats, k: int) -> Neighbours:
-    """Return the `k` nearest neighbours of each of N x D `vectors`, in the order of `nearest`."""
-    unit_vectors = unit(vectors)
-    return _ranked(unit_vectors, unit_vectors, k, first_self=0)
+def neighbours(vectors: Floats, k: int, films: Sequence[Hashable] | None = None) -> Neighbours:
+    """Return the `k` nearest neighbours of each of N x D `vectors`, in the order of `nearest`.
+
+    With `films`, the film of each vector, only trailers of other films are neighbours.
+    """
+    own = range(len(vectors)) if films is None else films
+    return nearest(vectors, vectors, k, (own, own))
 
 
 def _ranked(
-    queries: NDArray[np.float64], vectors: NDArray[np.float64], k: int, first_self: int | None
+    queries: NDArray[np.float64],
+    vectors: NDArray[np.float64],
+    k: int,
+    films: tuple[NDArray[np.intp], NDArray[np.intp]] | None,
 ) -> Neighbours:
-    """Rank in blocks of rows; from `first_self` on, query i leaves out vector i."""
-    k = min(k, len(vectors) - (first_self is not None))
-    index = np.empty((len(queries), max(k, 0)), dtype=np.int32)
+    """Rank in blocks of rows, without pairs of equal `films`."""
+    most = 0 if films is None or not len(films[1]) else int(np.bincount(films[1]).max())
+    k = max(min(k, len(vectors) - most), 0)
+    index = np.empty((len(queries), k), dtype=np.int32)
     similarity = np.empty(index.shape)
     for start in range(0, len(queries), BLOCK):
         cosine = np.round(queries[start : start + BLOCK] @ vectors.T, 9)
-        if first_self is not None:
-            rows = np.arange(len(cosine))
-            cosine[rows, start + rows] = -np.inf
+        if films is not None:
+            cosine[films[0][start : start + BLOCK, None] == films[1]] = -np.inf
         order = _largest(cosine, k)
         index[start : start + BLOCK] = order
         similarity[start : start + BLOCK] = np.take_along_axis(cosine, order, axis=1)
     return Neighbours(index, similarity)
+
+
+def _codes(groups: Sequence[Hashable]) -> NDArray[np.intp]:
+    """Number groups in the order in which they appear."""
+    known = {group: code for code, group in enumerate(dict.fromkeys(groups))}
+    return np.array([known[group] for group in groups], dtype=np.intp)
 
 
 def _largest(values: NDArray[np.float64], k: int) -> NDArray[np.intp]:
@@ -87,32 +109,64 @@ def _largest(values: NDArray[np.float64], k: int) -> NDArray[np.intp]:
     return order
 
 
-def label_agreement(found: Neighbours, labels: NDArray[np.integer]) -> Agreement | None:
+def label_hits(found: Neighbours, labels: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Return whether each neighbour shares one of the N x G labels with its query, N x K."""
+    marks = np.asarray(labels, dtype=bool)
+    hits: NDArray[np.bool_] = (marks[:, None, :] & marks[found.index]).any(axis=2)
+    return hits
+
+
+def group_hits(found: Neighbours, groups: Sequence[Hashable]) -> NDArray[np.bool_]:
+    """Return whether each neighbour is in its query's group, N x K."""
+    own = _codes(groups)
+    hits: NDArray[np.bool_] = own[:, None] == own[found.index]
+    return hits
+
+
+def label_agreement(
+    found: Neighbours, labels: NDArray[np.integer], films: Sequence[Hashable] | None = None
+) -> Agreement | None:
     """Return how often a neighbour shares at least one of the N x G labels with its query.
 
-    None if there are no neighbours.
+    `films` as for `neighbours`. None if there are no neighbours.
     """
     if not found.index.size:
         return None
     marks = np.asarray(labels, dtype=np.float32)
-    observed = (marks[:, None, :] * marks[found.index]).any(axis=2).mean()
-    agreeing = sum(
+    own = _codes(range(len(marks)) if films is None else films)
+    within = (marks[own == film] for film in np.flatnonzero(np.bincount(own)))
+    agreeing = _sharing(marks) - sum(map(_sharing, within))
+    return Agreement(float(label_hits(found, labels).mean()), agreeing / _apart(own))
+
+
+def _sharing(marks: NDArray[np.float32]) -> int:
+    """Count the ordered pairs of rows that share a mark, a row with itself included."""
+    return sum(
         int(np.count_nonzero(marks[start : start + BLOCK] @ marks.T))
         for start in range(0, len(marks), BLOCK)
-    ) - int(marks.any(axis=1).sum())
-    return Agreement(float(observed), agreeing / (len(marks) * (len(marks) - 1)))
+    )
 
 
-def group_agreement(found: Neighbours, groups: Sequence[Hashable]) -> Agreement | None:
+def group_agreement(
+    found: Neighbours, groups: Sequence[Hashable], films: Sequence[Hashable] | None = None
+) -> Agreement | None:
     """Return how often a neighbour is in its query's group (primary genre, genre set, style).
 
-    None if there are no neighbours.
+    `films` as for `neighbours`. None if there are no neighbours.
     """
     if not found.index.size:
         return None
-    codes = {group: code for code, group in enumerate(dict.fromkeys(groups))}
-    own = np.array([codes[group] for group in groups])
-    sizes = np.bincount(own)
-    observed = (own[:, None] == own[found.index]).mean()
-    chance = int((sizes * (sizes - 1)).sum()) / (len(own) * (len(own) - 1))
-    return Agreement(float(observed), chance)
+    own = _codes(range(len(groups)) if films is None else films)
+    both = _codes(list(zip(groups, own.tolist(), strict=True)))
+    agreeing = _pairs(_codes(groups)) - _pairs(both)
+    return Agreement(float(group_hits(found, groups).mean()), agreeing / _apart(own))
+
+
+def _pairs(codes: NDArray[np.intp]) -> int:
+    """Count the ordered pairs of equal codes, each with itself included."""
+    return int(np.square(np.bincount(codes)).sum())
+
+
+def _apart(films: NDArray[np.intp]) -> int:
+    """Count the ordered pairs of different films."""
+    return len(films) ** 2 - _pairs(films)

@@ -1,11 +1,15 @@
 """What is evaluated: a collection, with the outputs of the coarse and the fine model."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from mmx.evaluation import untrained
 from mmx.evaluation.scores import sigmoid
 from mmx.params import EvaluateParams
 from mmx.training.data import Collection, read_collection
@@ -22,6 +26,8 @@ class Subject:
     """The vocabulary."""
     coarse: Embedded
     fine: Embedded
+    films: list[str]
+    """The film that each trailer is of (`group_id`)."""
     params: EvaluateParams
 
     @property
@@ -33,6 +39,19 @@ class Subject:
     def embedded(self) -> dict[str, Embedded]:
         """The outputs of both models by name."""
         return {"coarse": self.coarse, "fine": self.fine}
+
+    @cached_property
+    def pooled(self) -> dict[str, NDArray[np.float64]]:
+        """Each trailer's mean of its standardised features, N x D, by modality."""
+        return untrained.pool(self.collection)
+
+    @cached_property
+    def spaces(self) -> dict[str, NDArray[np.floating]]:
+        """The spaces in which trailers are compared, N x D each: two untrained ones come first."""
+        joined, train = untrained.join(self.pooled), self.collection.members("train")
+        whitened = untrained.whiten(joined, train, self.params.components)
+        trained = {name: embedded.trailer for name, embedded in self.embedded.items()}
+        return {"untrained": joined, "whitened": whitened, **trained}
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
@@ -80,7 +99,15 @@ def read_subject(
         features, trailers, splits, description.experts, description.genres
     )
     before, after = (embed_collection(load_network(path), collection) for path in (coarse, fine))
-    return Subject(collection, description.genres, before, after, params)
+    films = _read_films(splits, collection.ids)
+    return Subject(collection, description.genres, before, after, films, params)
+
+
+def _read_films(splits: Path, trailers: Sequence[str]) -> list[str]:
+    """Return the film of each of these trailers, by splits.parquet."""
+    rows = pq.read_table(splits, columns=["trailer_id", "group_id"]).to_pydict()
+    films = dict(zip(rows["trailer_id"], rows["group_id"], strict=True))
+    return [films[trailer] for trailer in trailers]
 
 
 def mean_sequences(embedded: Embedded) -> NDArray[np.float64] | None:

@@ -6,7 +6,7 @@ A table has columns and rows in reading order, and is written as CSV and as JSON
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,14 +83,17 @@ def dataset_table(frames: int, genres: int, labels: Sequence[int]) -> ResultTabl
 
 
 def genre_table(rows: Mapping[str, Json], deviations: Mapping[str, Json | None]) -> ResultTable:
-    """Table 2: F1 per genre at the threshold, the four weighted figures, their standard deviations.
+    """Table 2: F1 per genre at the threshold, the four weighted figures, their uncertainty.
+
+    That is the standard deviation over seeds, or the bounds of a bootstrap interval by film.
 
     Args:
-        rows: records of `scores.score`, by the row's name; all over one vocabulary.
+        rows: records of `scores.score`, by the row's name; all over one vocabulary. `interval`, if
+            a record has it, is of `intervals.score_interval`.
         deviations: records of the same shape, for rows that several seeds were trained for.
     """
     genres = list(next(iter(rows.values()))["per_genre"])
-    columns = ("model", *genres, *OVERALL, *(f"{name}_spread" for name in OVERALL))
+    columns = ("model", *genres, *_with_uncertainty(OVERALL))
     body = [_support_row(next(iter(rows.values())), genres)]
     body += [
         (
@@ -112,13 +115,22 @@ def area_table(
     """
     order = [(q, a) for q in ("ap", "area") for a in ("macro", "micro", "weighted")]
     names = [f"{q}_{a}" for q, a in order]
-    columns = ("method", "genres", "labels", *names, *(f"{name}_spread" for name in names))
-    body = []
-    for name, record in rows.items():
-        deviation = deviations.get(name)
-        around = (None if deviation is None else deviation[q][a] for q, a in order)
-        body.append((name, genres, labels, *(record[q][a] for q, a in order), *around))
+    columns = ("method", "genres", "labels", *_with_uncertainty(names))
+    body = [
+        (name, genres, labels, *_figures(record, deviations.get(name), order))
+        for name, record in rows.items()
+    ]
     return ResultTable("table3", columns, tuple(body))
+
+
+UNCERTAINTY = ("spread", "low", "high")
+"""Endings of the columns of a standard deviation over seeds, and of a 95 % interval by film."""
+
+
+def _with_uncertainty(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of figures, then those of their uncertainty."""
+    names = tuple(names)
+    return (*names, *(f"{name}_{ending}" for ending in UNCERTAINTY for name in names))
 
 
 @dataclass(frozen=True)
@@ -164,7 +176,7 @@ def added_table(predictions: Sequence[TrailerPrediction], threshold: float) -> R
 
 def length_table(rows: Mapping[int, tuple[Json, Json | None]]) -> ResultTable:
     """Table 5: weighted figures by sequence length; each entry is a record and its deviations."""
-    columns = ("length", *OVERALL, *(f"{name}_spread" for name in OVERALL))
+    columns = ("length", *_with_uncertainty(OVERALL))
     return ResultTable("table5", columns, tuple((n, *_overall(*rows[n])) for n in sorted(rows)))
 
 
@@ -178,11 +190,21 @@ def similarity_table(sets: Sequence[Json]) -> ResultTable:
 def _support_row(record: Json, genres: Sequence[str]) -> tuple[Cell, ...]:
     """The number of positives of each genre, an integer also if the record is a mean over seeds."""
     counts = (round(record["per_genre"][genre]["support"]) for genre in genres)
-    return ("Support", *counts, *[None] * (2 * len(OVERALL)))
+    return ("Support", *counts, *[None] * len(_with_uncertainty(OVERALL)))
 
 
 def _overall(record: Json, deviation: Json | None) -> Iterator[Cell]:
-    """The four weighted figures, then their standard deviations (empty for a single training)."""
+    """The four weighted figures and their uncertainty."""
+    return _figures(record, deviation, list(OVERALL.values()))
+
+
+def _figures(
+    record: Json, deviation: Json | None, order: Sequence[tuple[str, str]]
+) -> Iterator[Cell]:
+    """Figures of a record, then standard deviations, lower and upper bounds, as far as known."""
     for source in (record, deviation):
-        for quantity, average in OVERALL.values():
-            yield None if source is None else source[quantity][average]
+        yield from (None if source is None else source[q][a] for q, a in order)
+    for bound in (0, 1):
+        for quantity, average in order:
+            found = record.get("interval", {}).get(quantity, {}).get(average)
+            yield None if found is None else found[bound]

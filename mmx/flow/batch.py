@@ -1,6 +1,6 @@
 """Dual TV-L1 optical flow of many pairs at once with PyTorch, on any device of PyTorch.
 
-The same algorithm, pyramid and order of roundings as `mmx.flow.tvl1`, on tensors (N, channels,
+The same algorithm, pyramid and order of roundings as `mmx.flow.dual_tvl1`, on tensors (N, channels,
 rows, width) in float32. Each pair stops by its own changes: a pair that has stopped leaves the
 batch until the next warp, so that its flow does not depend on its neighbours.
 """

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 
 from mmx.engine.progress import count_part
+from mmx.flow.dual_tvl1 import TVL1
 from mmx.flow.parameters import TVL1Params
 from mmx.flow.quantise import quantise
 from mmx.flow.sampling import Pair, clip_pairs, nearest_frames
 from mmx.flow.store import FlowHeader, FlowPair, FlowWriter
-from mmx.flow.tvl1 import TVL1
 from mmx.media.clip import Clip
 from mmx.media.faults import Limits
 from mmx.media.frames import read_frames

@@ -63,6 +63,12 @@ def _split_digest(project: Project) -> dict[str, str]:
     return {"splits": data_digest(sorted(map(list, zip(*table.to_pydict().values(), strict=True))))}
 
 
+def film_digest(project: Project) -> dict[str, str]:
+    """Return a digest of the film of every trailer that has a split."""
+    table = pq.read_table(project.layout.splits, columns=["trailer_id", "group_id"])
+    return {"films": data_digest(sorted(map(list, zip(*table.to_pydict().values(), strict=True))))}
+
+
 def model_digests(project: Project, *steps: str) -> dict[str, str]:
     """Return the digest of the output of these training steps, by name."""
     digests = {}

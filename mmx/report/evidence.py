@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from mmx.evaluation import tables
 from mmx.evaluation.ablations import NAMES
+from mmx.evaluation.predictions import JOINED, LOGISTIC, NEAREST
 from mmx.evaluation.scores import Json
 from mmx.report import charts
 from mmx.report.charts import Axis, Series
@@ -32,6 +33,8 @@ class Shown:
 
     columns: tuple[str, ...]
     lines: tuple[Line, ...]
+    grey: frozenset[str] = frozenset()
+    """Columns with too few trailers to say much."""
 
 
 @dataclass(frozen=True)
@@ -62,17 +65,24 @@ class Evidence:
             own["Sequence head, averaged"] = self.test["sequence"]
         own["After fine-tuning, same head"] = self.test["fine"]
         ablated = {entry["title"]: entry["mean"] for entry in self._table2()}
-        return ablated | own | {"Random": self.test["random"]}
+        return ablated | own | self._baselines | {"Random": self.test["random"]}
+
+    @property
+    def _baselines(self) -> dict[str, Json]:
+        """Records of nearest neighbours and of logistic regression by the names of their rows."""
+        named = {name: baseline_title(name) for name in self.test}
+        return {title: self.test[name] for name, title in named.items() if title}
 
     @property
     def areas(self) -> dict[str, Json]:
-        """Records of Table 3's rows: the model, its mean over several seeds, the random baseline.
+        """Records of Table 3's rows: the model, its mean over several seeds, the baselines.
 
         The second only if the ablation of the full model has been run.
         """
         full = self.ablations.get("full")
         several = {full["title"]: full["mean"]} if full else {}
-        return {"This model": self.test["coarse"], **several, "Random": self.test["random"]}
+        own = {"This model": self.test["coarse"], "After fine-tuning, same head": self.test["fine"]}
+        return own | several | self._baselines | {"Random": self.test["random"]}
 
     @property
     def deviations(self) -> dict[str, Json | None]:
@@ -93,6 +103,32 @@ class Evidence:
             if name.startswith("length-")
         }
         return own | ablated
+
+
+SPACES = {
+    "untrained": "Untrained",
+    "whitened": "Whitened",
+    "coarse": "Coarse",
+    "fine": "Fine-tuned",
+}
+"""The spaces in which trailers are compared, and their names on the page."""
+FEW = 5
+"""A genre with fewer positives in the test split is shown in grey."""
+
+
+def baseline_title(name: str) -> str | None:
+    """Return the row's name of a baseline in metrics.json; None for anything else."""
+    kind, _, what = name.partition("_")
+    if kind == NEAREST:
+        return f"Nearest neighbours, {SPACES[what].lower()}"
+    if kind == LOGISTIC:
+        return f"Logistic regression, {'all joined' if what == JOINED else NAMES.get(what, what)}"
+    return None
+
+
+def few(record: Json) -> set[str]:
+    """Return the genres of a record that have fewer than FEW positives."""
+    return {genre for genre, entry in record["per_genre"].items() if entry["support"] < FEW}
 
 
 def read_paper() -> Json:
@@ -131,8 +167,8 @@ def show_genres(evidence: Evidence, own: tables.ResultTable) -> Shown:
     unsummed = ("",) * len(tables.OVERALL)
     lines = [Line(("Support", *unsummed, *own.rows[0][1 : len(genres) + 1]))]
     for name, *cells in own.rows[1:]:
-        overall = _merged(cells[-8:-4], cells[-4:])
         style = "ours" if name == "This model" else ""
+        overall = merge(cells[len(genres) :])
         lines.append(Line((name, *overall, *cells[: len(genres)]), style))
     known = evidence.paper["genres"]
     table = evidence.paper["table2"]
@@ -143,14 +179,15 @@ def show_genres(evidence: Evidence, own: tables.ResultTable) -> Shown:
         overall = tuple(row[name] for name in tables.OVERALL)
         printed = (f"{per_genre[g]:.2f}" if g in per_genre else "" for g in genres)
         theirs.append(Line((row["name"], *overall, *printed), "theirs"))
-    return Shown(columns, (*lines, Line((PARTING,), "parting"), *theirs))
+    grey = frozenset(few(evidence.test["coarse"]))
+    return Shown(columns, (*lines, Line((PARTING,), "parting"), *theirs), grey)
 
 
 def show_areas(evidence: Evidence, own: tables.ResultTable) -> Shown:
     """Table 3; the trapezoid areas are in the text of the page."""
     columns = ("Method", "Genres", "Labels", "Macro", "Micro", "Weighted")
     lines = [
-        Line((*row[:3], *_merged(row[3:6], row[9:12])), "ours" if row[0] == "This model" else "")
+        Line((*row[:3], *merge(row[3:])[:3]), "ours" if row[0] == "This model" else "")
         for row in own.rows
     ]
     theirs = [Line(tuple(row.values()), "theirs") for row in evidence.paper["table3"]]
@@ -162,43 +199,11 @@ def show_lengths(evidence: Evidence, own: tables.ResultTable) -> Shown:
     """Table 5."""
     columns = ("Clips per sequence", "F1 w", "AU(PRC) w", "P w", "R w")
     lines = [
-        Line(_with_deviation(row), "ours" if row[0] == evidence.length else "") for row in own.rows
+        Line((row[0], *merge(row[1:])), "ours" if row[0] == evidence.length else "")
+        for row in own.rows
     ]
     theirs = [Line(tuple(row.values()), "theirs") for row in evidence.paper["table5"]]
     return Shown(columns, (*lines, Line((PARTING,), "parting"), *theirs))
-
-
-def show_spaces(evidence: Evidence) -> Shown:
-    """Silhouettes and agreement of neighbours, coarse and fine, over all trailers."""
-    before, after = (evidence.metrics["spaces"][name]["all"] for name in ("coarse", "fine"))
-    lines = [
-        Line((f"Silhouette by {name}", before["silhouette"][key], after["silhouette"][key], ""))
-        for name, key in (("primary genre", "primary_genre"), ("genre set", "genre_set"))
-    ]
-    words = {
-        "any_label": "shares a label",
-        "primary_genre": "has the same primary genre",
-        "genre_set": "has the same genre set",
-    }
-    for key, words_of in words.items():
-        pair = [space["agreement"][key] or {} for space in (before, after)]
-        found = (entry.get("observed") for entry in pair)
-        lines.append(Line((f"A neighbour {words_of}", *found, pair[0].get("chance"))))
-    similar = evidence.metrics["similarity"]
-    lines.append(
-        Line(("Cosine similarity within a genre set", similar["before"], similar["after"], ""))
-    )
-    lines.append(
-        Line(
-            (
-                "Cosine similarity of any two",
-                similar["everyone_before"],
-                similar["everyone_after"],
-                "",
-            )
-        )
-    )
-    return Shown(("", "Coarse", "Fine-tuned", "Chance"), tuple(lines))
 
 
 def expert_curves(evidence: Evidence) -> dict[str, Json]:
@@ -260,9 +265,24 @@ def per_genre(evidence: Evidence) -> list[Json]:
     theirs = dict(zip(evidence.paper["genres"], full["f1_per_genre"], strict=True))
     random = evidence.test["random"]["per_genre"]
     return [
-        {"genre": genre, "random": random[genre]["ap"], "paper": theirs.get(genre), **entry}
+        {
+            "genre": genre,
+            "random": random[genre]["ap"],
+            "paper": theirs.get(genre),
+            "few": genre in few(evidence.test["coarse"]),
+            "interval": _ap_interval(evidence.test["coarse"], genre),
+            **entry,
+        }
         for genre, entry in evidence.test["coarse"]["per_genre"].items()
     ]
+
+
+def _ap_interval(record: Json, genre: str) -> list[float] | None:
+    """The interval of a genre's average precision."""
+    found: list[float] | None = (
+        record.get("interval", {}).get("per_genre", {}).get(genre, {}).get("ap")
+    )
+    return found
 
 
 def training_curves(coarse: Sequence[Json], fine: Sequence[Json]) -> dict[str, Markup]:
@@ -310,14 +330,19 @@ def strongest(
     return [genres[g] for g in best], [[step[g] for step in values] for g in best], spans
 
 
-def _with_deviation(row: Sequence[Cell]) -> tuple[Cell, ...]:
-    """Merge the last four cells (standard deviations) into the four before them."""
-    return (*row[:-8], *_merged(row[-8:-4], row[-4:]))
+def merge(cells: Sequence[Cell]) -> tuple[Cell, ...]:
+    """Format each figure with its uncertainty: `0.512 ± 0.020`, or `0.512 [0.401, 0.623]`.
+
+    `cells` has all figures, then all deviations, lower and upper bounds, None where unknown.
+    """
+    count = len(cells) // (1 + len(tables.UNCERTAINTY))
+    return tuple(show_uncertain(*cells[at::count]) for at in range(count))
 
 
-def _merged(means: Sequence[Cell], deviations: Sequence[Cell]) -> tuple[Cell, ...]:
-    """Format each mean with its standard deviation; without one the mean is unchanged."""
-    return tuple(
-        mean if deviation is None or mean is None else f"{mean:.3f} ± {deviation:.3f}"
-        for mean, deviation in zip(means, deviations, strict=True)
-    )
+def show_uncertain(figure: Cell, deviation: Cell, low: Cell, high: Cell) -> Cell:
+    """Format a figure with its deviation or its interval; without either it is unchanged."""
+    if figure is None or (deviation is None and low is None):
+        return figure
+    if deviation is not None:
+        return f"{figure:.3f} ± {deviation:.3f}"
+    return f"{figure:.3f} [{low:.3f}, {high:.3f}]"

@@ -1,4 +1,4 @@
-"""Figures 1, 4, 6 and 9 as PNG, and the writing of all ten figures.
+"""Figures 1, 4, 6 and 9, and the writing of all ten figures as PNG and SVG.
 
 Pictures depend only on the data: they contain no date and no name of a program.
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -27,12 +28,15 @@ DPI = 150
 
 def write_figures(folder: Path, sources: Sources, stills: Pictures) -> None:
     """Draw figures 1 to 10 into an existing folder; no contact sheet without stills."""
-    with warnings.catch_warnings():
+    # Without a salt, matplotlib draws the ids within an SVG file at random.
+    with warnings.catch_warnings(), rc_context({"svg.hashsalt": "mmx", "svg.fonttype": "none"}):
         # A title may be in a script that the font lacks; the page uses the reader's fonts.
         warnings.filterwarnings("ignore", "Glyph")
         for number, figure in draw_all(sources, stills):
-            path = folder / f"figure{number}.png"
-            figure.savefig(path, dpi=DPI, metadata={"Software": None})
+            path = folder / f"figure{number}"
+            figure.savefig(path.with_suffix(".png"), dpi=DPI, metadata={"Software": None})
+            nothing = {"Creator": None, "Date": None}
+            figure.savefig(path.with_suffix(".svg"), metadata=nothing)
 
 
 def draw_all(sources: Sources, stills: Pictures) -> Iterator[tuple[int, Figure]]:

@@ -16,6 +16,7 @@ from mmx.report.exhibits import Pictures, Strip
 from mmx.report.figures import write_figures
 from mmx.report.results import make_tables, write_tables
 from mmx.report.sources import Sources, read_sources
+from mmx.report.spaces import show_spaces
 from mmx.report.template import fill
 from mmx.training.data import SPLITS
 
@@ -111,6 +112,7 @@ def _about_results(sources: Sources, made: Mapping[str, ResultTable]) -> Context
         "paper": measured.paper,
         "test": measured.test,
         "threshold": measured.metrics["threshold"],
+        "few": evidence.FEW,
         "ablated": sorted(measured.ablations),
         "table1": evidence.show_datasets(measured, made["table1"]),
         "table2": evidence.show_genres(measured, made["table2"]),
@@ -120,6 +122,6 @@ def _about_results(sources: Sources, made: Mapping[str, ResultTable]) -> Context
         "per_genre": evidence.per_genre(measured),
         "multiples": evidence.curve_multiples(measured, sources.curves),
         "curve_names": charts.legend(evidence.curve_names(measured)),
-        "spaces": evidence.show_spaces(measured),
+        "spaces": show_spaces(measured),
         "similar_sets": made["similarity"].records()[:12],
     }

@@ -1,4 +1,4 @@
-"""evaluate: metrics, tables, plots and the page -> reports/, data/trailer_embeddings.parquet."""
+"""evaluate: metrics, tables, plots, the page -> reports/; embeddings, predictions -> data/."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +13,7 @@ from mmx.pipeline.collection_inputs import (
     collection_arguments,
     collection_digests,
     collection_files,
+    film_digest,
     model_digests,
     model_files,
 )
@@ -24,7 +25,11 @@ MODELS = ("train", "finetune")
 
 def inputs(project: Project) -> dict[str, str]:
     """Return the digest of each input by role."""
-    return {**collection_digests(project), **model_digests(project, *MODELS)}
+    return {
+        **collection_digests(project),
+        **film_digest(project),
+        **model_digests(project, *MODELS),
+    }
 
 
 def arguments(project: Project) -> dict[str, Any]:
@@ -44,23 +49,25 @@ def reads(project: Project) -> Iterator[InputFile]:
 
 
 def publish(project: Project, receipt: Receipt) -> None:
-    """Copy metrics and embeddings to their places outside the output directory; draw the page."""
+    """Copy metrics and tables to their places outside the output directory; draw the page."""
     from mmx.report.page import render
     from mmx.upkeep.status import project_status
 
     layout = project.layout
     write_atomic(layout.metrics, (layout.evaluation / "metrics.json").read_bytes())
-    _write_embeddings(project, receipt)
+    _copy_tables(project, receipt)
     render(layout, project.params, faults=project_status(project).faults)
 
 
-def _write_embeddings(project: Project, receipt: Receipt) -> None:
-    """Write data/trailer_embeddings.parquet: the evaluated table with its fingerprint."""
+def _copy_tables(project: Project, receipt: Receipt) -> None:
+    """Write the evaluated tables to data/, with the fingerprint of the evaluation in every row."""
     import pyarrow.parquet as pq
 
-    table = pq.read_table(project.layout.evaluation / "trailer_embeddings.parquet")
-    table = table.append_column(FINGERPRINT, [[receipt.fingerprint] * len(table)])
-    write_parquet(table, project.layout.trailer_embeddings)
+    layout = project.layout
+    for path in layout.evaluated:
+        table = pq.read_table(layout.evaluation / path.name)
+        table = table.append_column(FINGERPRINT, [[receipt.fingerprint] * len(table)])
+        write_parquet(table, path)
 
 
 STEP = CollectionStep(
@@ -68,8 +75,10 @@ STEP = CollectionStep(
     needs=MODELS,
     recipe=Recipe("mmx.evaluation.item:evaluate_item"),
     keys=(
+        "evaluate.components",
         "evaluate.neighbours",
         "evaluate.perplexity",
+        "evaluate.resamples",
         "evaluate.seed",
         "evaluate.threshold",
     ),

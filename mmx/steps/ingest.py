@@ -29,6 +29,8 @@ def run(project: Project) -> None:
         print(f"  {count} x {reason}")
     if len(rejected) > _SHOWN:
         print(f"  and {len(rejected) - _SHOWN} more reasons: data/trailers.parquet has each row's")
+    for genre, count in sorted(tables.dropped.most_common(_SHOWN)):
+        print(f"  {count} x genre {genre!r} left out (collection.unknown_genres)")
 
 
 STEP = PlainStep(name="ingest", tools=(*CORE_TOOLS, "av"), function=run)

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from mmx.engine.atomic import write_atomic
@@ -23,6 +24,8 @@ LARGEST = 1 << 31
 """Bytes of a table: ten million rows have fewer."""
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _DEFUSED = re.compile(r"'+[=+\-@\t\r]")
+_LONGEST_NAME, _MOST_NAMES = 64, 100
+"""Characters and number of the names that are compared with missing ones."""
 _FIRST = frozenset("'=+-@\t\r")
 """What a cell that may have to be defused begins with."""
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ":": "colons"}
@@ -153,7 +156,7 @@ def _check_columns(name: str, columns: Sequence[str], required: Sequence[str]) -
     if missing:
         raise TableError(
             f"{name} has no column {', '.join(missing)}; it has "
-            f"{listed(columns)}{_separator_hint(columns)}"
+            f"{listed(columns)}{_separator_hint(columns) or _name_hint(missing, columns)}"
         )
     doubled = [column for column, count in Counter(columns).items() if count > 1]
     if doubled:
@@ -168,6 +171,20 @@ def _separator_hint(columns: Sequence[str]) -> str:
         if len(columns) == 1 and found
         else ""
     )
+
+
+def _name_hint(missing: Sequence[str], columns: Sequence[str]) -> str:
+    """Return which columns may be the missing ones under other names."""
+    others = [column[:_LONGEST_NAME] for column in columns[:_MOST_NAMES] if column]
+    near = {name: _like(name, others) for name in missing}
+    renames = [f"{quoted(found)} to {name}" for name, found in near.items() if found]
+    return f": rename {listed(renames)}" if renames else ""
+
+
+def _like(name: str, columns: Sequence[str]) -> str:
+    """Return the first column whose name has or resembles `name`; empty where none does."""
+    within = (column for column in columns if name in column or name.rstrip("s") in column.split())
+    return next(within, "") or next(iter(get_close_matches(name, columns, n=1)), "")
 
 
 def _record(row: int, columns: Sequence[str], cells: Sequence[str]) -> Record:

@@ -1,8 +1,8 @@
 """Take trailers into the collection: `init` writes the manifest, `accept` pins a video anew."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,24 +11,29 @@ from mmx.engine.progress import ItemProgress
 from mmx.engine.receipt import gc_disabled
 from mmx.layout import Layout
 from mmx.params import CollectionParams
-from mmx.trailers.columns import clipped, composed
+from mmx.trailers.columns import ADDED, clipped, composed
 from mmx.trailers.csvfile import CsvTable, Record, TableError, read_csv
-from mmx.trailers.ids import derive_ids, is_trailer_id
+from mmx.trailers.genres import resolve_genres
+from mmx.trailers.ids import derive_ids, id_fault
 from mmx.trailers.manifest import (
     COLUMNS,
     REQUIRED,
     added_columns,
-    genre_faults,
+    find_record,
     parse_row,
     read_records,
     refuse_duplicates,
     write_records,
 )
-from mmx.trailers.paths import PathFault, link, locate, path_fault, video_file
+from mmx.trailers.paths import PathFault, check_kind, link, locate, path_fault, video_file
 from mmx.trailers.quoting import quoted
 
-LABELS = ("title", "year", "genres", "video")
+LABELS = ("title", "genres", "video")
 """Columns that a table of labels must have; it may have the manifest's others, and more."""
+CORRECTED = ("title", "year", "genres")
+"""Columns that `update` takes from the table of labels even where its cell is empty."""
+FIXED = ("trailer_id", "video", "sha256")
+"""Columns that `update` leaves alone."""
 READERS = 4
 """Threads that hash: hashing lets go of the interpreter's lock."""
 
@@ -42,10 +47,13 @@ class RowReport:
     trailer_id: str
     """Empty where the row is not in the manifest."""
     title: str
-    status: Literal["added", "kept", "rejected"]
+    status: Literal["added", "kept", "updated", "rejected"]
     """`kept`: the manifest has it already, and stays as it is."""
     reason: str = ""
     """Why it is rejected."""
+    changes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """By column, what the manifest had and the table has: taken over if the row is updated, or
+    rejected in an update; otherwise what an update would take."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,11 @@ class InitReport:
         return tuple(row for row in self.rows if row.status != "rejected")
 
     @property
+    def differing(self) -> tuple[RowReport, ...]:
+        """Rows of which the table says something else than the manifest did."""
+        return tuple(row for row in self.rows if row.changes)
+
+    @property
     def rejected(self) -> tuple[RowReport, ...]:
         """Rows with a fault."""
         return tuple(row for row in self.rows if row.status == "rejected")
@@ -72,8 +85,9 @@ class _Entry:
     """A row on its way into the manifest."""
 
     record: Record
-    status: Literal["added", "kept"] = "added"
+    status: Literal["added", "kept", "updated"] = "added"
     reason: str = ""
+    changes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def video(self) -> str:
@@ -83,7 +97,11 @@ class _Entry:
         """Return the entry with cells replaced."""
         record = self.record
         changed = Record(record.row, {**record.values, **values}, record.fault)
-        return _Entry(changed, self.status, self.reason)
+        return replace(self, record=changed)
+
+    def because(self, reason: str) -> "_Entry":
+        """Return the entry with a reason why it is rejected."""
+        return replace(self, reason=reason)
 
 
 @gc_disabled()
@@ -93,15 +111,18 @@ def init(
     labels: Path,
     force: bool = False,
     params: CollectionParams | None = None,
+    update: bool = False,
 ) -> InitReport:
     """Write the manifest from a table of labels and link its videos into data/videos.
 
     Videos are named relative to the folder `videos`, which is only read; links keep those paths.
     A row whose path cannot be trusted, or that is there twice, stays out of the manifest; one with
-    another fault is in it, unpinned where its video is missing, so that the report can name it.
+    another fault is in it, unpinned where its video is missing or plainly none, so that the report
+    can name it.
     Rows that the manifest has already, found by their video, keep id, pin and text, and get cells
-    of columns that it lacks; with `force` the manifest is written anew. With `params`, genres are
-    checked too.
+    of columns that it lacks; with `update` they get the table's title, year and genres, and what
+    its other columns say. With `force` the manifest is written anew, but a video that it names
+    keeps its id, and so its place in the split. With `params`, genres are checked too.
 
     Raises:
         PathFault: `videos` is not a folder.
@@ -112,10 +133,12 @@ def init(
         raise PathFault(f"{videos} is not a folder: name the one that your videos are in")
     table = read_csv(labels, LABELS)
     added = added_columns(labels.name, table.columns)
+    if force:
+        table = _with_ids(table, layout.manifest)
     known = CsvTable(REQUIRED, ()) if force else _known(layout.manifest)
     columns = tuple(dict.fromkeys((*known.columns, *added)))
     added_columns(layout.manifest.name, columns)
-    refused, entries = _sort_out(table, known)
+    refused, entries = _sort_out(table, known, update)
     if force:
         _drop_links(layout.videos, entries)
     entries = _enrol_all(layout, videos, entries)
@@ -132,7 +155,26 @@ def _known(manifest: Path) -> CsvTable:
     return known
 
 
-def _sort_out(table: CsvTable, known: CsvTable) -> tuple[list[RowReport], list[_Entry]]:
+def _with_ids(table: CsvTable, manifest: Path) -> CsvTable:
+    """Return the table with the ids that the manifest, if it can be read, has for its videos."""
+    try:
+        known = _known(manifest).records
+    except TableError:
+        return table
+    ids = {composed(record.values["video"]): record.values["trailer_id"] for record in known}
+    given = {record.values.get("trailer_id", "") for record in table.records}
+
+    def named(record: Record) -> Record:
+        earlier = ids.get(composed(record.values["video"]), "")
+        mine = record.values.get("trailer_id", "") or ("" if earlier in given else earlier)
+        return Record(record.row, {**record.values, "trailer_id": mine}, record.fault)
+
+    return replace(table, records=tuple(map(named, table.records)))
+
+
+def _sort_out(
+    table: CsvTable, known: CsvTable, update: bool
+) -> tuple[list[RowReport], list[_Entry]]:
     """Return the rows that stay out, with reasons, and the others with their ids."""
     earlier = {composed(record.values["video"]): record for record in known.records}
     taken = {record.values["trailer_id"] for record in known.records}
@@ -147,7 +189,7 @@ def _sort_out(table: CsvTable, known: CsvTable) -> tuple[list[RowReport], list[_
             refused.append(_refusal(record, fault))
             continue
         taken |= {given} - {""}
-        entries[video] = _entry(record, video, earlier.get(video))
+        entries[video] = _entry(record, video, earlier.get(video), update)
     return refused, _named(entries, taken)
 
 
@@ -158,20 +200,38 @@ def _double(entry: _Entry | None) -> str:
 def _id_fault(given: str, taken: Iterable[str]) -> str:
     if given in taken:
         return f"trailer_id {quoted(given)} belongs to another row"
-    if given and not is_trailer_id(given):
-        return f"trailer_id {quoted(given)} is not made of a-z, 0-9, _ and - (at most 64)"
-    return ""
+    return id_fault(given) if given else ""
 
 
 def _refusal(record: Record, fault: str) -> RowReport:
     return RowReport(record.row, "", clipped(record.values["title"]), "rejected", fault)
 
 
-def _entry(record: Record, video: str, earlier: Record | None) -> _Entry:
+def _entry(record: Record, video: str, earlier: Record | None, update: bool) -> _Entry:
     cells = {**dict.fromkeys(COLUMNS, ""), **record.values, "video": video, "sha256": ""}
-    if earlier:
-        return _Entry(Record(record.row, {**cells, **earlier.values}, earlier.fault), "kept")
-    return _Entry(Record(record.row, cells, record.fault))
+    if not earlier:
+        return _Entry(Record(record.row, cells, record.fault))
+    changes = _changes(record, earlier)
+    taken = {name: new for name, (_, new) in changes.items()} if update else {}
+    values = {**cells, **earlier.values, **taken}
+    status: Literal["updated", "kept"] = "updated" if taken else "kept"
+    return _Entry(Record(record.row, values, earlier.fault), status, changes=changes)
+
+
+def _changes(record: Record, earlier: Record) -> dict[str, tuple[str, str]]:
+    """Return (what the manifest has, what the table has) by column in which they differ."""
+    pairs = {
+        name: (earlier.values.get(name, ""), new)
+        for name, new in record.values.items()
+        if name not in FIXED and (new or name in CORRECTED)
+    }
+    return {name: pair for name, pair in pairs.items() if _differ(name, *pair)}
+
+
+def _differ(name: str, old: str, new: str) -> bool:
+    """Say whether two cells of a column differ in what they say."""
+    read = COLUMNS.get(name, ADDED).read
+    return read(old) != read(new) or (old != new and "" in (old, new))
 
 
 def _named(entries: dict[str, _Entry], taken: set[str]) -> list[_Entry]:
@@ -191,9 +251,10 @@ def _linked(layout: Layout, videos: Path, entry: _Entry) -> tuple[_Entry, Path |
     """
     try:
         source = locate(videos, entry.video)
+        check_kind(source, entry.video)
         link(source, layout.videos, entry.video)
     except PathFault as fault:
-        return _Entry(entry.record, entry.status, str(fault)), None
+        return entry.because(str(fault)), None
     return entry, None if entry.record.values["sha256"] else source
 
 
@@ -202,8 +263,7 @@ def _pinned(entry: _Entry, source: Path) -> _Entry:
     try:
         return entry.put(sha256=file_digest(source))
     except OSError as error:
-        reason = f"video {quoted(entry.video)} cannot be read: {error.strerror}"
-        return _Entry(entry.record, entry.status, reason)
+        return entry.because(f"video {quoted(entry.video)} cannot be read: {error.strerror}")
 
 
 def _enrol_all(layout: Layout, videos: Path, entries: Sequence[_Entry]) -> list[_Entry]:
@@ -211,7 +271,7 @@ def _enrol_all(layout: Layout, videos: Path, entries: Sequence[_Entry]) -> list[
     linked = [_linked(layout, videos, entry) for entry in entries]
     unread = [(entry, source) for entry, source in linked if source]
     kept = sum(
-        entry.status == "kept" and not entry.reason for entry, source in linked if not source
+        entry.status != "added" and not entry.reason for entry, source in linked if not source
     )
     with ItemProgress("init", len(entries)) as progress, ThreadPoolExecutor(READERS) as pool:
         progress.count(reused=kept, failed=len(entries) - len(unread) - kept)
@@ -239,10 +299,10 @@ def _drop_links(folder: Path, entries: Sequence[_Entry]) -> None:
 
 def _report(entry: _Entry, params: CollectionParams | None) -> RowReport:
     row = parse_row(entry.record)
-    genres = genre_faults(row.genres, params) if params else []
+    genres = resolve_genres(row.genres, params).faults if params else ()
     reason = "; ".join([*row.faults, *genres, *filter(None, [entry.reason])])
     status = "rejected" if reason else entry.status
-    return RowReport(row.row, row.trailer_id, row.title, status, reason)
+    return RowReport(row.row, row.trailer_id, row.title, status, reason, entry.changes)
 
 
 def accept(layout: Layout, trailer_id: str) -> str:
@@ -250,15 +310,14 @@ def accept(layout: Layout, trailer_id: str) -> str:
 
     Raises:
         TableError: the manifest cannot be read or has no such trailer.
-        PathFault: the video is missing or its path is refused.
+        PathFault: the video is missing, its path is refused, or it is plainly no video.
     """
     table = read_records(layout.manifest)
-    chosen = [record for record in table.records if record.values["trailer_id"] == trailer_id]
-    if len(chosen) != 1:
-        raise TableError(
-            f"{layout.manifest.name} has {len(chosen)} rows of {quoted(trailer_id)}, not one"
-        )
-    digest = file_digest(video_file(layout.videos, chosen[0].values["video"]))
-    chosen[0].values["sha256"] = digest
+    chosen = find_record(layout.manifest.name, table, trailer_id)
+    video = chosen.values["video"]
+    file = video_file(layout.videos, video)
+    check_kind(file, video)
+    digest = file_digest(file)
+    chosen.values["sha256"] = digest
     write_records(layout.manifest, table.columns, [record.values for record in table.records])
     return digest

@@ -6,15 +6,28 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable
 
+from mmx.trailers.quoting import quoted
+
 LENGTH = 64
-_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_ID = re.compile(rf"[A-Za-z0-9_-]{{1,{LENGTH}}}")
 _SUFFIX = re.compile(r"(?<=.)\.[^.]+\Z", re.DOTALL)
 _OTHERS = re.compile(r"[^a-z0-9_]+")
 
 
 def is_trailer_id(text: str) -> bool:
-    """Say whether `text` is a-z, 0-9, _ and -, at most 64 of them, beginning with none of _ -."""
+    """Say whether `text` is made of A-Z, a-z, 0-9, _ and -, at most 64 of them.
+
+    The ids of YouTube are. Case counts: `mmx.engine.names` keeps the files of two such ids apart
+    where it does not count.
+    """
     return _ID.fullmatch(text) is not None
+
+
+def id_fault(text: str) -> str:
+    """Return what is wrong with a trailer_id, or nothing."""
+    if is_trailer_id(text):
+        return ""
+    return f"trailer_id {quoted(text)} is not made of A-Z, a-z, 0-9, _ and - (at most {LENGTH})"
 
 
 def slug(video: str) -> str:

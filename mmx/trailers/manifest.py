@@ -5,41 +5,29 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, get_type_hints
 
 import pyarrow as pa
 
-from mmx.params import CollectionParams
 from mmx.trailers.columns import ADDED, Column, check_added, composed, one_line
 from mmx.trailers.csvfile import CsvTable, Record, TableError, read_csv, write_csv
-from mmx.trailers.ids import is_trailer_id
+from mmx.trailers.genres import split_genres
+from mmx.trailers.ids import LENGTH, id_fault
 from mmx.trailers.paths import path_fault
 from mmx.trailers.quoting import listed, quoted
 
 YEARS = range(1880, 2101)
-LONGEST_TEXT, LONGEST_GENRE, MOST_GENRES = 2000, 64, 100
-"""Characters of a cell of mmx's own columns and of a genre, and genres in a cell."""
+LONGEST_TEXT, MOST_GENRES = 2000, 100
+"""Characters of a cell of mmx's own columns, and genres in a cell."""
 _FOUR_DIGITS = re.compile(r"[0-9]{4}")
 _SHA256 = re.compile(r"([0-9a-f]{64})?")
 _IMDB = re.compile(r"(tt[0-9]{7,12})?")
 _URL = re.compile(r"(https?://\S+)?")
 
 
-def split_genres(text: str) -> tuple[str, ...]:
-    """Return the genres of a cell, which stand between |."""
-    return tuple(part for each in composed(text).split("|") if (part := each.strip()))
-
-
 def _year(text: str) -> int | None:
     return int(text) if _FOUR_DIGITS.fullmatch(text) and int(text) in YEARS else None
-
-
-def _id_fault(text: str) -> str:
-    if is_trailer_id(text):
-        return ""
-    return f"trailer_id {quoted(text)} is not made of a-z, 0-9, _ and - (at most 64)"
 
 
 def _title_fault(text: str) -> str:
@@ -47,7 +35,7 @@ def _title_fault(text: str) -> str:
 
 
 def _year_fault(text: str) -> str:
-    if _year(text) is not None:
+    if not text or _year(text) is not None:
         return ""
     return f"year {quoted(text)} is not one between {YEARS[0]} and {YEARS[-1]}"
 
@@ -66,34 +54,39 @@ def _sha256_fault(text: str) -> str:
     return "" if _SHA256.fullmatch(text.lower()) else "sha256 is not 64 hexadecimal digits"
 
 
+def is_imdb_id(text: str) -> bool:
+    """Say whether `text` is an identifier of IMDb."""
+    return bool(text) and _IMDB.fullmatch(text) is not None
+
+
 def _imdb_fault(text: str) -> str:
-    return "" if _IMDB.fullmatch(text) else f"imdb_id {quoted(text)} is not a valid IMDb id"
+    return "" if not text or is_imdb_id(text) else f"imdb_id {quoted(text)} is not a valid IMDb id"
 
 
 def _url_fault(text: str) -> str:
     return "" if _URL.fullmatch(text) else f"url {quoted(text)} is not http or https"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ManifestRow:
     """One trailer as the manifest has it.
 
     A column of mmx's own is declared here and nowhere else: a field that is annotated with a
-    Column. The manifest must have those without a default, in this order before the others.
+    Column. The manifest must have those without a default; it is written in this order.
     """
 
     row: int
     """Number in a spreadsheet: the header is row 1."""
     trailer_id: Annotated[
-        str, Column("Identifier of the trailer, the same in every table.", check=_id_fault)
+        str, Column("Identifier of the trailer, the same in every table.", check=id_fault)
     ]
     title: Annotated[str, Column("Title of the film.", read=one_line, check=_title_fault)]
     """In composed form (NFC), on one line."""
     year: Annotated[
         int | None,
         Column("Year of release.", pa.int32(), nullable=True, read=_year, check=_year_fault),
-    ]
-    """None where the cell is no year."""
+    ] = None
+    """None where the cell is empty or no year."""
     genres: Annotated[
         tuple[str, ...],
         Column(
@@ -118,7 +111,7 @@ class ManifestRow:
     imdb_id: Annotated[str, Column("Identifier in IMDb.", check=_imdb_fault)] = ""
     url: Annotated[str, Column("Address of the trailer.", check=_url_fault)] = ""
     group_id: Annotated[str, Column("Trailers of one film share it, and a split.")] = ""
-    """The film: trailers that share it stay in one split. The trailer's id where none is given."""
+    """The film, as the manifest names it; empty where it does not."""
     license: Annotated[str, Column("Licence of the video.")] = ""
     added: Mapping[str, str] = field(default_factory=dict)
     """Text by column that mmx does not know, as ADDED reads it."""
@@ -136,7 +129,6 @@ _CHECKS = {name: column.check for name, column in COLUMNS.items() if column.chec
 _EMPTY = dict.fromkeys(COLUMNS, "")
 _OWN = [each for each in fields(ManifestRow) if each.name in COLUMNS]
 REQUIRED = tuple(each.name for each in _OWN if each.default is MISSING)
-OPTIONAL = tuple(each.name for each in _OWN if each.default is not MISSING)
 
 VERDICT = {
     "status": Column("accepted or rejected."),
@@ -175,6 +167,19 @@ def read_records(path: Path) -> CsvTable:
     return table
 
 
+def find_record(file: str, table: CsvTable, trailer_id: str) -> Record:
+    """Return the row of a trailer in the manifest; raise TableError where there is not one."""
+    found = [record for record in table.records if record.values["trailer_id"] == trailer_id]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise TableError(f"{file} has {len(found)} rows of {quoted(trailer_id)}, not one")
+    names = [record.values["trailer_id"] for record in table.records]
+    near = get_close_matches(trailer_id[:LENGTH], names, n=1)
+    hint = f", did you mean {near[0]!r}?" if near else ": see its column trailer_id"
+    raise TableError(f"{file} has no trailer {quoted(trailer_id)}{hint}")
+
+
 def added_columns(file: str, names: Iterable[str]) -> tuple[str, ...]:
     """Return the columns of a table that mmx does not know and keeps as text, in their order.
 
@@ -191,7 +196,7 @@ def added_columns(file: str, names: Iterable[str]) -> tuple[str, ...]:
 def write_records(path: Path, columns: Sequence[str], records: Iterable[dict[str, str]]) -> None:
     """Write the manifest in one go: its own columns, then the others of `columns`."""
     added = [column for column in columns if column not in COLUMNS]
-    write_csv(path, [*REQUIRED, *OPTIONAL, *added], records)
+    write_csv(path, [*COLUMNS, *added], records)
 
 
 def refuse_duplicates(name: str, records: Iterable[Record]) -> None:
@@ -211,7 +216,6 @@ def refuse_duplicates(name: str, records: Iterable[Record]) -> None:
 def parse_row(record: Record) -> ManifestRow:
     """Return what a record says, with everything that is wrong with it in `faults`."""
     cells = {**_EMPTY, **record.values}
-    cells["group_id"] = cells["group_id"] or cells["trailer_id"]
     long = [name for name in COLUMNS if len(cells[name]) > LONGEST_TEXT]
     faults = [
         f"{name} has {len(cells[name])} characters, more than {LONGEST_TEXT}" for name in long
@@ -224,22 +228,3 @@ def parse_row(record: Record) -> ManifestRow:
         added={name: ADDED.read(cells[name]) for name in record.values if name not in COLUMNS},
         faults=tuple(filter(None, [record.fault, *faults])),
     )
-
-
-def genre_faults(genres: Sequence[str], params: CollectionParams) -> list[str]:
-    """Return what is wrong with a trailer's genres: unknown ones, or too many (`max_labels`)."""
-    unknown = [genre for genre in genres if genre not in params.genres]
-    faults = [_unknown(genre, params.genres) for genre in unknown[: params.max_labels]]
-    if len(genres) > params.max_labels:
-        faults.append(f"there are {len(genres)} genres, more than {params.max_labels}")
-    return faults
-
-
-@lru_cache(maxsize=1 << 12)
-def _unknown(genre: str, vocabulary: tuple[str, ...]) -> str:
-    wanted = genre[:LONGEST_GENRE].lower()
-    # Comparing with every genre would take minutes where a million rows have odd ones.
-    lower = {known.lower(): known for known in vocabulary if known[:1].lower() == wanted[:1]}
-    near = get_close_matches(wanted, lower, n=1)
-    hint = f" (did you mean {lower[near[0]]!r}?)" if near else ""
-    return f"genre {quoted(genre)} is not in the vocabulary{hint}"

@@ -1,4 +1,4 @@
-"""The split: by group, stratified over several labels, and stable as the collection grows.
+"""The split: by group, stratified over several labels; whoever has a place keeps it.
 
 Iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011): the groups with the rarest label
 are assigned, one by one, to the split that lacks most of that label. Here the trailers that have a
@@ -14,9 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from mmx.errors import UserError
 from mmx.params import SplitParams
+from mmx.trailers.quoting import listed
 
 SPLITS = ("train", "validation", "test")
+BOTH = "both"
+"""In `split.accepted`: the trailers of a group stay where they are."""
 ATTEMPTS = 12
 """Number of orders in which groups are assigned; a digest has bytes for thirteen."""
 SCHEMA = pa.schema(
@@ -26,6 +30,10 @@ SCHEMA = pa.schema(
         pa.field("split", pa.string(), nullable=False),
     ]
 )
+
+
+class SplitConflictError(UserError):
+    """Trailers of one film have places in different splits, and nobody has accepted that."""
 
 
 @dataclass(frozen=True)
@@ -51,19 +59,24 @@ def assign(
     params: SplitParams,
     earlier: pa.Table | None = None,
 ) -> pa.Table:
-    """Give every trailer a split; trailers of a group get the same one.
+    """Give every trailer a split: the one that it had, else its group's, else a new one.
 
     Args:
         groups: group_id by trailer_id, of all trailers to be split.
         labels: genres by trailer_id, of the same trailers.
         params: shares and seed.
-        earlier: what `assign` returned before. A group found in it, by its name or by any of its
-            trailers, keeps its split; if it has several splits, the one of most trailers.
+        earlier: SCHEMA, every place that was ever given, also of trailers that are absent now.
+            A group found in it, by any of its trailers or by its name, has that split.
 
     Returns:
         SCHEMA, sorted by trailer_id. The order of the arguments' entries has no effect.
+
+    Raises:
+        SplitConflictError: trailers of a group have places in several splits, and
+            `split.accepted` does not name the group.
     """
-    fixed = _earlier_splits(groups, earlier)
+    held = _held(groups, earlier, params.accepted)
+    fixed = _group_places(groups, held, earlier, params.accepted)
     shares = np.array([params.train, params.validation, params.test])
     films = _films(groups, labels, params.seed)
     sizes = sum(film.size for film in films)
@@ -73,9 +86,12 @@ def assign(
         if film.name in fixed:
             _assign_group(film, SPLITS.index(fixed[film.name]), missing, missing_labels)
     new = [film for film in films if film.name not in fixed]
-    places = fixed | _best_places(new, shares > 0, missing, missing_labels)
+    drawn = _best_places(new, shares > 0, missing, missing_labels)
+    if params.sizes == "exact":
+        drawn = _exact(new, drawn, _whole(missing, sizes, shares), missing_labels)
+    places = fixed | drawn
     rows = [
-        {"trailer_id": trailer, "group_id": group, "split": places[group]}
+        {"trailer_id": trailer, "group_id": group, "split": held.get(trailer, places[group])}
         for trailer, group in sorted(groups.items())
     ]
     return pa.Table.from_pylist(rows, SCHEMA)
@@ -97,18 +113,53 @@ def _films(
     return films
 
 
-def _earlier_splits(groups: Mapping[str, str], earlier: pa.Table | None) -> dict[str, str]:
-    """Return the split of every present group that is in `earlier`."""
+def _held(
+    groups: Mapping[str, str], earlier: pa.Table | None, accepted: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the split of every present trailer that has one: an accepted one before its own."""
+    rows = earlier.to_pylist() if earlier else []
+    held = {row["trailer_id"]: row["split"] for row in rows if row["trailer_id"] in groups}
+    moved = {name: accepted.get(groups[name], BOTH) for name in held}
+    return held | {name: split for name, split in moved.items() if split != BOTH}
+
+
+def _group_places(
+    groups: Mapping[str, str],
+    held: Mapping[str, str],
+    earlier: pa.Table | None,
+    accepted: Mapping[str, str],
+) -> dict[str, str]:
+    """Return the split of every present group that has one; raise SplitConflictError."""
     votes: dict[str, Counter[str]] = defaultdict(Counter)
-    present = set(groups.values())
+    for trailer, split in held.items():
+        votes[groups[trailer]][split] += 1
+    apart = [group for group in votes if len(votes[group]) > 1 and group not in accepted]
+    if apart:
+        raise SplitConflictError(_conflict(sorted(apart), votes))
+    absent = set(groups.values()) - votes.keys()
     for row in earlier.to_pylist() if earlier else []:
-        group = groups.get(row["trailer_id"], row["group_id"])
-        if group in present:
-            votes[group][row["split"]] += 1
-    return {
-        group: max(SPLITS, key=lambda split: (count[split], -SPLITS.index(split)))
-        for group, count in votes.items()
-    }
+        if row["group_id"] in absent:
+            votes[row["group_id"]][row["split"]] += 1
+    found = {group: _most(count) for group, count in votes.items()}
+    chosen = {group: split for group, split in accepted.items() if split != BOTH}
+    return found | {group: chosen[group] for group in chosen.keys() & set(groups.values())}
+
+
+def _most(count: Counter[str]) -> str:
+    return max(SPLITS, key=lambda split: (count[split], -SPLITS.index(split)))
+
+
+def _conflict(apart: Sequence[str], votes: Mapping[str, Counter[str]]) -> str:
+    told = [
+        f"{group} ({' and '.join(split for split in SPLITS if votes[group][split])})"
+        for group in apart
+    ]
+    return (
+        f"one film would be on two sides of the split: {listed(told, most=5)}. Correct group_id "
+        "or imdb_id in the manifest, or accept it in params.yaml: "
+        f"`split.accepted: {{{apart[0]}: test}}` moves all its trailers there, `{BOTH}` leaves "
+        "each where it is"
+    )
 
 
 def _assign_group(
@@ -153,6 +204,50 @@ def _place(
                 places[film.name] = SPLITS[place]
         waiting = [film for film in waiting if film.name not in places]
     return places
+
+
+def _whole(missing: np.ndarray, sizes: int, shares: np.ndarray) -> np.ndarray:
+    """Return [splits] how many trailers each lacks in whole numbers, by largest remainders."""
+    target = np.floor(shares * sizes + 1e-9)
+    rest = np.argsort(-(shares * sizes - target), kind="stable")
+    target[rest[: int(sizes - target.sum())]] += 1
+    whole: np.ndarray = np.rint(missing - shares * sizes + target).astype(int)
+    return whole
+
+
+def _exact(
+    films: Sequence[_Group],
+    places: Mapping[str, str],
+    lacking: np.ndarray,
+    missing_labels: np.ndarray,
+) -> dict[str, str]:
+    """Return `places` with single trailers moved until no split has more than it lacked.
+
+    Of the trailers of a split with too many, the one moves whose labels lose least by it; of
+    equals the first by name. A split that cannot give stays as it is.
+    """
+    places = dict(places)
+    left, labels = lacking.copy(), missing_labels.copy()
+    for film in films:
+        _assign_group(film, SPLITS.index(places[film.name]), left, labels)
+    for _ in range(int(np.abs(left).sum()) // 2):
+        over, under = int(left.argmin()), int(left.argmax())
+        single = [film for film in films if film.size == 1 and places[film.name] == SPLITS[over]]
+        if not single or left[over] == 0:
+            break
+        film = min(single, key=lambda each: _loss(each, labels[over], labels[under]))
+        _assign_group(film, under, left, labels)
+        left[over] += 1
+        labels[over] += film.counts
+        places[film.name] = SPLITS[under]
+    return places
+
+
+def _loss(film: _Group, over: np.ndarray, under: np.ndarray) -> tuple[float, str]:
+    """Return what a move adds to the labels' distance from their shares, and the name."""
+    before = np.abs(over).sum() + np.abs(under).sum()
+    after = np.abs(over + film.counts).sum() + np.abs(under - film.counts).sum()
+    return round(float(after - before), 6), film.name
 
 
 def _rarest(films: Sequence[_Group]) -> int | None:

@@ -8,7 +8,7 @@ import torch
 from sklearn.metrics import silhouette_score
 
 from mmx.model.batch import Batch
-from mmx.model.losses import nt_xent
+from mmx.model.losses import CONTRASTS
 from mmx.model.network import Network
 from mmx.params import FinetuneParams
 from mmx.training.coarse import training_members
@@ -66,7 +66,7 @@ def finetune(
                 views = side_by_side(pairs)
                 batch = augment(collection, views, network.scales, params, run.generator)
                 with mixed(target, params.precision):
-                    loss = contrast(network, batch.to(target), params.temperature)
+                    loss = contrast(network, batch.to(target), params)
                 run.step(loss)
                 run.add_loss(loss, len(chosen))
             watch = measure(network, collection, watched, params)
@@ -92,11 +92,11 @@ def learning_rate(epoch: int, params: FinetuneParams) -> float:
     return params.lr * 0.5 * (1 + math.cos(math.pi * annealed / span))
 
 
-def contrast(network: Network, views: Batch, temperature: float) -> torch.Tensor:
-    """NT-Xent of a batch: its first half has the first views, its second half the second views."""
+def contrast(network: Network, views: Batch, params: FinetuneParams) -> torch.Tensor:
+    """Loss of a batch: its first half has the first views, its second half the second views."""
     projected = network.project(network.encode(views).trailer)
     first, second = projected.chunk(2)
-    return nt_xent(first, second, temperature)
+    return CONTRASTS[params.loss](first, second, params.temperature)
 
 
 @torch.inference_mode()
@@ -110,7 +110,7 @@ def measure(
     for chunk in chunks(watched, params.batch):
         views = side_by_side([halves(collection.clips_of(trailer)) for trailer in chunk])
         batch = collection.batch(views).to(device)
-        losses.append((contrast(network, batch, params.temperature), len(chunk)))
+        losses.append((contrast(network, batch, params), len(chunk)))
     everyone = chunks(np.arange(len(collection.ids)), params.batch)
     trailers = [network.encode(collection.trailers(c).to(device)).trailer for c in everyone]
     embeddings = torch.cat(trailers).cpu().numpy()

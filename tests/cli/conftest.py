@@ -9,7 +9,7 @@ from projects import recipes, whole
 
 from mmx.engine.parquet import write_parquet
 from mmx.layout import Layout
-from mmx.trailers.manifest import OPTIONAL, REQUIRED, write_records
+from mmx.trailers.manifest import COLUMNS, write_records
 
 __all__ = ["recipes", "whole"]
 
@@ -20,7 +20,7 @@ def complete(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("complete") / "project"
     shutil.copytree(whole, root, symlinks=True)
     layout = Layout(root)
-    empty = dict.fromkeys((*REQUIRED, *OPTIONAL), "")
+    empty = dict.fromkeys(COLUMNS, "")
     about = {"title": "A film", "year": "1999", "genres": "Drama"}
     names = sorted(path.stem for path in layout.videos.iterdir())
     rows = [{**empty, **about, "trailer_id": name, "video": f"{name}.mp4"} for name in names]

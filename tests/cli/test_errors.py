@@ -31,7 +31,7 @@ STEPS = (
     "audio, scenes, flow, embed@lite_appearance, embed@lite_audio, embed@lite_scene, "
     "embed@lite_motion"
 )
-COLUMNS = "trailer_id, title, year, genres, video, sha256"
+COLUMNS = "trailer_id, title, genres, video, sha256"
 PINS = "take it from your last commit, or delete it to pin anew"
 
 
@@ -155,7 +155,11 @@ CASES = [
         "trailers.csv is not there yet: `mmx init` makes it",
         remove("data/trailers.csv"),
     ),
-    Case("accept nobody", "trailers.csv has 0 rows of 'nobody', not one"),
+    Case("accept nobody", "trailers.csv has no trailer 'nobody': see its column trailer_id"),
+    Case("accept t0001", "trailers.csv has no trailer 't0001', did you mean 't00001'?"),
+    Case(
+        "accept -_bcdefghiJ", "trailers.csv has no trailer '-_bcdefghiJ': see its column trailer_id"
+    ),
     Case(
         "plan",
         "trailers.csv cannot be read, byte 0 is not UTF-8 (line 1): save it as CSV in UTF-8",
@@ -218,7 +222,21 @@ CASES = [
     Case(
         "predict film.mp4", f"models/coarse {NOT_WRITTEN}", write("models/coarse/model.json", "[]")
     ),
-    Case("trace nobody", "nobody has no rows: see `mmx status` for the state of its steps"),
+    Case("trace nobody", "trailers.csv has no trailer 'nobody': see its column trailer_id"),
+    Case(
+        "trace t00009",
+        "trailers.csv has no trailer 't00009', did you mean 't00004'?",
+    ),
+    Case(
+        "trace nobody",
+        "nobody has no rows: see `mmx status` for the state of its steps",
+        remove("data/trailers.csv"),
+    ),
+    Case(
+        "publish out",
+        "data/features is not there yet: `dvc repro features` makes it",
+        remove("data/features"),
+    ),
     Case("trace t00001 --clip 99", "t00001 has no clip 99"),
     Case("retry nothing", f"there is no step 'nothing'; there are {STEPS}"),
     Case("adopt nothing", f"there is no step 'nothing'; there are {STEPS}"),
@@ -249,6 +267,11 @@ CASES = [
         "none is not a folder: name the one that your videos are in",
     ),
     Case("init --videos data --labels none.csv", "none.csv does not exist"),
+    Case(
+        "init --videos data --labels one.csv",
+        "no row of one.csv is accepted: row 2, there is no video 'none.mp4'",
+        write("one.csv", "title,genres,video\nA film,Drama,none.mp4\n"),
+    ),
     Case("init --videos data --labels data", "data cannot be read: Is a directory"),
     Case("sample data", "data is there already and not empty: name a new folder"),
     Case(
@@ -370,3 +393,65 @@ def test_dvc_shows_the_sentence_of_a_stage_and_no_trace(tmp_path: Path) -> None:
     told = done.stdout + done.stderr
     assert done.returncode and f"error: {tmp_path}/params.yaml does not exist" in told
     assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("similar t00001", "data/trailer_embeddings.parquet is not there yet: `dvc repro` makes"),
+        ("predict a.mp4", "models/coarse is not there yet: `dvc repro train` makes it"),
+        ("status", "trailers.csv is not there yet: `mmx init` makes it"),
+    ],
+)
+def test_a_missing_output_is_named_from_any_folder_of_a_project(
+    command: str,
+    said: str,
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for path in ("data/trailers.csv", "data/trailer_embeddings.parquet"):
+        (root / path).unlink()
+    monkeypatch.chdir(root / "data" / "videos")
+    monkeypatch.setattr(sys, "argv", ["mmx", *command.split()])
+    with pytest.raises(SystemExit):
+        main()
+    assert f"error: {said}" in capsys.readouterr().err
+
+
+def test_verify_says_where_nothing_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(TOP / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["mmx", "verify"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "nothing is made yet: run `dvc repro`" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"fine": [[1.0, float("nan")]] * 5},
+        {"fine": [[1.0]] + [[1.0, 2.0]] * 4},
+        {"fine": [None] + [[1.0, 2.0]] * 4},
+        {"fine": ["x"] * 5},
+        {"trailer_id": ["t00001"] * 5},
+        {"trailer_id": ["t00001", "a", "b", "c", "d"]},
+    ],
+)
+def test_embeddings_that_are_none_are_one_sentence(
+    change: dict[str, object],
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = root / "data/trailer_embeddings.parquet"
+    columns = pq.read_table(path).to_pydict() | change
+    pq.write_table(pa.table(columns), path)
+    monkeypatch.setattr(sys, "argv", ["mmx", "similar", "t00001"])
+    with pytest.raises(SystemExit):
+        main()
+    said = "error: data/trailer_embeddings.parquet is not what its step wrote for these trailers: "
+    assert said in capsys.readouterr().err

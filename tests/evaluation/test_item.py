@@ -68,7 +68,35 @@ def test_metrics_are_those_of_the_test_split(
     assert test["coarse"]["trailers"] == len(rows)
     assert test["coarse"]["per_genre"]["War"]["f1"] is None
     assert test["random"]["ap"]["macro"] == pytest.approx(labels[:, :3].mean(), abs=1e-6)
-    assert set(test) == {"coarse", "fine", "sequence", "random"}
+    assert {"coarse", "fine", "sequence", "random"} < set(test)
+
+
+def test_figures_lie_within_their_intervals(metrics: dict[str, Any]) -> None:
+    test = {name: record for name, record in metrics["splits"]["test"].items() if name != "random"}
+    for record in test.values():
+        for quantity in ("f1", "precision", "recall", "ap"):
+            low, high = record["interval"][quantity]["weighted"]
+            assert low <= record[quantity]["weighted"] <= high
+            assert low < high or low in (0, 1)
+    for space in ("untrained", "whitened", "coarse", "fine"):
+        for entry in metrics["spaces"][space]["all"]["agreement"].values():
+            assert entry["interval"][0] <= entry["observed"] <= entry["interval"][1]
+    assert not any("interval" in record for record in metrics["splits"]["train"].values())
+
+
+def test_the_same_film_is_no_neighbour(world: World, tmp_path: Path) -> None:
+    splits = pq.read_table(world.inputs["splits"])
+    at = splits.column_names.index("group_id")
+    films = [f"film {number // 2}" for number in range(len(splits))]
+    pq.write_table(splits.set_column(at, "group_id", [films]), tmp_path / "splits.parquet")
+    (tmp_path / "out").mkdir()
+    inputs = {**world.inputs, "splits": tmp_path / "splits.parquet"}
+    evaluate_item(**inputs, params=PARAMS, out=tmp_path / "out")
+    table = pq.read_table(tmp_path / "out" / "explorer.parquet")
+    for space in ("coarse", "fine"):
+        for query, near in enumerate(table[f"{space}_near"].to_pylist()):
+            assert len(near) == PARAMS.neighbours
+            assert query // 2 not in {other // 2 for other in near}
 
 
 def test_the_trained_model_beats_chance(metrics: dict[str, Any]) -> None:

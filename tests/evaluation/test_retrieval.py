@@ -105,3 +105,28 @@ def test_many_equal_vectors_keep_the_order_of_their_positions() -> None:
     np.fill_diagonal(cosine, -np.inf)
     expected = np.argsort(-cosine, axis=1, kind="stable")[:, :7]
     assert found.index.tolist() == expected.tolist()
+
+
+FILMS = [i // 3 for i in range(60)]
+
+
+def test_trailers_of_the_same_film_are_no_neighbours() -> None:
+    found = retrieval.neighbours(VECTORS, 9, FILMS)
+    for query in range(60):
+        order = [i for i in naive_order(query, 59) if FILMS[i] != FILMS[query]]
+        assert found.index[query].tolist() == order[:9]
+    assert retrieval.neighbours(VECTORS[:5], 9, ["a", "a", "b", "b", "c"]).index.shape == (5, 3)
+    assert retrieval.neighbours(VECTORS[:5], 9, ["a"] * 5).index.shape == (5, 0)
+    other = retrieval.nearest(VECTORS[[7]], VECTORS, 2, ([FILMS[7]], FILMS))
+    assert other.index.tolist() == [[41, naive_order(7, 9)[1]]]
+
+
+def test_chance_is_over_trailers_of_different_films() -> None:
+    found = retrieval.neighbours(VECTORS, 6, FILMS)
+    pairs = [(a, b) for a in range(60) for b in range(60) if FILMS[a] != FILMS[b]]
+    by_label = retrieval.label_agreement(found, LABELS, FILMS)
+    by_group = retrieval.group_agreement(found, GROUPS, FILMS)
+    assert by_label is not None and by_group is not None
+    shares = [bool((LABELS[a] & LABELS[b]).any()) for a, b in pairs]
+    assert by_label.chance == pytest.approx(np.mean(shares))
+    assert by_group.chance == pytest.approx(np.mean([GROUPS[a] == GROUPS[b] for a, b in pairs]))

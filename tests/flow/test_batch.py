@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from mmx.flow.batch import tvl1_batch
+from mmx.flow.dual_tvl1 import TVL1
+from mmx.flow.dual_tvl1 import _resize as resize_by_opencv
 from mmx.flow.parameters import TVL1Params
 from mmx.flow.tensors import fused, resize
-from mmx.flow.tvl1 import TVL1
-from mmx.flow.tvl1 import _resize as resize_by_opencv
 
 
 def batch(

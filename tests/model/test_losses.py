@@ -1,6 +1,7 @@
 """Losses against the field's libraries, the equations written as loops, and closed forms."""
 
 import math
+from typing import get_args
 
 import pytest
 import torch
@@ -8,7 +9,8 @@ from lightly.loss import NTXentLoss as LightlyLoss
 from pytorch_metric_learning.losses import NTXentLoss as MetricLearningLoss
 from torch import Tensor
 
-from mmx.model.losses import nt_xent, positive_weights, weighted_bce
+from mmx.model.losses import CONTRASTS, decoupled, nt_xent, positive_weights, weighted_bce
+from mmx.params import FinetuneParams
 
 
 def views(pairs: int, width: int = 16, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -76,6 +78,34 @@ def test_nt_xent_is_lower_for_matching_views() -> None:
     near = nt_xent(first, first + 0.1 * second, 0.5)
     assert near < nt_xent(first, second, 0.5)
     assert near < nt_xent(first, (first + 0.1 * second).roll(1, 0), 0.5)
+
+
+@pytest.mark.parametrize("pairs", [2, 7])
+@pytest.mark.parametrize("temperature", [0.1, 0.5])
+def test_the_literal_form_leaves_the_positive_out(pairs: int, temperature: float) -> None:
+    first, second = views(pairs)
+    z = [row / row.norm() for row in torch.cat([first, second]).double()]
+    total = 0.0
+    for i, own in enumerate(z):
+        partner = (i + pairs) % (2 * pairs)
+        others = [n for n in range(2 * pairs) if n not in (i, partner)]
+        below = sum(math.exp(float(own @ z[n]) / temperature) for n in others)
+        total -= float(own @ z[partner]) / temperature - math.log(below)
+    found = decoupled(first, second, temperature).item()
+    assert found == pytest.approx(total / (2 * pairs), abs=1e-5)
+    assert found < nt_xent(first, second, temperature).item()
+
+
+def test_a_single_pair_has_no_negatives() -> None:
+    first, second = (view.requires_grad_() for view in views(1))
+    loss = decoupled(first, second, 0.5)
+    loss.backward()
+    assert loss.item() == 0 and first.grad is not None and not first.grad.any()
+
+
+def test_every_reading_of_equation_4_is_a_parameter() -> None:
+    kinds = FinetuneParams.model_fields["loss"].annotation
+    assert set(get_args(kinds)) == set(CONTRASTS)
 
 
 def test_losses_are_single_precision_whatever_they_are_given() -> None:

@@ -136,7 +136,7 @@ def test_how_an_artefact_is_read_counts_for_those_experts_alone_that_read_it() -
     assert "mmx.media.wav" in reach["lite_audio"]
     assert not {"mmx.media.frames", "mmx.flow.store"} & set(reach["lite_audio"])
     assert "mmx.flow.store" in reach["lite_motion"]
-    assert not {"mmx.flow.tvl1", "mmx.media.wav"} & set(reach["lite_motion"])
+    assert not {"mmx.flow.dual_tvl1", "mmx.media.wav"} & set(reach["lite_motion"])
 
 
 def test_an_unknown_step_is_named_with_those_there_are() -> None:

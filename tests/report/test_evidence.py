@@ -6,26 +6,28 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mmx.evaluation import scores, tables
+from mmx.evaluation import intervals, scores, tables
 from mmx.report import evidence
 from mmx.report.evidence import Evidence, read_paper
+from mmx.report.spaces import show_spaces
 
 GENRES = ["Action", "Noir", "War"]
 LABELS = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 0]])
 CHANCES = np.array([[0.9, 0.2, 0.1], [0.4, 0.8, 0.1], [0.35, 0.6, 0.1], [0.1, 0.1, 0.9]])
 RECORD = scores.score(LABELS, CHANCES, GENRES, 0.3)
+DRAWS = intervals.draw_films(range(4), 20, seed=0)
+INTERVAL = intervals.score_interval(LABELS, CHANCES, GENRES, 0.3, DRAWS)
 CURVES = scores.precision_recall(LABELS, CHANCES, GENRES)
 
 
 def space(level: float) -> dict[str, Any]:
-    pair = {"observed": level, "chance": 0.25}
+    pair = {"observed": level, "chance": 0.25, "interval": [level - 0.1, level + 0.1]}
     groups = ("primary_genre", "genre_set")
-    return {
-        "all": {
-            "silhouette": dict.fromkeys(groups, level / 2),
-            "agreement": {"any_label": pair, "primary_genre": pair, "genre_set": None},
-        }
+    measured = {
+        "silhouette": dict.fromkeys(groups, level / 2),
+        "agreement": {"any_label": pair, "primary_genre": pair, "genre_set": None},
     }
+    return {"all": measured, "test": measured}
 
 
 def ablated(title: str, length: int = 9) -> dict[str, Any]:
@@ -37,10 +39,18 @@ def ablated(title: str, length: int = 9) -> dict[str, Any]:
 def make() -> Callable[..., Evidence]:
     def build(**ablations: dict[str, Any]) -> Evidence:
         test = {"coarse": RECORD, "fine": RECORD, "random": scores.score_random(LABELS, GENRES)}
+        test |= {"nearest_whitened": RECORD | {"interval": INTERVAL}, "logistic_audio": RECORD}
         similarity = {"before": 0.9, "after": 0.8, "everyone_before": 0.2, "everyone_after": 0.1}
+        similarity |= {"untrained": 0.7, "whitened": 0.6}
+        similarity |= {"everyone_untrained": 0.4, "everyone_whitened": 0.3}
         metrics = {
             "splits": {"test": test},
-            "spaces": {"coarse": space(0.5), "fine": space(0.75)},
+            "spaces": {
+                "untrained": space(0.25),
+                "whitened": space(0.125),
+                "coarse": space(0.5),
+                "fine": space(0.75),
+            },
             "similarity": similarity,
         }
         names = {name.replace("_", "-"): entry for name, entry in ablations.items()}
@@ -51,7 +61,9 @@ def make() -> Callable[..., Evidence]:
 
 def test_rows_come_in_the_papers_order(make: Callable[..., Evidence]) -> None:
     found = make(audio=ablated("Audio"), length_1=ablated("Sequences of 1", 1))
-    assert list(found.rows) == ["Audio", "This model", "After fine-tuning, same head", "Random"]
+    own = ["This model", "After fine-tuning, same head"]
+    baselines = ["Nearest neighbours, whitened", "Logistic regression, Audio"]
+    assert list(found.rows) == ["Audio", *own, *baselines, "Random"]
     assert list(found.deviations) == ["Audio"]
     assert sorted(found.lengths) == [1, 9]
 
@@ -102,7 +114,7 @@ def test_areas_of_several_seeds_have_their_deviation(make: Callable[..., Evidenc
     found = make(full=ablated("Full model"), audio=ablated("Audio"))
     shown = evidence.show_areas(found, tables.area_table(found.areas, found.deviations, 3, 2))
     rows = {line.cells[0]: line.cells for line in shown.lines if line.style != "theirs"}
-    assert list(rows)[:3] == ["This model", "Full model", "Random"]
+    assert list(rows)[:3] == ["This model", "After fine-tuning, same head", "Full model"]
     assert rows["This model"][3] == RECORD["ap"]["macro"]
     assert rows["Full model"][3:] == tuple(
         f"{RECORD['ap'][average]:.3f} ± 0.000" for average in ("macro", "micro", "weighted")
@@ -111,11 +123,39 @@ def test_areas_of_several_seeds_have_their_deviation(make: Callable[..., Evidenc
 
 
 def test_spaces_are_shown_side_by_side(make: Callable[..., Evidence]) -> None:
-    rows = {line.cells[0]: line.cells[1:] for line in evidence.show_spaces(make()).lines}
-    assert rows["Silhouette by primary genre"] == (0.25, 0.375, "")
-    assert rows["A neighbour shares a label"] == (0.5, 0.75, 0.25)
-    assert rows["A neighbour has the same genre set"] == (None, None, None)
-    assert rows["Cosine similarity within a genre set"] == (0.9, 0.8, "")
+    rows = {line.cells[0]: line.cells[1:] for line in show_spaces(make()).lines}
+    assert rows["Silhouette by primary genre"] == (0.125, 0.0625, 0.25, 0.375, "")
+    shown = ("0.250 [0.150, 0.350]", "0.125 [0.025, 0.225]", "0.500 [0.400, 0.600]")
+    assert rows["A neighbour shares a label"] == (*shown, "0.750 [0.650, 0.850]", 0.25)
+    assert rows["A neighbour has the same genre set"] == (None,) * 5
+    assert rows["Cosine similarity within a genre set"] == (0.7, 0.6, 0.9, 0.8, "")
+    assert "Among held-out trailers, a neighbour shares a label" in rows
+
+
+def test_a_baseline_has_its_interval_and_rare_genres_are_grey(
+    make: Callable[..., Evidence],
+) -> None:
+    found = make()
+    shown = evidence.show_genres(found, tables.genre_table(found.rows, found.deviations))
+    row = next(line for line in shown.lines if line.cells[0] == "Nearest neighbours, whitened")
+    low, high = INTERVAL["f1"]["weighted"]
+    assert row.cells[1] == f"{RECORD['f1']['weighted']:.3f} [{low:.3f}, {high:.3f}]"
+    assert shown.grey == set(GENRES)
+    record = {"per_genre": {"a": {"support": 5}, "b": {"support": 4}}}
+    assert evidence.few(record) == {"b"}
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("nearest_untrained", "Nearest neighbours, untrained"),
+        ("logistic_joined", "Logistic regression, all joined"),
+        ("logistic_appearance", "Logistic regression, Image"),
+        ("coarse", None),
+    ],
+)
+def test_baselines_have_names_for_people(name: str, title: str | None) -> None:
+    assert evidence.baseline_title(name) == title
 
 
 def test_curves_gain_a_line_per_expert(make: Callable[..., Evidence]) -> None:

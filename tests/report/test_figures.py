@@ -3,6 +3,7 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import cv2
 import numpy as np
@@ -42,8 +43,15 @@ def test_equal_numbers_give_equal_pictures(
         (tmp_path / name).mkdir()
         figures.write_figures(tmp_path / name, sources, stills)
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert names == sorted(f"figure{number}.png" for number in range(1, 11))
-    for name in names:
+    numbers = [f"figure{number}" for number in range(1, 11)]
+    assert names == sorted(f"{name}.{ending}" for name in numbers for ending in ("png", "svg"))
+    for name in numbers:
+        drawing = (tmp_path / "one" / f"{name}.svg").read_bytes()
+        assert drawing == (tmp_path / "two" / f"{name}.svg").read_bytes()
+        root = ElementTree.fromstring(drawing)
+        assert root.tag.endswith("}svg") and len(list(root.iter())) > 20
+        assert b"Matplotlib" not in drawing and b"<script" not in drawing
+    for name in [f"{name}.png" for name in numbers]:
         picture = (tmp_path / "one" / name).read_bytes()
         assert picture == (tmp_path / "two" / name).read_bytes()
         assert b"Software" not in picture and b"tEXt" not in picture

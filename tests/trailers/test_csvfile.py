@@ -70,6 +70,12 @@ def test_a_row_of_another_length_says_so(tmp_path: Path) -> None:
             "no column title, year, genres; it has title;year;genres: it is separated by "
             "semicolons, save it with commas",
         ),
+        (
+            b"title,Release Year,File\n",
+            "no column year, genres; it has title, release year, file: "
+            "rename 'release year' to year$",
+        ),
+        (b"titel,years,genre\n", "rename 'titel' to title, 'years' to year, 'genre' to genres$"),
         (b"title\tyear\n", "separated by tabs, save it with commas"),
         (b"PK\x03\x04etc", "it is a spreadsheet file: save it as CSV in UTF-8"),
         ("title,year".encode("utf-16"), "it is UTF-16: save it as CSV in UTF-8"),

@@ -127,7 +127,7 @@ def test_ids_may_be_given(user_files: "UserFiles") -> None:
     report = enrol(user_files)
     assert [row.reason for row in report.rejected] == [
         "trailer_id 'alpha' belongs to another row",
-        "trailer_id 'No Way' is not made of a-z, 0-9, _ and - (at most 64)",
+        "trailer_id 'No Way' is not made of A-Z, a-z, 0-9, _ and - (at most 64)",
     ]
     ids = [row["trailer_id"] for row in user_files.manifest()]
     assert ids[0] == "alpha"
@@ -192,7 +192,7 @@ def test_columns_of_manifest_and_labels_together_are_bounded(user_files: "UserFi
     assert user_files.layout.manifest.read_bytes() == before
 
 
-@pytest.mark.parametrize("column", ["title", "year", "genres", "video"])
+@pytest.mark.parametrize("column", ["title", "genres", "video"])
 def test_a_missing_column_is_named(user_files: "UserFiles", column: str) -> None:
     user_files.add("a.mp4")
     user_files.rows = [{name: cell for name, cell in user_files.rows[0].items() if name != column}]
@@ -370,3 +370,39 @@ def test_a_video_that_cannot_be_read_is_named(
     first, second = enrol(user_files).rows
     assert first.reason == "video 'a.mp4' cannot be read: Permission denied"
     assert second.status == "added" and user_files.manifest()[1]["sha256"] == "0" * 64
+
+
+def test_an_update_takes_corrections_keeps_pins_and_says_what_changed(
+    user_files: "UserFiles",
+) -> None:
+    user_files.add("a.mp4", group_id="g", note="old")
+    user_files.add("b.mp4", note="same")
+    enrol(user_files)
+    before = user_files.manifest()
+    user_files.rows[0] |= {"title": "Corrected", "year": "", "group_id": "", "note": "new"}
+    user_files.write()
+    kept = enrol(user_files)
+    assert user_files.manifest() == before
+    report = enrol(user_files, update=True)
+    expected = {"title": ("A Film", "Corrected"), "year": ("1999", ""), "note": ("old", "new")}
+    assert [row.changes for row in report.rows] == [expected, {}]
+    assert [row.changes for row in kept.rows] == [expected, {}]
+    assert [row.status for row in report.rows] == ["updated", "kept"]
+    corrected = {name: new for name, (_, new) in expected.items()}
+    assert user_files.manifest() == [before[0] | corrected, before[1]]
+
+
+def test_a_manifest_that_is_written_anew_keeps_the_ids_of_its_videos(
+    user_files: "UserFiles",
+) -> None:
+    user_files.add("film.mp4")
+    enrol(user_files)
+    user_files.add("two/film.mp4")
+    enrol(user_files)
+    before = [row["trailer_id"] for row in user_files.manifest()]
+    user_files.rows.reverse()
+    user_files.write()
+    enrol(user_files, force=True)
+    assert [row["trailer_id"] for row in user_files.manifest()] == before[::-1]
+    user_files.layout.manifest.write_bytes(b"\xff")
+    assert not enrol(user_files, force=True).rejected

@@ -1,9 +1,11 @@
 import random
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,8 @@ from iterstrat.ml_stratifiers import IterativeStratification
 
 from mmx.params import SplitParams
 from mmx.sample.plan import trailers
-from mmx.trailers.splits import SCHEMA, SPLITS, assign
+from mmx.trailers.places import forget_places, read_places, write_places
+from mmx.trailers.splits import SCHEMA, SPLITS, SplitConflictError, assign
 
 PAPER = SplitParams()
 SAMPLE = SplitParams(train=0.6, validation=0.15, test=0.25)
@@ -111,17 +114,103 @@ def test_a_split_without_a_share_stays_empty(collection: tuple[Groups, Labels]) 
     assert "validation" not in splits_of(assign(*collection, params)).values()
 
 
-def test_a_trailer_follows_its_group_even_when_the_group_is_corrected() -> None:
-    labels = {name: ["Drama"] for name in "abcd"}
-    earlier = pa.table(
-        {
-            "trailer_id": ["a", "b", "c", "gone"],
-            "group_id": ["a", "b", "c", "old"],
-            "split": ["test", "test", "train", "validation"],
-        }
-    )
-    joined = assign({"a": "x", "b": "x", "c": "x", "d": "old"}, labels, PAPER, earlier)
-    assert splits_of(joined) == {"a": "test", "b": "test", "c": "test", "d": "validation"}
+def places(**sides: str) -> pa.Table:
+    """A ledger in which every trailer is a group of its own."""
+    rows = [{"trailer_id": n, "group_id": n, "split": side} for n, side in sides.items()]
+    return pa.Table.from_pylist(rows, SCHEMA)
+
+
+def test_a_new_trailer_goes_where_its_film_is_or_was() -> None:
+    labels = {name: ["Drama"] for name in "acd"}
+    earlier = places(a="test", old="validation")
+    assert splits_of(assign({"a": "x", "c": "x", "d": "old"}, labels, PAPER, earlier)) == {
+        "a": "test",
+        "c": "test",
+        "d": "validation",
+    }
+
+
+def test_a_film_on_two_sides_is_an_error_until_it_is_accepted() -> None:
+    groups, labels = {"a": "x", "b": "x", "c": "x"}, {name: ["Drama"] for name in "abc"}
+    earlier = places(a="test", b="train")
+    with pytest.raises(SplitConflictError, match=r"two sides of the split: x \(train and test\)"):
+        assign(groups, labels, PAPER, earlier)
+    moved = PAPER.model_copy(update={"accepted": {"x": "test"}})
+    assert set(splits_of(assign(groups, labels, moved, earlier)).values()) == {"test"}
+    left = PAPER.model_copy(update={"accepted": {"x": "both"}})
+    assert splits_of(assign(groups, labels, left, earlier)) == {
+        "a": "test",
+        "b": "train",
+        "c": "train",
+    }
+
+
+@given(st.data())
+def test_whoever_had_a_place_keeps_it_whatever_happens(data: st.DataObject) -> None:
+    """Absence, return, regrouping, another order, other labels and seeds, in any sequence."""
+    names = [f"t{n}" for n in range(10)]
+    first: dict[str, str] = {}
+    ledger = None
+    for _ in range(data.draw(st.integers(1, 6))):
+        present = data.draw(st.lists(st.sampled_from(names), unique=True))
+        groups = {name: data.draw(st.sampled_from([name, "g", "h"])) for name in present}
+        genres = st.lists(st.sampled_from(GENRES), unique=True)
+        labels = {name: data.draw(genres) for name in groups}
+        params = SAMPLE.model_copy(update={"seed": data.draw(st.integers(0, 3))})
+        sides: dict[str, set[str]] = {}
+        for name in first.keys() & groups.keys():
+            sides.setdefault(groups[name], set()).add(first[name])
+        if any(len(side) > 1 for side in sides.values()):
+            with pytest.raises(SplitConflictError):
+                assign(groups, labels, params, ledger)
+            continue
+        table = assign(groups, labels, params, ledger)
+        now = splits_of(table)
+        assert {name: first.get(name, now[name]) for name in now} == now
+        assert len({(groups[name], now[name]) for name in now}) == len(set(groups.values()))
+        first |= now
+        ledger = pa.concat_tables([table, absent(ledger, now)])
+
+
+def absent(ledger: pa.Table | None, now: dict[str, str]) -> pa.Table:
+    rows = ledger.to_pylist() if ledger else []
+    return pa.Table.from_pylist([row for row in rows if row["trailer_id"] not in now], SCHEMA)
+
+
+def test_the_ledger_keeps_absent_places_beside_the_table(tmp_path: Path) -> None:
+    path = tmp_path / "splits.parquet"
+    assert write_places(path, places(a="test", b="train"), None) == 0
+    plain = path.read_bytes()
+    assert write_places(path, places(b="train"), read_places(path)) == 1
+    assert pq.read_table(path).to_pylist() == places(b="train").to_pylist()
+    assert splits_of(read_places(path)) == {"a": "test", "b": "train"}
+    assert write_places(path, places(a="test", b="train"), read_places(path)) == 0
+    assert path.read_bytes() == plain
+    write_places(path, places(b="train"), read_places(path))
+    forget_places(path, ["a"])
+    assert splits_of(read_places(path)) == {"b": "train"}
+    assert b'"a"' not in path.read_bytes()
+
+
+def test_the_papers_sizes_are_met_to_the_trailer() -> None:
+    paper = SplitParams(train=0.8004, validation=0.0998, test=0.0998, sizes="exact")
+    groups = {f"t{n}": f"t{n}" for n in range(7555)}
+    labels = {name: [GENRES[n % 4]] for n, name in enumerate(groups)}
+    count = Counter(splits_of(assign(groups, labels, paper)).values())
+    assert count == {"train": 6047, "validation": 754, "test": 754}
+
+
+@given(collections())
+def test_exact_sizes_keep_groups_whole_and_earlier_places(
+    collection: tuple[Groups, Labels],
+) -> None:
+    groups, labels = collection
+    exact = SAMPLE.model_copy(update={"sizes": "exact"})
+    known = sorted(groups)[::2]
+    earlier = assign(*subset(groups, labels, known), SAMPLE)
+    table = assign(groups, labels, exact, earlier)
+    assert splits_of(earlier).items() <= splits_of(table).items()
+    assert len({(r["group_id"], r["split"]) for r in table.to_pylist()}) == len({*groups.values()})
 
 
 def test_sizes_and_genres_are_as_balanced_as_the_librarys_or_better() -> None:

@@ -1,6 +1,7 @@
 """Fine-tuning: its schedule, its pairs, its figures, and its effect."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Literal
@@ -11,7 +12,7 @@ import torch
 from sklearn.metrics import silhouette_score
 
 from mmx.model.config import NetworkConfig
-from mmx.model.losses import nt_xent
+from mmx.model.losses import decoupled, nt_xent
 from mmx.model.network import Network
 from mmx.params import FinetuneParams
 from mmx.training.data import Collection, standards
@@ -20,6 +21,7 @@ from mmx.training.errors import CollectionError
 from mmx.training.fine import finetune, learning_rate, silhouette
 from mmx.training.load import new_network
 
+Loss = Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]
 QUICK = FinetuneParams(epochs=3, constant_epochs=1, batch=5, lr=1e-3, threads=1)
 
 
@@ -30,8 +32,10 @@ def network(collection: Collection, config: NetworkConfig) -> Network:
     return network
 
 
-def validation_loss(network: Network, collection: Collection, temperature: float) -> float:
-    """NT-Xent between the halves of the validation trailers, which fit one batch."""
+def validation_loss(
+    network: Network, collection: Collection, temperature: float, loss: Loss = nt_xent
+) -> float:
+    """The loss between the halves of the validation trailers, which fit one batch."""
     members = collection.members("validation")
     projected = []
     for half in range(2):
@@ -43,7 +47,7 @@ def validation_loss(network: Network, collection: Collection, temperature: float
         with torch.inference_mode():
             projected.append(network.project(network.encode(collection.batch(views)).trailer))
     one, other = projected
-    return nt_xent(one, other, temperature).item()
+    return loss(one, other, temperature).item()
 
 
 def test_the_rate_is_constant_and_then_half_a_cosine() -> None:
@@ -90,6 +94,15 @@ def test_views_of_one_trailer_come_closer(
     history: list[dict[str, Any]] = trained.history
     assert history[-1]["train_loss"] < history[1]["train_loss"]
     assert after < before
+
+
+def test_equation_4_is_minimised_as_printed(network: Network, collection: Collection) -> None:
+    params = QUICK.model_copy(update={"loss": "literal", "temperature": 0.2})
+    before = validation_loss(network, collection, 0.2, decoupled)
+    trained = finetune(network, collection, params, device="cpu")
+    assert trained.history[0]["validation_loss"] == pytest.approx(before, rel=1e-5)
+    history: list[dict[str, Any]] = trained.history
+    assert history[-1]["train_loss"] < history[1]["train_loss"]
 
 
 def test_the_history_begins_before_training(network: Network, collection: Collection) -> None:

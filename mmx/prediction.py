@@ -172,9 +172,23 @@ def _neighbours_of(queries: np.ndarray, project: Project) -> list[tuple[Neighbou
 
 
 def _read_space(project: Project, space: str) -> tuple[list[str], np.ndarray]:
-    """Return the trailers that have an embedding, and the embeddings, N x D."""
+    """Return the trailers that have an embedding, and the embeddings, N x D.
+
+    Raise PredictError where the table is not one that evaluate writes.
+    """
     table = pq.read_table(project.layout.trailer_embeddings, columns=["trailer_id", space])
-    return table["trailer_id"].to_pylist(), np.array(table[space].to_pylist(), np.float32)
+    names = table["trailer_id"].to_pylist()
+    try:
+        vectors = np.array(table[space].to_pylist(), np.float32)
+        sound = vectors.ndim == 2 and bool(np.isfinite(vectors).all())
+    except (TypeError, ValueError):
+        sound = False
+    if names and not (sound and len({*names}) == len(names) and {*names} <= {*labels(project)}):
+        raise PredictError(
+            "data/trailer_embeddings.parquet is not what its step wrote for these trailers: "
+            "`mmx repair` removes it, `dvc repro` makes it again"
+        )
+    return names, vectors
 
 
 def rank(

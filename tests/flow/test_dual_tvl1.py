@@ -16,8 +16,8 @@ import pytest
 from numba.core.codegen import get_host_cpu_features
 
 import mmx
+from mmx.flow.dual_tvl1 import TVL1, tvl1
 from mmx.flow.parameters import TVL1Params
-from mmx.flow.tvl1 import TVL1, tvl1
 
 BORDER = 16
 DEFAULTS = TVL1Params()
@@ -198,7 +198,7 @@ def test_what_is_no_pair_of_frames_is_refused() -> None:
 
 FIRST_USE = """
 import numba
-from mmx.flow.tvl1 import tvl1
+from mmx.flow.dual_tvl1 import tvl1
 import numpy as np
 compiled = []
 with numba.core.event.install_recorder("numba:compile") as recorder:
@@ -289,7 +289,7 @@ def test_code_for_another_processor_has_the_same_bits(
     np.save(tmp_path / "frames.npy", np.stack([moving.prev, moving.next]))
     code = (
         "import sys, numpy as np; from mmx.flow.parameters import TVL1Params;"
-        "from mmx.flow.tvl1 import tvl1; frames = np.load(sys.argv[1]);"
+        "from mmx.flow.dual_tvl1 import tvl1; frames = np.load(sys.argv[1]);"
         "flows = [tvl1(*frames, TVL1Params(gamma=gamma)) for gamma in (0.0, 0.1)];"
         "np.save(sys.argv[2], np.stack(flows))"
     )

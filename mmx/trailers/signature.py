@@ -1,0 +1,148 @@
+"""The signature of a film: how the light of its picture changes over time, and where it jumps.
+
+Made of the pictures alone, so that another sound track or container leaves it as it is; of coarse
+regions inside any black bars, so that scaling, bars, a crop or a watermark change it little; of
+changes, not levels, so that another grade does.
+"""
+
+import base64
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmx.media.faults import DEFAULT_LIMITS, Limits
+from mmx.media.frames import read_frames
+
+RATE = 8
+"""Samples of the signature per second."""
+SIDE = 32
+"""Width and height to which pictures are scaled."""
+BLACK = 28
+"""Luma that no pixel of a bar exceeds, but for the noise of compression."""
+SMOOTH_S = 2.0
+"""Seconds over which the level of light is removed."""
+MARKS = 12
+"""Jumps that a signature describes at most."""
+APART_S = 0.6
+"""Seconds between two described jumps."""
+WINDOW = np.arange(-12, 13) / RATE
+"""Seconds around a jump that describe it."""
+_REGIONS = ((0, 0), (0, 1), (1, 0), (1, 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Signature:
+    """A film as `compare` sees it."""
+
+    light: np.ndarray
+    """float32 [samples, 5]: roots of the changing luma of quarters and middle, `RATE` a second."""
+    marks: np.ndarray
+    """float32 [jumps]: seconds of the strongest jumps, in order of time."""
+    around: np.ndarray
+    """float32 [jumps, 125]: the light around each, of length 1."""
+
+    @property
+    def seconds(self) -> float:
+        """Length of the film."""
+        return len(self.light) / RATE
+
+    def pack(self) -> str:
+        """Return the signature as text; `unpack` reads it."""
+        head = np.array([len(self.light), len(self.marks)], "<i4").tobytes()
+        parts = [array.astype("<f2").tobytes() for array in (self.light, self.marks, self.around)]
+        return base64.b64encode(head + b"".join(parts)).decode()
+
+    @classmethod
+    def unpack(cls, text: str) -> "Signature":
+        """Read what `pack` returned; raise ValueError for anything else."""
+        data = base64.b64decode(text, validate=True)
+        samples, jumps = (int(n) for n in np.frombuffer(data[:8], "<i4"))
+        values = np.frombuffer(data[8:], "<f2").astype(np.float32)
+        regions, wide = len(_REGIONS) + 1, (len(_REGIONS) + 1) * len(WINDOW)
+        if min(samples, jumps) < 0 or len(values) != samples * regions + jumps * (1 + wide):
+            raise ValueError("not a packed signature")
+        light, marks, around = np.split(values, [samples * regions, samples * regions + jumps])
+        return cls(light.reshape(samples, regions), marks, around.reshape(jumps, wide))
+
+
+def read_signature(path: Path, limits: Limits = DEFAULT_LIMITS) -> Signature:
+    """Return the signature of a video; raise MediaFault where it cannot be decoded."""
+    frames = read_frames(path, pixels="gray", size=(SIDE, SIDE), limits=limits)
+    times, pictures = zip(*((float(frame.time), frame.image) for frame in frames), strict=True)
+    return sign(np.array(times), np.stack(pictures))
+
+
+def sign(times: np.ndarray, pictures: np.ndarray) -> Signature:
+    """Return the signature of pictures (uint8 [frames, SIDE, SIDE]) at `times`, in seconds."""
+    levels = _levels(_inside_bars(pictures))
+    grid = np.arange(int(times[-1] * RATE) + 1) / RATE
+    light = _flat(_at(grid, times, levels))
+    marks = _jumps(times, levels)
+    around = np.stack([_flat(_at(mark + WINDOW, times, levels)).ravel() for mark in marks] or [[]])
+    around = around.reshape(len(marks), -1)
+    around /= np.maximum(np.linalg.norm(around, axis=1, keepdims=True), 1e-6)
+    return Signature(light.astype(np.float32), np.float32(marks), around.astype(np.float32))
+
+
+def _inside_bars(pictures: np.ndarray) -> np.ndarray:
+    """Return the pictures without rows and columns at the edges that are always black."""
+    bright = np.percentile(pictures, 80, axis=0)
+    rows, columns = (_lit(bright.max(axis=axis)) for axis in (1, 0))
+    return pictures[:, rows, columns]
+
+
+def _lit(line: np.ndarray) -> slice:
+    """Return the part of a line between its black ends; all of a line that is black."""
+    lit = np.flatnonzero(line > BLACK)
+    if len(lit) < SIDE // 4:
+        return slice(None)
+    return slice(int(lit[0]), int(lit[-1]) + 1)
+
+
+def _levels(pictures: np.ndarray) -> np.ndarray:
+    """Return the mean luma of the quarters and of the middle of every picture."""
+    height, width = pictures.shape[1] // 2, pictures.shape[2] // 2
+    quarters = [
+        pictures[:, y * height : y * height + height, x * width : x * width + width]
+        for y, x in _REGIONS
+    ]
+    middle = pictures[:, height // 2 : height // 2 + height, width // 2 : width // 2 + width]
+    return np.stack([part.mean(axis=(1, 2)) for part in (*quarters, middle)], axis=1)
+
+
+def _at(wanted: np.ndarray, times: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Return the levels at other times, each the mean over a sample's time."""
+    near = wanted[:, None] + (np.arange(4) - 1.5) / (4 * RATE)
+    return np.stack([np.interp(near, times, each).mean(axis=1) for each in levels.T], axis=1)
+
+
+def _flat(light: np.ndarray) -> np.ndarray:
+    """Return light without its level over `SMOOTH_S` seconds, as signed roots.
+
+    Of roots, so that one jump from black to white does not outweigh all that happens beside it.
+    """
+    width = min(int(SMOOTH_S * RATE), max(len(light), 1))
+    count = np.convolve(np.ones(len(light)), np.ones(width), "same")
+    mean = [np.convolve(each, np.ones(width), "same") / count for each in light.T]
+    left = light - np.stack(mean, axis=1)
+    rooted: np.ndarray = np.sign(left) * np.sqrt(np.abs(left))
+    return rooted
+
+
+def _jumps(times: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Return the times of the strongest changes from one picture to the next, in their order."""
+    change = np.abs(np.diff(levels, axis=0)).sum(axis=1)
+    middle = (times[1:] + times[:-1]) / 2
+    chosen: list[float] = []
+    for place in _strongest(change):
+        if len(chosen) == MARKS:
+            break
+        if all(abs(middle[place] - other) >= APART_S for other in chosen):
+            chosen.append(float(middle[place]))
+    return np.array(sorted(chosen))
+
+
+def _strongest(change: np.ndarray) -> Iterable[int]:
+    return (int(place) for place in np.argsort(-change, kind="stable"))
