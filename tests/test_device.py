@@ -8,6 +8,7 @@ import pytest
 import mmx.device
 import mmx.pipeline.run
 from mmx.device import can_load, find_device
+from mmx.engine.run import Workers
 from mmx.pipeline.run import workers_of
 from mmx.pipeline.step import TrailerStep
 from mmx.steps import flow, scenes
@@ -30,8 +31,14 @@ def test_libraries_that_are_not_there() -> None:
 
 
 def project(device: str) -> Any:
-    run = SimpleNamespace(device=device)
+    run = SimpleNamespace(device=device, engine="local", processor="native")
     return SimpleNamespace(workers=4, params=SimpleNamespace(run=run))
+
+
+def local_workers(step: TrailerStep, device: str) -> Workers:
+    pool = workers_of(step, project(device))
+    assert isinstance(pool, Workers)
+    return pool
 
 
 @pytest.mark.parametrize("step", [flow.STEP, embed_step("lite_scene")])
@@ -39,11 +46,11 @@ def test_workers_of_heavy_steps_share_the_gpus(
     monkeypatch: pytest.MonkeyPatch, step: TrailerStep
 ) -> None:
     monkeypatch.setattr(mmx.pipeline.run, "count_gpus", lambda: 2)
-    dealt = workers_of(step, project("cuda"))
+    dealt = local_workers(step, "cuda")
     assert (dealt.device, dealt.gpus, dealt.setup) == ("cuda", 2, mmx.device.take_gpu)
-    pinned = workers_of(step, project("cuda:1"))
+    pinned = local_workers(step, "cuda:1")
     assert (pinned.device, pinned.gpus, pinned.setup) == ("cuda:1", 0, None)
 
 
 def test_steps_that_only_decode_stay_on_the_cpu() -> None:
-    assert workers_of(scenes.STEP, project("cuda")).device == "cpu"
+    assert local_workers(scenes.STEP, "cuda").device == "cpu"

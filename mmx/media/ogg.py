@@ -43,9 +43,10 @@ def read_pages(path: Path) -> Pages:
     found = Pages()
     with open(path, "rb") as file:
         while head := file.read(HEADER):
-            table = file.read(head[26]) if len(head) == HEADER else b""
+            table = file.read(head[-1])
             body = file.read(sum(table))
-            if head[:4] != b"OggS" or len(body) != sum(table) or len(table) != head[26]:
+            short = len(head) < HEADER or len(table) < head[-1] or len(body) < sum(table)
+            if short or head[:4] != b"OggS":
                 found.damaged += 1
                 return found
             found.add(head + table + body)

@@ -26,7 +26,7 @@ def test_a_whole_file_ends(shelf: "Shelf") -> None:
     assert probe(shelf["theora.ogv"]).end_known
 
 
-@pytest.mark.parametrize("change", ["bit", "lost", "inserted", "cut"])
+@pytest.mark.parametrize("change", ["bit", "lost", "inserted", "cut", "begun"])
 def test_damage_is_named(whole: bytes, tmp_path: Path, change: str) -> None:
     parts = pages(whole)
     middle = len(parts) // 2
@@ -36,8 +36,10 @@ def test_damage_is_named(whole: bytes, tmp_path: Path, change: str) -> None:
         del parts[middle]
     elif change == "inserted":
         parts.insert(middle, b"what is this?" * 9)
-    else:
+    elif change == "cut":
         parts[-1] = parts[-1][:-5]
+    else:
+        parts[-1] = parts[-1][:20]
     path = tmp_path / "a.ogv"
     path.write_bytes(b"".join(parts))
     assert read_pages(path).damaged == 1

@@ -46,12 +46,21 @@ def shots(cuts: Sequence[int], total: int = 150, **options: tuple[int, int]) -> 
     return np.concatenate([shot(i, b - a, **options) for i, (a, b) in enumerate(spans)])
 
 
-def write(path: Path, frames: np.ndarray, ticks: Sequence[int] | None = None) -> Path:
-    """Write frames as nearly lossless H.264 at 25 per second, or at `ticks` in milliseconds."""
+def write(
+    path: Path,
+    frames: np.ndarray,
+    ticks: Sequence[int] | None = None,
+    aspect: Fraction = Fraction(1),
+) -> Path:
+    """Write frames as nearly lossless H.264 at 25 per second, or at `ticks` in milliseconds.
+
+    `aspect`: width of a pixel by its height.
+    """
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv444p"
+        stream.codec_context.sample_aspect_ratio = aspect
         stream.codec_context.thread_count = 1
         stream.codec_context.time_base = Fraction(1, 1000)
         stream.options = {"crf": "10", "preset": "ultrafast"}
@@ -278,3 +287,12 @@ class TestItem:
         (tmp_path / "a.mp4").write_text("no video")
         with pytest.raises(MediaFault):
             self.item(tmp_path / "a.mp4", tmp_path / "out")
+
+
+@pytest.mark.parametrize("aspect", [Fraction(399, 400), Fraction(16, 11)])
+def test_the_detector_sees_the_stored_aspect(
+    planted: Path, tmp_path: Path, aspect: Fraction
+) -> None:
+    odd = write(tmp_path / "odd.mkv", shots(PLANTED), aspect=aspect)
+    assert probe(odd).sample_aspect == aspect
+    assert detect_shots(odd, params()).cuts == detect_shots(planted, params()).cuts

@@ -42,10 +42,10 @@ def test_what_names_no_genre_and_what_only_looks_like_a_list_is_read(text: str) 
             ],
         ),
         (
-            ["Drama, War"],
+            ["Drama, Action"],
             [
-                "genre 'Drama, War' is not in the vocabulary "
-                "(write Drama|War: genres stand between |)"
+                "genre 'Drama, Action' is not in the vocabulary "
+                "(write Drama|Action: genres stand between |)"
             ],
         ),
     ],
