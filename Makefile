@@ -46,10 +46,10 @@ demo: install ## generate a sample, run the whole pipeline on it, name the repor
 	@bash scripts/demo.sh
 
 test: install-dev ## run the tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 test-fast: install-dev ## run all but the slow tests and those in Chromium, on a cluster or a GPU
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal \
 		-m "not slow and not browser and not cluster and not gpu"
 
 test-processors: install-dev ## run the numeric tests with the kernels of several kinds of processor

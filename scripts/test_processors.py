@@ -22,7 +22,7 @@ from llvmlite import binding
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = [f"tests/{name}" for name in ("model", "training", "flow", "experts", "evaluation")]
-COMMAND = ("-m", "pytest", "-q", "--numprocesses", "2", "--dist", "loadfile", "-m", "not browser")
+COMMAND = ("-m", "pytest", "-q", "--numprocesses", "2", "--dist", "worksteal", "-m", "not browser")
 
 
 @dataclass(frozen=True)

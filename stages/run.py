@@ -8,12 +8,14 @@ def main(name: str) -> None:
     # Imported here: worker processes import this module, and need none of this.
     from mmx.encoding import use_utf8
     from mmx.engine.pools.ending import end_with_dvc
+    from mmx.engine.startup import spare_pandas
     from mmx.errors import report_errors
     from mmx.pipeline.registry import run_step
     from mmx.project import open_project
     from mmx.steps.embed import require_weights_present
 
     use_utf8()
+    spare_pandas()
     with report_errors():
         end_with_dvc()
         project = open_project()

@@ -12,5 +12,7 @@ if TYPE_CHECKING:
 def open_project() -> "Project":
     """Open the project that the working folder lies in; raise ParamsError where there is none."""
     from mmx import project
+    from mmx.engine.startup import spare_pandas
 
+    spare_pandas()
     return project.open_project()

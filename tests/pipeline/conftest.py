@@ -6,13 +6,15 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from preloaded import preloaded_commands
+from sharing import made_once
 
 TOP = Path(__file__).resolve().parents[2]
 # The simulation is shared with the benchmarks, which are no part of the installed package.
@@ -36,6 +38,7 @@ SMALL = {
     "flow.short_side": 48,
     "model.bottleneck": 16,
     "model.dim": 16,
+    "run.workers": 1,
     "split.test": 0.25,
     "split.train": 0.5,
     "split.validation": 0.25,
@@ -48,6 +51,8 @@ class Project:
     """A project folder and the commands that a user types in it."""
 
     root: Path
+    commands: Path | None = None
+    """A folder of commands that are taken before those of the environment."""
 
     def run(self, *command: str, fails: bool = False) -> str:
         """Run a command; return what it prints. It must succeed, or fail if that is expected."""
@@ -64,7 +69,12 @@ class Project:
     def complete(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         return subprocess.run(
-            command, cwd=self.root, env=environment(), capture_output=True, text=True, check=False
+            command,
+            cwd=self.root,
+            env=environment(self.commands),
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
@@ -124,9 +134,10 @@ class Project:
         return found
 
 
-def environment() -> dict[str, str]:
+def environment(commands: Path | None = None) -> dict[str, str]:
     """Return the environment of a user who has activated the project's environment."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    folders = [commands, Path(sys.executable).parent, os.environ["PATH"]]
+    path = os.pathsep.join(map(str, filter(None, folders)))
     return {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "1"}
 
 
@@ -142,6 +153,7 @@ def clone_tree(target: Path) -> Project:
         if (TOP / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(TOP / name, target / name)
+    copy_kernels(target)
     project = Project(target)
     project.run("git", "init", "--quiet")
     project.run("git", "config", "user.name", "test")
@@ -149,20 +161,38 @@ def clone_tree(target: Path) -> Project:
     return project
 
 
+def copy_kernels(target: Path) -> None:
+    """Let a clone find the compiled kernels: numba looks beside the files that they come from."""
+    for path in (TOP / "mmx" / "flow" / "__pycache__").glob("*.nb[ic]"):
+        (target / path.relative_to(TOP).parent).mkdir(exist_ok=True)
+        shutil.copy2(path, target / path.relative_to(TOP))
+
+
 @pytest.fixture(scope="session")
-def clone() -> Callable[[Path], Project]:
+def preloaded() -> Iterator[Path | None]:
+    """Commands that need not load PyTorch and other libraries each time."""
+    with preloaded_commands() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def clone(preloaded: Path | None) -> Callable[[Path], Project]:
     """Makes a repository of the working tree's files."""
-    return clone_tree
+    return lambda target: replace(clone_tree(target), commands=preloaded)
 
 
 @pytest.fixture(scope="session")
 def sample_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A generated collection."""
+    return made_once(tmp_path_factory, "pipeline-sample", make_sample)
+
+
+def make_sample(folder: Path) -> Path:
+    """Generate a collection."""
     from mmx.sample.generate import generate
 
-    folder = tmp_path_factory.mktemp("sample") / "sample"
-    generate(folder, TRAILERS + 1)
-    return folder
+    generate(folder / "sample", TRAILERS + 1)
+    return folder / "sample"
 
 
 @pytest.fixture(scope="session")
@@ -173,16 +203,29 @@ def later(sample_folder: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory, sample_folder: Path, later: str) -> Project:
-    """A project after its first `dvc repro`, committed. Read it; to change it, take `project`."""
-    project = clone_tree(tmp_path_factory.mktemp("built") / "project")
-    project.edit(SMALL)
-    labels = (sample_folder / "labels.csv").read_text()
-    (project.root / "labels.csv").write_text(labels.replace(later + "\n", ""))
-    project.run("mmx", "init", "--videos", str(sample_folder / "videos"), "--labels", "labels.csv")
-    project.run("dvc", "repro")
-    project.commit()
-    return project
+def built(
+    tmp_path_factory: pytest.TempPathFactory,
+    sample_folder: Path,
+    later: str,
+    preloaded: Path | None,
+) -> Project:
+    """A project after its first `dvc repro`, committed. Read it; to change it, take `project`.
+
+    The first run is that of the commands that a user has; what tests run after it is preloaded.
+    """
+
+    def build(folder: Path) -> Path:
+        project = clone_tree(folder / "project")
+        project.edit(SMALL)
+        labels = (sample_folder / "labels.csv").read_text()
+        (project.root / "labels.csv").write_text(labels.replace(later + "\n", ""))
+        videos = str(sample_folder / "videos")
+        project.run("mmx", "init", "--videos", videos, "--labels", "labels.csv")
+        project.run("dvc", "repro")
+        project.commit()
+        return project.root
+
+    return Project(made_once(tmp_path_factory, "pipeline-built", build), preloaded)
 
 
 @pytest.fixture
@@ -190,7 +233,7 @@ def project(built: Project, tmp_path: Path) -> Project:
     """A copy of the built project: same bytes, same links within it, its own inodes."""
     target = tmp_path / "project"
     subprocess.run(["cp", "--archive", built.root, target], check=True)
-    return Project(target)
+    return replace(built, root=target)
 
 
 def run_simulated(root: Path) -> Counter[str]:
@@ -210,7 +253,12 @@ def run_items() -> Callable[[Path], Counter[str]]:
 @pytest.fixture(scope="session")
 def simulated_whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A simulated project of four trailers after its first run: nothing may write to it."""
-    root = tmp_path_factory.mktemp("simulated") / "project"
+    return made_once(tmp_path_factory, "pipeline-simulated", make_simulated)
+
+
+def make_simulated(folder: Path) -> Path:
+    """Write a simulated project and run it."""
+    root = folder / "project"
     with pytest.MonkeyPatch.context() as patch:
         simulated.install(patch.setattr)
         simulated.write_project(root, 4, workers=1)

@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,7 +116,7 @@ def test_a_comment_a_touch_or_more_workers_compute_nothing(project: "Project") -
     for name in ("mmx/scenes/shots.py", "mmx/flow/item.py", "mmx/training/coarse.py"):
         path = project.root / name
         path.write_text("# A remark.\n" + path.read_text() + "\n# Another.\n")
-    project.edit({"run.workers": 1})
+    project.edit({"run.workers": 2})
     for video in (project.root / "data" / "videos").iterdir():
         if video.exists():
             video.touch()
@@ -150,7 +151,7 @@ def pulled_clone(project: "Project", tmp_path: Path) -> "Project":
     project.run("dvc", "remote", "add", "--default", "shared", str(remote))
     project.commit()
     project.run("dvc", "push", "--quiet")
-    clone = type(project)(tmp_path / "clone")
+    clone = replace(project, root=tmp_path / "clone")
     project.run("git", "clone", "--quiet", str(project.root), str(clone.root))
     clone.run("git", "config", "user.name", "test")
     clone.run("git", "config", "user.email", "test@example.org")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sharing import made_once
 
 ROOT = Path(__file__).resolve().parents[2]
 # The simulation is shared with the benchmarks, which are no part of the installed package.
@@ -39,7 +40,12 @@ def run_all(project: Project) -> dict[str, int]:
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory: pytest.TempPathFactory, recipes: None) -> Path:
     """The project after its first run, committed to git and DVC: nothing may write to it."""
-    root = tmp_path_factory.mktemp("whole") / "project"
+    return made_once(tmp_path_factory, "whole", make_whole)
+
+
+def make_whole(folder: Path) -> Path:
+    """Write the project and run it."""
+    root = folder / "project"
     simulated.write_project(root, TRAILERS, workers=1)
     run_all(open_project(root))
     simulated.dvc(root, "commit", "--force", "--quiet")
@@ -89,13 +95,17 @@ def replace_file() -> Callable[[Path, bytes], None]:
 @pytest.fixture(scope="session")
 def changed(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project after a second run: one parameter, one video, one trailer more, one less."""
-    root = tmp_path_factory.mktemp("changed") / "project"
-    subprocess.run(["cp", "-a", str(whole), str(root)], check=True)
-    simulated.set_param(root, "flow.bound", 15.0)
-    simulated.write_video(root, "t00003", version=1)
-    simulated.write_video(root, "t00009")
-    (root / "data/videos/t00000.mp4").unlink()
-    run_all(open_project(root))
-    simulated.dvc(root, "commit", "--force", "--quiet")
-    simulated.commit(root, "second run")
-    return root
+
+    def make(folder: Path) -> Path:
+        root = folder / "project"
+        subprocess.run(["cp", "-a", str(whole), str(root)], check=True)
+        simulated.set_param(root, "flow.bound", 15.0)
+        simulated.write_video(root, "t00003", version=1)
+        simulated.write_video(root, "t00009")
+        (root / "data/videos/t00000.mp4").unlink()
+        run_all(open_project(root))
+        simulated.dvc(root, "commit", "--force", "--quiet")
+        simulated.commit(root, "second run")
+        return root
+
+    return made_once(tmp_path_factory, "changed", make)

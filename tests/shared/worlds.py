@@ -1,9 +1,11 @@
 """The fixtures of a small evaluated collection, which several folders of tests share."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sharing import made_once
 from small_world import EVIL, World, evaluate, train_models, write_project
 
 
@@ -18,10 +20,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         "status": "rejected",
         "reason": "genre 'Musical' <i>is not</i> in the vocabulary",
     }
-    made = write_project(tmp_path_factory.mktemp("world"), titles, [refused])
-    train_models(made)
-    evaluate(made)
-    return made
+
+    def make(folder: Path) -> World:
+        made = write_project(folder, titles, [refused])
+        train_models(made)
+        evaluate(made)
+        return made
+
+    return made_once(tmp_path_factory, "world", make)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from mmx.engine.pools.ending import (
 )
 from mmx.engine.processor import processor_kind
 from mmx.engine.progress import ItemProgress, Parts
+from mmx.engine.startup import spare_pandas
 from mmx.engine.store import Store
 from mmx.engine.task import Done, Maker, Recipe, Task
 
@@ -53,6 +54,7 @@ class WorkerSetup:
     def __call__(self, counter: "multiprocessing.sharedctypes.Synchronized[int]") -> None:
         """Take a number and run `call` with it; from now on, end when the parent does."""
         end_with_parent()
+        spare_pandas()
         with counter.get_lock():
             number = counter.value
             counter.value += 1
