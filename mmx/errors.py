@@ -1,10 +1,13 @@
 """Errors that a user can act on end in one sentence and an exit code; bugs keep their traceback."""
 
 import re
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 from mmx.engine.errors import ReceiptError, UserError, machine_fault
@@ -26,11 +29,29 @@ COMMAND_FOR = {
 """The command that makes each output, for errors about outputs that do not exist yet."""
 
 
+RESUME = "finished items are kept; run the same command again to continue"
+
+
+class Interrupted(BaseException):
+    """The program was asked to end by a signal. Not an Exception: nothing goes on after it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 @contextmanager
 def report_errors() -> Iterator[None]:
-    """End the program with `error: ...` on stderr and the error's exit code; let bugs through."""
+    """End the program with `error: ...` on stderr and the error's exit code; let bugs through.
+
+    Ctrl-C, SIGTERM and SIGHUP end it likewise, with 128 plus the signal's number.
+    """
     try:
-        yield
+        with _signals_raised():
+            yield
+    except Interrupted as signalled:
+        name = signal.Signals(signalled.number).name
+        end(f"interrupted by {name}; {RESUME}", 128 + signalled.number)
     except ReceiptError as error:
         # It says what is wrong with the receipt, but not in which file that is.
         end(_damaged_file(error) or str(error), error.exit_code)
@@ -41,6 +62,27 @@ def report_errors() -> Iterator[None]:
         if not reason:
             raise
         end(reason, UserError.exit_code)
+
+
+@contextmanager
+def _signals_raised() -> Iterator[None]:
+    """Let signals that end the program raise Interrupted in here; one that is ignored stays so."""
+    ending = (signal.SIG_DFL, signal.default_int_handler)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    main = threading.current_thread() is threading.main_thread()
+    before = {each: signal.getsignal(each) for each in numbers if main}
+    mine = [each for each, handler in before.items() if handler in ending]
+    for number in mine:
+        signal.signal(number, _raise_interrupted)
+    try:
+        yield
+    finally:
+        for number in mine:
+            signal.signal(number, before[number])
+
+
+def _raise_interrupted(number: int, frame: FrameType | None) -> None:
+    raise Interrupted(number)
 
 
 def end(reason: str, exit_code: int) -> NoReturn:
@@ -64,8 +106,7 @@ def _missing_output(error: Exception) -> str:
 def _machine_trouble(error: Exception) -> str:
     """Return what is wrong with the machine; an empty string for other errors."""
     fault = machine_fault(error)
-    resume = "finished items are kept; run the same command again to continue"
-    return f"{fault}; {resume}" if fault else ""
+    return f"{fault}; {RESUME}" if fault else ""
 
 
 def _damaged_file(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """The paths of everything below a project's top folder."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 
@@ -134,3 +135,30 @@ def find_root(start: Path) -> Path:
     here = start.resolve()
     with_params = (each for each in (here, *here.parents) if (each / "params.yaml").is_file())
     return next(with_params, here)
+
+
+def find_main(root: Path) -> Path | None:
+    """Return the project that the one in `root` is another checkout of; None where it is none.
+
+    Such a checkout has what git versions and nothing else: a git worktree (its `.git` is a file
+    that names the repository), or the temporary folder of an experiment (`dvc exp run --temp` and
+    `--queue` make them in .dvc/tmp/exps).
+    """
+    parents = root.resolve().parents
+    for folder, above in pairwise(parents):
+        if (folder.name, above.name) == ("exps", "tmp") and above.parent.name == ".dvc":
+            return above.parent.parent
+    return _main_worktree(root.resolve())
+
+
+def _main_worktree(root: Path) -> Path | None:
+    """Return the same project in the repository's main worktree, if `root` is in another one."""
+    top = next((each for each in (root, *root.parents) if (each / ".git").exists()), None)
+    if top is None or not (top / ".git").is_file():
+        return None
+    words = (top / ".git").read_text(encoding="utf-8").partition("gitdir: ")
+    administration = (top / words[2].strip()).resolve()
+    if administration.parent.name != "worktrees":
+        return None
+    main = administration.parent.parent.parent / root.relative_to(top)
+    return main if (main / "params.yaml").is_file() else None

@@ -1,5 +1,6 @@
 """params.yaml as typed, validated objects: one class per section, unknown keys refused."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,25 @@ class CollectionParams(Section):
     """A longer video is rejected."""
     max_pixels: Annotated[int, NUMBER, Field(ge=1, le=1 << 28)] = 8192 * 4320
     """A larger frame is rejected."""
+    max_aspect: Annotated[float, NUMBER, Field(ge=1.0, le=1000.0)] = 10.0
+    """A frame or pixel whose longer side is more than that by the shorter is rejected."""
+    max_total_pixels: Annotated[float, NUMBER, Field(gt=0.0, le=1e15)] = 2.5e11
+    """A video with more pixels in all its frames together is rejected."""
+    max_rate: Annotated[float, NUMBER, Field(gt=0.0, le=1e6)] = 300.0
+    """A video with more frames per second, on average, is rejected."""
+    max_repeats: Annotated[int, NUMBER, Field(ge=0, le=10**6)] = 100
+    """A video whose index names more frames twice is rejected."""
+    max_sound_rate: Annotated[int, NUMBER, Field(ge=1, le=10**8)] = 384_000
+    """Hertz; sound with more samples per second is rejected."""
+    max_channels: Annotated[int, NUMBER, Field(ge=1, le=64)] = 24
+    """Sound with more channels is rejected."""
+    max_concealed: Fraction01 = 0.01
+    """A video is rejected if a larger share of its frames, or of the packets of its sound, is
+    damaged or missing."""
+    cpu_seconds_per_mb: Annotated[float, NUMBER, Field(gt=0.0, le=1e6)] = 20.0
+    """CPU seconds that ingest may take per megabyte of a video, beside a minute for any."""
+    max_memory_gb: Annotated[float, NUMBER, Field(ge=0.5, le=1024.0)] = 4.0
+    """Memory that ingest may take for one video, in units of 2^30 bytes."""
 
     @model_validator(mode="after")
     def _aliases_name_genres(self) -> "CollectionParams":
@@ -317,7 +337,7 @@ class FinetuneParams(OptimisationParams):
 
 
 class RunParams(Section):
-    """How work is distributed. Nothing here changes a result."""
+    """How work is distributed; in no fingerprint. MMX_RUN_WORKERS=4 overrides `workers`, etc."""
 
     workers: Annotated[int, NUMBER, Field(ge=0, le=4096)] = 0
     """Processes; 0 means one per core."""
@@ -328,6 +348,28 @@ class RunParams(Section):
     ask_above: Annotated[float, NUMBER, Field(ge=0.0, le=1e9)] = 1.0
     """Hours: a stage stops before it recomputes items that are stale only because of code or
     tools, if that would take longer."""
+    engine: Literal["local", "ray"] = "local"
+    """Compute on this machine, or on a Ray cluster (docs/cluster.md)."""
+    address: str = "auto"
+    """Of the Ray cluster; `auto`: the one that this machine belongs to."""
+    gpus_per_worker: Positive = 1.0
+    """On a Ray cluster; 0.5 lets two workers share a GPU."""
+    node_cache_gb: Positive = 50.0
+    """Disk space for inputs on each node that does not see the item store."""
+    processor: Literal["native", "avx2", "sse4"] = "native"
+    """The highest instruction sets that workers use, here and on a cluster. `native`: all that the
+    machine has. Results of different kinds differ in the last bits, so that a cluster admits nodes
+    of the head's kind alone; a cap makes different kinds alike."""
+
+
+class ReleaseParams(Section):
+    """What `mmx publish` says of a release. Nothing here changes a result."""
+
+    name: str = "MMX trailer features"
+    creator: str = ""
+    url: str = ""
+    contact: str = ""
+    """An address of electronic mail, or of a page."""
 
 
 class Params(Section):
@@ -346,6 +388,7 @@ class Params(Section):
     evaluate: EvaluateParams = EvaluateParams()
     ablate: AblateParams = AblateParams()
     run: RunParams
+    release: ReleaseParams = ReleaseParams()
 
     def section(self, key: str) -> Any:
         """Return a section that a step declares."""
@@ -428,7 +471,7 @@ def load_params(path: Path, sections: Mapping[str, type[Section]] | None = None)
     except YamlError as error:
         raise ParamsError(str(error)) from None
     try:
-        return _model(sections or {}).model_validate(document.data)
+        return _model(sections or {}).model_validate(_overridden(document.data, os.environ))
     except ValidationError as error:
         faults = [_fault(document, one["loc"], one["msg"], one["type"]) for one in error.errors()]
         more = len(faults) - MOST_FAULTS
@@ -443,6 +486,18 @@ def _fault(document: Document, keys: tuple[int | str, ...], said: str, kind: str
         key = ".".join(map(str, keys))
     words = _WORDS.get(kind, said.removeprefix("Value error, "))
     return f"line {line}: {key or 'the file'}: {words}"
+
+
+def _overridden(content: Any, environment: Mapping[str, str]) -> Any:
+    """Return what params.yaml holds with section `run` as the environment's MMX_RUN_... say."""
+    if not isinstance(content, dict) or not isinstance(content.get("run"), dict):
+        return content
+    given = {
+        name: environment[f"MMX_RUN_{name.upper()}"]
+        for name in RunParams.model_fields
+        if f"MMX_RUN_{name.upper()}" in environment
+    }
+    return {**content, "run": {**content["run"], **given}}
 
 
 def _model(sections: Mapping[str, type[Section]]) -> type[Params]:

@@ -1,13 +1,13 @@
 """A project: its layout, its parameters and its item store, opened together."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from mmx.engine.store import Store
-from mmx.layout import Layout, find_root
+from mmx.layout import Layout, find_main, find_root
 from mmx.media.faults import Limits
-from mmx.params import Params, load_params
+from mmx.params import CollectionParams, Params, load_params
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,7 @@ class Project:
     @property
     def limits(self) -> Limits:
         """Limits on a video."""
-        collection = self.params.collection
-        return Limits(collection.max_seconds, collection.max_pixels)
+        return limits_of(self.params.collection)
 
     @property
     def workers(self) -> int:
@@ -39,10 +38,17 @@ class Project:
         return replace(self, layout=Layout(root), store=Store(root / ".mmx"))
 
 
+def limits_of(params: CollectionParams) -> Limits:
+    """Return the limits on a video that the parameters of the collection set."""
+    return Limits(**{field.name: getattr(params, field.name) for field in fields(Limits)})
+
+
 def open_project(start: Path = Path()) -> Project:
     """Open the project that `start` lies in; raise ParamsError where there is none.
 
-    The store is `.mmx/` in it, or the folder that the environment's MMX_STORE names.
+    The store is `.mmx/` in it, or the folder that the environment's MMX_STORE names. A git worktree
+    shares that of the main one; experiments in temporary folders have their own, so that several
+    can run at once, and find earlier results in DVC's cache.
     """
     # Imported here, since the steps import this module.
     from mmx.experts.registry import check_entries
@@ -51,4 +57,14 @@ def open_project(start: Path = Path()) -> Project:
     layout = Layout(find_root(start))
     params = load_params(layout.params, step_sections())
     check_entries(params.embed.experts)
-    return Project(layout, params, Store(Path(os.environ.get("MMX_STORE") or layout.root / ".mmx")))
+    return Project(layout, params, Store(_store_folder(layout.root)))
+
+
+def _store_folder(root: Path) -> Path:
+    """Return the folder of the item store of the project in `root`."""
+    given = os.environ.get("MMX_STORE")
+    if given:
+        return Path(given)
+    main = find_main(root)
+    is_worktree = main is not None and not root.is_relative_to(main / ".dvc")
+    return (main if main and is_worktree else root) / ".mmx"

@@ -1,6 +1,5 @@
-"""The versions of the programs and packages that can affect results."""
+"""The versions of Python and of the packages that can affect results."""
 
-import subprocess
 import sys
 from collections.abc import Iterable
 from functools import cache
@@ -25,32 +24,17 @@ class ToolsError(UserError):
 
 @cache
 def _tool_version(name: str) -> str:
-    """Return the version of a distribution, of `python` (major.minor), or of the `ffmpeg` program.
+    """Return the version of a distribution, or of `python` (major.minor).
 
     Without what comes after a plus sign: PyTorch 2.14.1+cpu is the same release, another build.
     Raise ToolsError for a distribution that is not installed.
     """
     if name == "python":
         return f"{sys.version_info.major}.{sys.version_info.minor}"
-    if name == "ffmpeg":
-        return _ffmpeg_version()
     try:
         return version(name).partition("+")[0]
     except PackageNotFoundError:
         raise ToolsError(f"{name} is not installed: run `make install`") from None
-
-
-def _ffmpeg_version() -> str:
-    """Return the version of the ffmpeg program in use; ToolsError for none."""
-    # Imported here: only the steps that use the program look for it.
-    import imageio_ffmpeg
-
-    try:
-        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-version"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-    except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
-        raise ToolsError(f"the ffmpeg program cannot be run: {error}; run `make install`") from None
-    return done.stdout.partition("\n")[0].removeprefix("ffmpeg version ").split(" ")[0]
 
 
 def tool_versions(names: Iterable[str]) -> dict[str, str]:

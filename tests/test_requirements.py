@@ -109,7 +109,7 @@ def test_the_locked_versions_are_those_in_tools_yaml() -> None:
     )
     locked = {name: lines[name] for name in tools if name in lines}
     assert locked == {name: [f"{name}=={tools[name]}"] for name in locked}
-    assert set(tools) - set(locked) == {"ffmpeg", "python"}
+    assert set(tools) - set(locked) == {"python"}
 
 
 def test_the_installed_versions_of_the_requirements_are_the_locked_ones() -> None:

@@ -1,6 +1,7 @@
 """Trace, verify, repair, audit, compare and publish what the pipeline made."""
 
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from mmx.audit.verify import Finding
 
 app = typer.Typer()
+
+
+class Target(StrEnum):
+    """Where a release can be uploaded to."""
+
+    hub = "hub"
 
 
 @app.command(
@@ -46,9 +53,25 @@ def trace(
 @app.command(epilog="Example: mmx verify --quick", help=f"Check everything.\n\n{DEPTHS}")
 def verify(
     quick: Annotated[bool, typer.Option("--quick", help="Names, sizes and references.")] = False,
+    forgotten: Annotated[
+        bool,
+        typer.Option(
+            "--forgotten",
+            help="Look for trailers that were taken out instead, here and in remotes.",
+        ),
+    ] = False,
+    release: Annotated[
+        Path | None, typer.Option("--release", help="Check this folder with a release instead.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Compare every artefact with its receipt; exit with code 1 if anything differs."""
+    if release:
+        verify_release(release, json)
+        return
+    if forgotten:
+        verify_forgotten(json)
+        return
     from rich.console import Console
     from rich.progress import Progress
 
@@ -69,6 +92,85 @@ def verify(
         print_findings(found.findings)
         checked = ", ".join(f"{count} {what}" for what, count in found.checked.items())
         print(f"{'no findings' if found.ok else f'{len(found.findings)} findings'}: {checked}")
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+def verify_release(folder: Path, json: bool) -> None:
+    """Check a release by itself; exit with code 1 if anything is wrong."""
+    from mmx.release.about import read_about
+    from mmx.release.verify import verify_release as check
+
+    findings = check(folder)
+    if json:
+        print_json({"ok": not findings, "findings": findings, "about": read_about(folder)})
+    else:
+        for each in findings:
+            print(each)
+        print(f"release {read_about(folder).version}: {len(findings) or 'no'} findings")
+    if findings:
+        raise typer.Exit(1)
+
+
+def verify_forgotten(json: bool) -> None:
+    """Repeat the proof of every certificate; exit with code 1 if anything is found."""
+    from mmx.forget.run import still_there
+
+    scan, failed = still_there(open_project())
+    if json:
+        print_json({"ok": not (scan.found or failed), "found": scan.found, "failed": failed})
+    else:
+        for each in scan.found:
+            print(f"{each.place}: {each.file}: {each.how} is that of {each.tombstone}")
+        for place, why in failed.items():
+            print(f"{place} could not be looked through: {why}")
+        trailers = f"{len(scan.tombstones)} trailers that were taken out"
+        print(f"{len(scan.found)} files have something of {trailers}; {scan.files} files read")
+    if scan.found or failed:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: mmx forget alien --reason 'The owner asked for it'")
+def forget(
+    trailers: Annotated[
+        list[str] | None,
+        typer.Argument(help="trailer_id of each; none to finish an interrupted call."),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why; it is kept, with date and your name.")] = "",
+    json: Json = False,
+) -> None:
+    """Remove every byte that was made of trailers, refuse their return, and certify that.
+
+    From manifest, videos, item store, journals, every revision in DVC's cache and its remotes,
+    feature store, splits, reports and releases. The next `dvc repro` trains the models again and
+    computes nothing else. Originals that links lead to, git's history and other clones stay: each
+    is named with the command that reaches it. Exit with code 1 if anything is left.
+    """
+    from mmx.forget.certificate import masked
+    from mmx.forget.run import forget as take_out
+
+    def say(what: str) -> None:
+        if not json:
+            print(f"... {what}", flush=True)
+
+    done = take_out(open_project(), trailers or [], reason, say=say)
+    found = done.certificate
+    if json:
+        print_json(masked(found, done.traces))
+    else:
+        print_table(
+            ("place", "what", "removed"), [(r.place, r.what, r.count) for r in found.removed]
+        )
+        for model in found.models:
+            print(f"saw them: {model.path} {model.md5[:12]} {model.commit[:10] or 'present'}")
+        for left in found.unreached:
+            print(f"not reached: {left.what}\n    {left.command}")
+        for each in found.remains:
+            print(f"left: {each.place}: {each.file}: {each.how}")
+        print(
+            f"{found.looked_through['files']} files read again: {len(found.remains)} with anything"
+        )
+        print(f"certificate: {done.path}; next: dvc repro && dvc push, then commit")
     if not found.ok:
         raise typer.Exit(1)
 
@@ -137,18 +239,41 @@ def diff(
     print(f"{len(found.changes)} changes, {found.unchanged} items unchanged")
 
 
-@app.command(epilog="Example: mmx publish build/mmx-trailer-20")
+@app.command(epilog="Example: mmx publish releases/1.0.0 --version 1.0.0")
 def publish(
-    folder: Annotated[Path, typer.Argument(help="A new folder.")],
+    folder: Annotated[Path, typer.Argument(help="A new folder; or a release, to upload it.")],
+    version: Annotated[
+        str, typer.Option(help="Three numbers; by default the one after the last release.")
+    ] = "",
+    to: Annotated[Target | None, typer.Option(help="hub: upload it to Hugging Face.")] = None,
+    repo: Annotated[str, typer.Option(help="Repository on the hub, as OWNER/NAME.")] = "",
+    json: Json = False,
 ) -> None:
-    """Put feature store and labels into one folder, with card, Croissant file and digests."""
-    from mmx.features.publish import publish as publish_store
+    """Make a release: accepted trailers by split, both models' results, card, Croissant, changes.
 
-    layout = open_project().layout
-    root = publish_store(
-        folder, store=layout.features, trailers=layout.trailers, splits=layout.splits
-    )
-    print(f"{folder}: root digest {root}")
+    It is noted in data/releases.json. Files that the release before has too are linked to it, and
+    are not uploaded again. `release` in params.yaml says by whom it is.
+    """
+    from mmx.release.about import ABOUT_FILE, ReleaseError, read_about
+    from mmx.release.hub import upload
+    from mmx.release.publish import publish as make_release
+    from mmx.release.publish import uploaded
+
+    project = open_project()
+    if to and not repo:
+        raise ReleaseError("name the repository on the hub: --repo OWNER/NAME")
+    told: dict[str, Any] = {}
+    if not (to and (folder / ABOUT_FILE).exists()):
+        built, about = make_release(project, folder, version)
+        told = {"version": about.version, "root": built.root}
+        told |= {"tables": built.files, "unchanged": built.unchanged}
+    if to:
+        told |= {"uploaded": upload(folder, repo)}
+        uploaded(project, read_about(folder).version, repo)
+    if json:
+        print_json(told)
+    else:
+        print(f"{folder}: {', '.join(f'{name} {value}' for name, value in told.items())}")
 
 
 def print_findings(findings: "Iterable[Finding]") -> None:

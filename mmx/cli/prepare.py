@@ -60,10 +60,12 @@ def init(
     Rows that are already in the manifest stay as they are, unless --update is given; new rows are
     added. It is an error if no row is accepted.
     """
+    from mmx.merge.driver import install_drivers
     from mmx.trailers import TableError
     from mmx.trailers import init as write_manifest
 
     project = open_project()
+    install_drivers(project.layout.root)
     params = project.params.collection
     report = write_manifest(
         project.layout, videos, labels, force=force, params=params, update=update
@@ -91,6 +93,25 @@ def _print_report(report: "InitReport", update: bool) -> None:
     print(f"{len(report.accepted)} rows accepted, {len(report.rejected)} rejected")
     if report.added:
         print(f"columns of your own, carried along as text: {', '.join(report.added)}")
+
+
+@app.command(epilog="Example: mmx merge %O %A %B %P")
+def merge(
+    base: Annotated[Path, typer.Argument(help="The common ancestor's version.")],
+    ours: Annotated[Path, typer.Argument(help="Our version; the result is written there.")],
+    theirs: Annotated[Path, typer.Argument(help="Their version.")],
+    name: Annotated[str, typer.Argument(help="dvc.lock or data/trailers.csv.")],
+) -> None:
+    """Merge a file for git, which runs this once `mmx init` has installed it.
+
+    The manifest: the union of the rows, by trailer_id; a conflict is a cell that both sides changed
+    differently. dvc.lock: by stage, and the split by trailer; what both sides ran again, the next
+    `dvc repro` decides, and it finds the items of both.
+    """
+    from mmx.layout import find_root
+    from mmx.merge.driver import merge_file
+
+    merge_file(find_root(Path()), base, ours, theirs, name)
 
 
 @app.command(context_settings=TAKES_IDS, epilog="Example: mmx accept alien")

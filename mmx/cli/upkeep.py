@@ -12,10 +12,26 @@ app = typer.Typer()
 
 
 @app.command(epilog="Example: mmx status --json | jq '.faults'")
-def status(json: Json = False) -> None:
+def status(
+    json: Json = False,
+    hosts: Annotated[
+        bool, typer.Option("--hosts", help="Show instead where each step's items were computed.")
+    ] = False,
+) -> None:
     """Show for each step how many items are done, failed, pending or blocked, and why."""
+    from mmx.upkeep.status import hosts as find_hosts
     from mmx.upkeep.status import project_status
 
+    if hosts:
+        places = find_hosts(open_project())
+        if json:
+            print_json(places)
+            return
+        rows = [
+            (each.step, each.host, each.device, each.processor, len(each.items)) for each in places
+        ]
+        print_table(("step", "host", "device", "processor", "items"), rows)
+        return
     found = project_status(open_project())
     if json:
         print_json(found)
@@ -24,6 +40,8 @@ def status(json: Json = False) -> None:
     print_table(columns, [[getattr(step, name) for name in columns] for step in found.steps])
     for fault in found.faults:
         print(f"{fault.step}  {fault.trailer}: {fault.reason}")
+    for note in found.notes:
+        print(f"note: {note}")
 
 
 @app.command(epilog="Example: mmx plan")

@@ -11,6 +11,7 @@ from mmx.engine.canonical import bytes_digest, file_digest
 from mmx.engine.errors import UserError
 from mmx.engine.files import FileRefusedError, read_regular
 from mmx.engine.plain import is_md5, is_plain_path
+from mmx.layout import find_main
 
 DIRECTORY = ".dir"
 """Suffix of the md5 of a directory, which is that of the listing of its files."""
@@ -86,22 +87,30 @@ def find_cache(root: Path) -> Cache | None:
 
 def cached_file(root: Path, out: str) -> Path | None:
     """Return where the cache has an output that is one file; None where it is not there."""
-    digest, cache = read_lock(root).outs.get(out), find_cache(root)
-    if digest is None or cache is None:
-        return None
-    path = cache.path(digest)
-    return path if path.exists() else None
+    digest = read_lock(root).outs.get(out)
+    paths = [cache.path(digest) for cache in _caches(root)] if digest else []
+    return next((path for path in paths if path.exists()), None)
 
 
-def cached_files(root: Path, out: str) -> dict[str, Path]:
+def cached_files(root: Path, out: str, digest: str | None = None) -> dict[str, Path]:
     """Return where the cache keeps each file of an output directory, by its name in it.
 
-    Empty where dvc.lock does not name the directory, or where its listing is gone or damaged.
+    digest: md5 of the directory's listing; by default that in dvc.lock. Empty where dvc.lock does
+    not name the directory, or where its listing is gone or damaged.
     """
-    digest, cache = read_lock(root).outs.get(out), find_cache(root)
-    if digest is None or cache is None:
-        return {}
-    return {name: cache.path(md5) for name, md5 in cache.files(digest).items()}
+    digest = digest or read_lock(root).outs.get(out)
+    for cache in _caches(root) if digest else ():
+        files = cache.files(digest or "")
+        if files:
+            return {name: cache.path(md5) for name, md5 in files.items()}
+    return {}
+
+
+def _caches(root: Path) -> list[Cache]:
+    """Return the repository's cache, then that of the project it is another checkout of."""
+    main = find_main(root)
+    found = [find_cache(each) for each in (root, main) if each]
+    return [cache for cache in found if cache]
 
 
 def object_md5(path: Path) -> str:

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mmx.dvc_state.cache import cached_files, is_intact
+from mmx.dvc_state.history import merged_locks
 from mmx.engine.atomic import link_or_copy
 from mmx.engine.receipt import Receipt
 from mmx.engine.shards import by_shard
@@ -24,11 +25,19 @@ class CachedOutput:
     root: Path
     """Top folder of the DVC repository."""
     output: Output
+    digest: str | None = None
+    """md5 of another version's listing."""
 
     @cached_property
     def files(self) -> Files:
         """The directory's files; empty where the cache has no listing of it."""
-        return Files(cached_files(self.root, self.output.folder))
+        return Files(cached_files(self.root, self.output.folder, self.digest))
+
+    @cached_property
+    def merged(self) -> list["CachedOutput"]:
+        """The versions of the other sides, if the present commit is a merge or becomes one."""
+        outs = (lock.outs.get(self.output.folder) for lock in merged_locks(self.root))
+        return [CachedOutput(self.root, self.output, digest) for digest in outs if digest]
 
     @cached_property
     def receipts(self) -> dict[str, tuple[str, Receipt]]:
@@ -78,7 +87,16 @@ class CachedOutput:
                     link_or_copy(self.files.paths[name], out / name)
 
     def recall(self, fingerprint: str, store: Store) -> Receipt | None:
-        """Restore an item from the cache to the store; None where it is not complete there."""
+        """Restore an item from the cache to the store; None where it is not complete there.
+
+        After a merge, the items of the other sides are there, too.
+        """
+        found = self._recall(fingerprint, store)
+        others = () if found or self.digest else self.merged
+        return found or next(filter(None, (o._recall(fingerprint, store) for o in others)), None)
+
+    def _recall(self, fingerprint: str, store: Store) -> Receipt | None:
+        """Restore an item from this version alone."""
         item, receipt = self.receipts.get(fingerprint, ("", None))
         if receipt is None or not self.output.take(item, receipt, self.files, store):
             return None

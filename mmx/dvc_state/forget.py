@@ -85,5 +85,5 @@ def clear_rwlock(root: Path) -> None:
         json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return
-    except ValueError:
+    except (ValueError, RecursionError):
         path.unlink()

@@ -14,6 +14,8 @@ from mmx.errors import UserError
 from mmx.outputs import receipts_name, valid_receipts
 
 COMMIT_FORMAT = "--format=%H%x00%aI%x00%s"
+SILENT = "git: "
+"""Message of a GitError where git printed none."""
 
 
 class HistoryError(UserError):
@@ -137,13 +139,22 @@ class History:
         self.git("rev-parse", "--git-dir")
         try:
             sha = self.git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").strip()
-        except GitError:
-            raise HistoryError(f"{revision!r} is not a revision of the project") from None
+        except GitError as error:
+            # With --quiet, git says something only if it cannot read the repository.
+            if str(error) != SILENT:
+                raise
+            raise HistoryError(self._unknown(revision)) from None
         commit = self.log("-1", sha)[0]
         lock = self.lock_at(commit)
         if lock is None:
             raise HistoryError(f"{revision!r} has no dvc.lock: no stage had run")
         return Version(lock, cache, commit)
+
+    def _unknown(self, revision: str) -> str:
+        """Return a sentence for a revision that git does not know."""
+        if self.git("rev-parse", "--is-shallow-repository").strip() == "true":
+            return f"{revision!r} is not in this shallow clone: `git fetch --unshallow`"
+        return f"{revision!r} is not a revision of the project"
 
     @cached_property
     def commits(self) -> list[Commit]:
@@ -212,3 +223,20 @@ class History:
         if message.endswith("does not have any commits yet"):
             raise NoHistoryError(f"git: {message}")
         raise GitError(f"git: {message}")
+
+
+@cache
+def merged_locks(root: Path) -> list[Lock]:
+    """Return dvc.lock of the other sides of the merge that is under way, or that HEAD is.
+
+    Empty without one, and outside a git repository.
+    """
+    history = History(root)
+    try:
+        merging = history.git("rev-parse", "--git-path", "MERGE_HEAD").strip()
+        heads = (root / merging).read_text().split() if (root / merging).exists() else None
+        others = heads or history.git("rev-list", "--parents", "-n", "1", "HEAD").split()[2:]
+        locks = [history.lock_at(Commit(sha, "", "")) for sha in others]
+    except GitError:
+        return []
+    return [lock for lock in locks if lock]

@@ -1,6 +1,6 @@
 """dvc.lock: the outputs that DVC recorded of every stage."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,3 +66,31 @@ def forget_outs(root: Path, stages: Iterable[str]) -> None:
     for name in named:
         data["stages"][name].pop("outs", None)
     write_atomic(root / LOCK, yaml.safe_dump(data, sort_keys=False, allow_unicode=True).encode())
+
+
+def replace_outs(root: Path, new: Mapping[str, tuple[str, int, int | None] | None]) -> list[str]:
+    """Write other digests of outputs into dvc.lock; return the stages that lost all of theirs.
+
+    new: by md5 of a present output, its new (md5, bytes, number of files, None for a file). A stage
+    of which an output has None loses its outputs, so that the next run makes them again.
+    """
+    if not (root / LOCK).exists():
+        return []
+    data = yaml.safe_load((root / LOCK).read_text(encoding="utf-8"))
+    lost = []
+    for name, stage in data["stages"].items():
+        outs = [out for out in stage.get("outs", []) if out.get("md5") in new]
+        if any([_replaced(out, new[out["md5"]]) for out in outs]):
+            stage.pop("outs")
+            lost.append(name)
+    write_atomic(root / LOCK, yaml.safe_dump(data, sort_keys=False, allow_unicode=True).encode())
+    return lost
+
+
+def _replaced(out: dict[str, Any], new: tuple[str, int, int | None] | None) -> bool:
+    """Put a new digest into an output's entry; say whether there is none."""
+    if new is None:
+        return True
+    md5, size, files = new
+    out |= {"md5": md5, "size": size} | ({"nfiles": files} if files is not None else {})
+    return False

@@ -4,7 +4,6 @@ import re
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 _MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}")
 _UNSAFE = re.compile("[\x00-\x1f\x7f\\\\]")
 _LONGEST = 255
 
@@ -25,7 +24,7 @@ def is_plain_name(value: object) -> bool:
     >>> is_plain_name("embed@lite_scene"), is_plain_name("../alien"), is_plain_name(".git")
     (True, False, False)
     """
-    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+    return is_plain_path(value) and "/" not in str(value) and not str(value).startswith(".")
 
 
 def is_plain_path(value: object) -> bool:

@@ -4,9 +4,11 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -21,12 +23,42 @@ from rich.progress import (
 LOG_EVERY = 30.0
 """Seconds between lines without a terminal."""
 
-_counter: Any = None
+
+class Counter(Protocol):
+    """A number that several workers increase."""
+
+    value: int
+
+    def get_lock(self) -> AbstractContextManager[Any]:
+        """Return the lock to hold while `value` is changed."""
+
+
+_counter: Counter | None = None
 """The counter of the run that this worker belongs to."""
 
 
+class Finished(Protocol):
+    """The parts that all workers of a run have finished."""
+
+    @property
+    def name(self) -> str:
+        """What the parts are called, e.g. `pairs`."""
+
+    @property
+    def done(self) -> int:
+        """Number of parts finished so far."""
+
+
+@dataclass
+class ReportedParts:
+    """Parts that workers elsewhere report."""
+
+    name: str
+    done: int = 0
+
+
 class Parts:
-    """Counts the parts that all workers of a run have finished."""
+    """Counts the parts that all workers of a run on this machine have finished."""
 
     def __init__(self, name: str) -> None:
         """Start at zero; `name` is what the parts are called, e.g. `pairs`."""
@@ -44,9 +76,14 @@ class Parts:
         return partial(_begin, self._counter, call)
 
 
-def _begin(counter: Any, call: Callable[[int], None] | None, number: int) -> None:
+def count_with(counter: Counter) -> None:
+    """Let `count_part` count in `counter` from now on."""
     global _counter
     _counter = counter
+
+
+def _begin(counter: Counter, call: Callable[[int], None] | None, number: int) -> None:
+    count_with(counter)
     if call:
         call(number)
 
@@ -65,8 +102,10 @@ class ItemProgress:
         self.step, self.total, self.unit = step, total, unit
         self.reused = self.computed = self.failed = 0
         self.started = self.logged = time.monotonic()
-        self.parts: Parts | None = None
+        self.parts: Finished | None = None
         """The parts of the items, if they are long; their rate is shown."""
+        self.nodes = ""
+        """Nodes and workers in use and the bytes they moved, if there are several machines."""
         self.console = Console(stderr=True)
         self.bar = Progress(
             TextColumn("{task.description:<22}"),
@@ -102,11 +141,11 @@ class ItemProgress:
             f"{self.reused} reused, {self.computed} computed, {self.failed} failed "
             f"of {self.total} {self.unit} in {seconds:.1f} s"
         )
-        return ", ".join(filter(None, (counts, self.parts_rate())))
+        return ", ".join(filter(None, (counts, self.parts_rate(), self.nodes)))
 
     def __rich__(self) -> str:
-        """Return the rate of parts, which the bar reads at each refresh."""
-        return self.parts_rate()
+        """Return the rate of parts, and the nodes, which the bar reads at each refresh."""
+        return "  ".join(filter(None, (self.parts_rate(), self.nodes)))
 
     def parts_rate(self) -> str:
         """Return the parts finished per second by all workers together, as text."""
@@ -127,5 +166,7 @@ class ItemProgress:
         )
         if self.bar.disable and time.monotonic() - self.logged > LOG_EVERY:
             self.logged = time.monotonic()
-            line = filter(None, (f"{self.step}: {counts}", f"{rate:.2f}/s", self.parts_rate()))
+            line = filter(
+                None, (f"{self.step}: {counts}", f"{rate:.2f}/s", self.parts_rate(), self.nodes)
+            )
             print(", ".join(line), file=sys.stderr, flush=True)

@@ -1,6 +1,15 @@
 """The Parquet feature store: readable by any Parquet reader."""
 
-from mmx.features.read import Features, load, read_embeddings, read_table
+from mmx.features.load import Features, FeaturesError, load
+from mmx.features.read import read_embeddings, read_table
 from mmx.features.write import ExpertSource, build_store
 
-__all__ = ["ExpertSource", "Features", "build_store", "load", "read_embeddings", "read_table"]
+__all__ = [
+    "ExpertSource",
+    "Features",
+    "FeaturesError",
+    "build_store",
+    "load",
+    "read_embeddings",
+    "read_table",
+]

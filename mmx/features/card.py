@@ -8,7 +8,6 @@ import yaml
 
 import mmx.features.digest
 import mmx.features.schema
-from mmx.features.columns import meaning_of
 from mmx.features.facts import StoreFacts
 from mmx.features.schema import StoreTable
 
@@ -17,21 +16,20 @@ SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6,
 
 
 def card_text(facts: StoreFacts) -> str:
-    """Return the card of a store or of a publication."""
+    """Return the card of a store."""
     return _template().render(
         title=TITLE,
-        head=yaml.safe_dump(_card_head(facts), sort_keys=False, allow_unicode=True),
+        head=yaml.safe_dump(card_head(facts), sort_keys=False, allow_unicode=True),
         experts=facts.experts,
-        tables=[_table(facts, table) for table in facts.tables],
+        tables=[table_entry(facts, table) for table in facts.tables],
         rows={name: digest.rows for name, digest in facts.digests.items()},
         root=facts.root,
-        tree=_indented(mmx.features.schema.__doc__),
-        digest=_after_colon(mmx.features.digest.__doc__),
-        published="labels" in facts.digests,
+        tree=indented(mmx.features.schema.__doc__),
+        digest=after_colon(mmx.features.digest.__doc__),
     )
 
 
-def _card_head(facts: StoreFacts) -> dict[str, object]:
+def card_head(facts: StoreFacts) -> dict[str, object]:
     """Return the YAML head: one configuration per table, so that hubs open each by its name."""
     clips = facts.digests["clips"].rows if "clips" in facts.digests else 0
     size = next((name for limit, name in SIZES if clips < limit), "1M<n<10M")
@@ -51,13 +49,13 @@ def _card_head(facts: StoreFacts) -> dict[str, object]:
     }
 
 
-def _table(facts: StoreFacts, table: StoreTable) -> dict[str, object]:
+def table_entry(facts: StoreFacts, table: StoreTable) -> dict[str, object]:
     """The entry of one table in the card."""
     columns = [
         {
             "name": field.name,
             "type": _type_name(str(field.type)),
-            "meaning": meaning_of(table.name, field.name),
+            "meaning": facts.meaning(table.name, field.name),
         }
         for field in facts.schema(table)
     ]
@@ -70,13 +68,13 @@ def _type_name(kind: str) -> str:
     return kind.replace("element: ", "").replace("item: ", "").replace(" not null", "")
 
 
-def _indented(text: str | None) -> str:
+def indented(text: str | None) -> str:
     """The indented lines of a docstring: the listing of files."""
     lines = (text or "").splitlines()
     return "\n".join(line[4:] for line in lines if line.startswith("    "))
 
 
-def _after_colon(text: str | None) -> str:
+def after_colon(text: str | None) -> str:
     """A docstring without its first paragraph."""
     return (text or "").partition("\n\n")[2].strip()
 

@@ -1,8 +1,4 @@
-"""The meaning and unit of each column of the store and of a published store."""
-
-from mmx.features.schema import LABELS_TABLE
-from mmx.trailers.columns import ADDED
-from mmx.trailers.manifest import PARQUET_COLUMNS
+"""The meaning and unit of each column of the store."""
 
 _MEANINGS = {
     "trailer_id": "Identifier of the trailer, the same in every table.",
@@ -47,13 +43,14 @@ _MEANINGS = {
     "facts": "JSON: counts and flags that the step found.",
     "fault": "JSON: kind and reason where the input could not be processed, else null.",
     "adopted": "JSON: the evidence, where rows that other code or tools made were carried over.",
-    "group_id": PARQUET_COLUMNS["group_id"].meaning,
-    "split": "train, validation or test.",
 }
 
 
-def meaning_of(table: str, column: str) -> str:
-    """Return the meaning of a column of a table; labels may have columns that a team has added."""
-    if table == LABELS_TABLE.name:
-        return PARQUET_COLUMNS.get(column, ADDED).meaning
+def meaning_of(column: str) -> str:
+    """Return the meaning of a column; KeyError for one that the store does not have."""
     return _MEANINGS[column]
+
+
+def is_known(column: str) -> bool:
+    """Say whether the store has a column of this name."""
+    return column in _MEANINGS

@@ -1,6 +1,7 @@
 """croissant.json: the store described for machines, with provenance and responsible-AI fields."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import mlcroissant as mlc
@@ -8,9 +9,8 @@ import pyarrow as pa
 
 from mmx.engine.canonical import bytes_digest
 from mmx.features.card import TITLE
-from mmx.features.columns import meaning_of
 from mmx.features.facts import StoreFacts, manifest_text
-from mmx.features.schema import LABELS_TABLE, MANIFEST_FILE, StoreTable
+from mmx.features.schema import MANIFEST_FILE, StoreTable
 
 PROV = "http://www.w3.org/ns/prov#"
 PARQUET = "application/x-parquet"
@@ -67,9 +67,12 @@ RESPONSIBLE = {
 }
 
 
-def croissant_text(facts: StoreFacts) -> str:
-    """Return croissant.json; raise mlcroissant's ValidationError if it is not valid."""
-    data = _croissant_metadata(facts, _new_context()).to_json()
+def croissant_text(facts: StoreFacts, about: Mapping[str, Any] | None = None) -> str:
+    """Return croissant.json; raise mlcroissant's ValidationError if it is not valid.
+
+    about: properties of the data set in place of the store's own, such as `version`.
+    """
+    data = _croissant_metadata(facts, _new_context()).to_json() | dict(about or {})
     data["@context"]["prov"] = PROV
     data |= _prov_of_store(facts)
     for file_set in data["distribution"]:
@@ -109,8 +112,8 @@ def _croissant_metadata(facts: StoreFacts, ctx: mlc.Context) -> mlc.Metadata:
             "Fish, Weinbren, Gilbert: Rethinking Movie Genre Classification with Fine Grained "
             "Semantic Clustering, 2021"
         ),
-        distribution=[listing, *(files(facts, table, ctx) for table in facts.tables)],
-        record_sets=[record_set(facts, table, ctx) for table in facts.tables],
+        distribution=[listing, *(_files(facts, table, ctx) for table in facts.tables)],
+        record_sets=[_record_set(facts, table, ctx) for table in facts.tables],
         **RESPONSIBLE,
     )
 
@@ -121,7 +124,7 @@ def licences(facts: StoreFacts) -> list[str]:
     return [*sorted(found), "The rights in the videos are their owners'."]
 
 
-def files(facts: StoreFacts, table: StoreTable, ctx: mlc.Context) -> mlc.FileObject | mlc.FileSet:
+def _files(facts: StoreFacts, table: StoreTable, ctx: mlc.Context) -> mlc.FileObject | mlc.FileSet:
     """Return a table's files: a hashed object for one file, a set for shards."""
     if table.letter:
         return mlc.FileSet(
@@ -143,7 +146,7 @@ def files(facts: StoreFacts, table: StoreTable, ctx: mlc.Context) -> mlc.FileObj
     )
 
 
-def record_set(facts: StoreFacts, table: StoreTable, ctx: mlc.Context) -> mlc.RecordSet:
+def _record_set(facts: StoreFacts, table: StoreTable, ctx: mlc.Context) -> mlc.RecordSet:
     """Return a table's columns as fields."""
     name = f"{table.name}-rows"
     return mlc.RecordSet(
@@ -152,24 +155,26 @@ def record_set(facts: StoreFacts, table: StoreTable, ctx: mlc.Context) -> mlc.Re
         name=name,
         description=f"One record per row of {table.files}.",
         key=[f"{name}/{column}" for column in KEYS.get(table.name, ())],
-        fields=[field(table, name, column, ctx) for column in facts.schema(table)],
+        fields=[_field(facts, table, name, column, ctx) for column in facts.schema(table)],
     )
 
 
-def field(table: StoreTable, record: str, column: pa.Field, ctx: mlc.Context) -> mlc.Field:
+def _field(
+    facts: StoreFacts, table: StoreTable, record: str, column: pa.Field, ctx: mlc.Context
+) -> mlc.Field:
     """Return one column as a field, arrays with their shape."""
     element, shape = column.type, []
     while pa.types.is_nested(element):
         shape.append(element.list_size if pa.types.is_fixed_size_list(element) else -1)
         element = element.value_type
     origin = {"file_set": table.name} if table.letter else {"file_object": table.name}
-    equivalent = None if table == LABELS_TABLE else PROV_COLUMNS.get(column.name)
+    equivalent = PROV_COLUMNS.get(column.name)
     return mlc.Field(
         ctx=ctx,
         id=f"{record}/{column.name}",
         name=column.name,
-        description=meaning_of(table.name, column.name),
-        data_types=[data_type(element)],
+        description=facts.meaning(table.name, column.name),
+        data_types=[_data_type(element)],
         is_array=True if shape else None,
         array_shape=",".join(map(str, shape)) if shape else None,
         equivalentProperty=[PROV + equivalent] if equivalent else None,
@@ -177,7 +182,7 @@ def field(table: StoreTable, record: str, column: pa.Field, ctx: mlc.Context) ->
     )
 
 
-def data_type(kind: pa.DataType) -> Any:
+def _data_type(kind: pa.DataType) -> Any:
     """Return Croissant's name of a column's type."""
     if pa.types.is_boolean(kind):
         return mlc.DataType.BOOL

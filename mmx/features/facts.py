@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmx.engine.canonical import file_digest
+from mmx.features.columns import meaning_of
 from mmx.features.digest import (
     ShardDigest,
     TableDigest,
@@ -21,9 +22,7 @@ from mmx.features.schema import (
     CLIPS_TABLE,
     EXPERTS_FILE,
     EXPERTS_TABLE,
-    LABELS_TABLE,
     RECEIPTS_TABLE,
-    SPLITS_TABLE,
     TRAILERS_TABLE,
     StoreTable,
     expert_table,
@@ -46,9 +45,8 @@ class StoreFacts:
 
     @cached_property
     def tables(self) -> list[StoreTable]:
-        """Every table that has a file, sorted by name; labels only in a published store."""
+        """Every table that has a file, sorted by name."""
         fixed = [CLIPS_TABLE, TRAILERS_TABLE, EXPERTS_TABLE, RECEIPTS_TABLE]
-        fixed += [LABELS_TABLE, SPLITS_TABLE]
         everything = fixed + [expert_table(row["expert"]) for row in self.experts]
         present = [table for table in everything if table.paths(self.store)]
         return sorted(present, key=lambda table: table.name)
@@ -88,6 +86,10 @@ class StoreFacts:
     def manifest(self) -> dict[str, str]:
         """sha256 of every Parquet file, by its path below the store."""
         return {self.name(path): file_digest(path) for path in self.paths}
+
+    def meaning(self, table: str, column: str) -> str:
+        """Return the meaning of a column."""
+        return meaning_of(column)
 
     def name(self, path: Path) -> str:
         """A file's path below the store."""

@@ -1,4 +1,4 @@
-"""Reading: tables as Arrow, embeddings as arrays aligned with the clips, ready for training."""
+"""Reading: tables as Arrow, one expert's embeddings as arrays."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -28,35 +28,6 @@ class Embeddings:
     """int64 [rows + 1]: row i of a sequence expert has values[offsets[i]:offsets[i + 1]]."""
     fingerprint: np.ndarray
     """str [rows]."""
-
-
-@dataclass(frozen=True)
-class ExpertView:
-    """One expert's embeddings aligned with the clips of a `Features`."""
-
-    name: str
-    modality: str
-    values: np.ndarray
-    """float32 [clips, width], zero where absent; [vectors, width] for a sequence expert."""
-    present: np.ndarray
-    """bool [clips]."""
-    offsets: np.ndarray | None
-    """int64 [clips + 1] into `values` for a sequence expert, else None."""
-
-
-@dataclass(frozen=True)
-class Features:
-    """A training-ready view: trailers, their clips, and every expert aligned with them."""
-
-    trailer_ids: list[str]
-    """Sorted."""
-    clip_offsets: np.ndarray
-    """int64 [trailers + 1]: trailer i has the clips clip_offsets[i]:clip_offsets[i + 1]."""
-    start_s: np.ndarray
-    """float64 [clips], seconds."""
-    stop_s: np.ndarray
-    """float64 [clips], seconds."""
-    experts: dict[str, ExpertView]
 
 
 def read_table(
@@ -159,55 +130,3 @@ def _matrix(column: pa.FixedSizeListArray | pa.ChunkedArray) -> np.ndarray:
     """A column of vectors as float32 [rows, width]."""
     flat = pc.list_flatten(column).to_numpy(zero_copy_only=False)
     return np.asarray(flat, np.float32).reshape(-1, column.type.list_size)
-
-
-def load(
-    store: Path,
-    trailer_ids: Collection[str] | None = None,
-    experts: Sequence[str] | None = None,
-) -> Features:
-    """Load clips and embeddings of some or all trailers, aligned, for training.
-
-    Trailers without a single clip are left out. A clip that an expert could not embed has
-    `present` False, and zeros (or, for a sequence expert, no vectors).
-    """
-    clips = read_table(store / "clips", trailer_ids, ["trailer_id", "clip", "start_s", "stop_s"])
-    names, counts = np.unique(_strings(clips["trailer_id"]), return_counts=True)
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    modalities = list_experts(store)
-    chosen = list(modalities) if experts is None else list(experts)
-    keys = _keys(_strings(clips["trailer_id"]), clips["clip"].to_numpy(), names)
-    return Features(
-        trailer_ids=names.tolist(),
-        clip_offsets=offsets,
-        start_s=clips["start_s"].to_numpy(),
-        stop_s=clips["stop_s"].to_numpy(),
-        experts={
-            name: _align(
-                name, modalities[name], read_embeddings(store, name, trailer_ids), names, keys
-            )
-            for name in chosen
-        },
-    )
-
-
-def _keys(trailer_id: np.ndarray, clip: np.ndarray, names: np.ndarray) -> np.ndarray:
-    """One increasing integer per (trailer, clip)."""
-    return np.searchsorted(names, trailer_id).astype(np.int64) << 32 | clip.astype(np.int64)
-
-
-def _align(
-    name: str, modality: str, found: Embeddings, names: np.ndarray, keys: np.ndarray
-) -> ExpertView:
-    """Align an expert's rows with all clips."""
-    rows = np.searchsorted(keys, _keys(found.trailer_id, found.clip, names))
-    present = np.zeros(len(keys), bool)
-    present[rows] = True
-    if found.offsets is None:
-        values = np.zeros((len(keys), found.values.shape[1]), np.float32)
-        values[rows] = found.values
-        return ExpertView(name, modality, values, present, None)
-    lengths = np.zeros(len(keys), np.int64)
-    lengths[rows] = np.diff(found.offsets)
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return ExpertView(name, modality, found.values, present, offsets)

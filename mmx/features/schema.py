@@ -10,14 +10,11 @@
     ├── receipts.parquet     always      one row per fingerprint: what determined those rows
     ├── trailers/tXX.parquet always      one row per accepted trailer: technical facts
     ├── clips/cXX.parquet    always      one row per clip
-    ├── <expert>/eXX.parquet per expert  one row per clip that the expert could embed
-    ├── trailers.parquet     published   titles, years, genres, status
-    └── splits.parquet       published   train, validation or test
+    └── <expert>/eXX.parquet per expert  one row per clip that the expert could embed
 
-A publication (`mmx publish`) is the store plus the two tables of labels. XX is the shard: the
-first six bits of sha256(trailer_id) as two hexadecimal digits, 00 to 3f; a shard without
-rows has no file. Rows are sorted by trailer_id, then clip. `fingerprint`, the last column,
-leads to the row of receipts.parquet that tells how the row was made.
+XX is the shard: the first six bits of sha256(trailer_id) as two hexadecimal digits, 00 to 3f; a
+shard without rows has no file. Rows are sorted by trailer_id, then clip. `fingerprint`, the last
+column, leads to the row of receipts.parquet that tells how the row was made.
 """
 
 from dataclasses import dataclass
@@ -32,8 +29,6 @@ MANIFEST_FILE = "manifest.sha256"
 EXPERTS_FILE = "experts.parquet"
 RECEIPTS_FILE = "receipts.parquet"
 SHARDS_FILE = "shards.txt"
-LABELS_FILE = "trailers.parquet"
-SPLITS_FILE = "splits.parquet"
 
 RESERVED = frozenset({"trailers", "clips", "labels", "splits", "experts", "receipts", "_receipts"})
 """Names that no expert may have: they are tables of the store already."""
@@ -105,7 +100,7 @@ RECEIPTS_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class StoreTable:
-    """One table of the store or of a publication."""
+    """One table of the store or of a release."""
 
     name: str
     """Name in the card, in digest.txt and in croissant.json."""
@@ -127,8 +122,6 @@ TRAILERS_TABLE = StoreTable("trailers", "trailers/t*.parquet")
 CLIPS_TABLE = StoreTable("clips", "clips/c*.parquet")
 EXPERTS_TABLE = StoreTable("experts", EXPERTS_FILE)
 RECEIPTS_TABLE = StoreTable("receipts", RECEIPTS_FILE)
-LABELS_TABLE = StoreTable("labels", LABELS_FILE)
-SPLITS_TABLE = StoreTable("splits", SPLITS_FILE)
 
 
 def expert_table(expert: str) -> StoreTable:

@@ -30,12 +30,10 @@ from mmx.features.schema import (
     DIGEST_FILE,
     EXPERTS_FILE,
     EXPERTS_SCHEMA,
-    LABELS_FILE,
     MANIFEST_FILE,
     RECEIPTS_FILE,
     RECEIPTS_SCHEMA,
     SHARDS_FILE,
-    SPLITS_FILE,
     TRAILERS_SCHEMA,
     StoreTable,
 )
@@ -128,7 +126,7 @@ class Opened:
 
 
 def validate(store: Path) -> list[Finding]:
-    """Return all inconsistencies of a store, published or not; an empty list if there are none.
+    """Return all inconsistencies of a store; an empty list if there are none.
 
     Four groups of checks, each only if the one before found nothing: required files exist; the
     Parquet files are those of the manifest, byte for byte; every table has its columns; rows,
@@ -136,10 +134,26 @@ def validate(store: Path) -> list[Finding]:
     """
     opened = Opened(store)
     for depth in CHECKS:
-        findings = [finding for check in depth for finding in check(opened)]
+        findings = [finding for check in depth for finding in _findings(check, opened)]
         if findings:
             return findings
     return []
+
+
+def _findings(check: "Check", opened: Opened) -> Iterator[Finding]:
+    """Yield what a check finds; a table that it cannot read is a finding, too."""
+    try:
+        yield from check(opened)
+    except (*UNREADABLE, AttributeError, TypeError) as error:
+        what = check.__name__.strip("_").replace("_", " ")
+        yield Finding("the store", what, "readable tables", f"{type(error).__name__}: {error}")
+
+
+def _regular_files(opened: Opened) -> Iterator[Finding]:
+    """Find pipes and devices, whose reading might never end."""
+    for path in sorted(opened.store.rglob("*")):
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            yield Finding(opened.name(path), "file", "a file", "a pipe or a device")
 
 
 def _required_files(opened: Opened) -> Iterator[Finding]:
@@ -339,23 +353,6 @@ def _same_lines(opened: Opened, name: str, expected: str) -> Iterator[Finding]:
         yield Finding(name, "line", "nothing", line)
 
 
-def labels(opened: Opened) -> Iterator[Finding]:
-    """Find trailers of a published store without labels, and splits of unknown trailers."""
-    paths = [opened.store / LABELS_FILE, opened.store / SPLITS_FILE]
-    if not any(path.exists() for path in paths):
-        return
-    for path in paths:
-        if not path.exists():
-            yield Finding(path.name, "file", "present beside the other table of labels", "missing")
-            return
-    labelled, split = (set(pq.read_table(path)["trailer_id"].to_pylist()) for path in paths)
-    for row in opened.trailers():
-        if row["trailer_id"] not in labelled:
-            yield Finding(LABELS_FILE, f"row of {row['trailer_id']}", "present", "missing")
-    for name in sorted(split - labelled):
-        yield Finding(SPLITS_FILE, f"row of {name}", "nothing", "a trailer without labels")
-
-
 def _pairs(table: pa.Table) -> list[tuple[str, int]]:
     """(trailer, clip) of every row."""
     return list(zip(table["trailer_id"].to_pylist(), table["clip"].to_pylist(), strict=True))
@@ -363,8 +360,8 @@ def _pairs(table: pa.Table) -> list[tuple[str, int]]:
 
 Check = Callable[[Opened], Iterator[Finding]]
 CHECKS: tuple[tuple[Check, ...], ...] = (
-    (_required_files,),
+    (_regular_files, _required_files),
     (_listed_files, _readable_files),
     (_known_files, _expert_tables, columns),
-    (order, references, counts, values, valid_receipts, labels, descriptions),
+    (order, references, counts, values, valid_receipts, descriptions),
 )

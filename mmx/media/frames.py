@@ -11,9 +11,12 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from mmx.media.budget import check_size
 from mmx.media.faults import DEFAULT_LIMITS, Limits, MediaFault
 from mmx.media.pictures import decode, deinterlace
-from mmx.media.source import Source, as_media_fault, check_size, open_video
+from mmx.media.scan import scan
+from mmx.media.source import Source, as_media_fault, open_video
+from mmx.media.timeline import Timeline
 from mmx.media.upright import upright_of
 
 Pixels = Literal["rgb24", "gray"]
@@ -43,14 +46,17 @@ def read_frames(
     *,
     pixels: Pixels = "rgb24",
     size: tuple[int, int] | None = None,
+    square: bool = True,
     limits: Limits = DEFAULT_LIMITS,
+    timeline: Timeline | None = None,
 ) -> Iterator[Frame]:
     """Decode a video once, from the start, and yield its frames in order of presentation.
 
     `wanted`: only these indices are converted and yielded, and decoding stops after the last;
     None takes all. `size`: (width, height) of the yielded images; None keeps the size at which the
-    first frame is shown. Gray is OpenCV's luma of the same RGB picture. Memory does not depend on
-    the length of the video.
+    first frame is shown or, with `square` False, at which it is stored. Gray is OpenCV's luma of
+    the same RGB picture. `timeline`: that of the file, where it is known; it is built otherwise.
+    Memory does not depend on the length of the video, but for the times of its packets.
 
     Raise MediaFault where decoding reaches a fault of the video, and IndexError
     for a wanted index past the end.
@@ -60,10 +66,13 @@ def read_frames(
         return
     last = None if chosen is None else max(chosen)
     unconvertible = MediaFault("damaged", "a picture of the video cannot be converted")
+    timeline = scan(path, limits).timeline if timeline is None else timeline
     with open_video(path, limits) as source, as_media_fault(path, unconvertible):
         converter: _FrameConverter | None = None
-        for picture in deinterlace(decode(source)):
-            converter = converter or _FrameConverter(source, picture.frame, pixels, size)
+        for picture in deinterlace(decode(source, timeline)):
+            if converter is None:
+                shown = size or _size(source, picture.frame, square)
+                converter = _FrameConverter(picture.frame, pixels, shown)
             if chosen is None or picture.index in chosen:
                 image = converter.convert(picture.frame)
                 yield Frame(picture.index, picture.time, picture.duration, image)
@@ -84,14 +93,18 @@ def shown_size(source: Source, frame: VideoFrame) -> tuple[int, int]:
     return upright_of(frame).size(width, frame.height)
 
 
+def _size(source: Source, frame: VideoFrame, square: bool) -> tuple[int, int]:
+    if square:
+        return shown_size(source, frame)
+    return upright_of(frame).size(frame.width, frame.height)
+
+
 class _FrameConverter:
     """Converts stored pictures to images of one size, all with the orientation of the first."""
 
-    def __init__(
-        self, source: Source, first: VideoFrame, pixels: Pixels, size: tuple[int, int] | None
-    ) -> None:
+    def __init__(self, first: VideoFrame, pixels: Pixels, size: tuple[int, int]) -> None:
         self._upright = upright_of(first)
-        self._width, self._height = self._upright.size(*(size or shown_size(source, first)))
+        self._width, self._height = self._upright.size(*size)
         self._gray = pixels == "gray"
         self._reformatter = VideoReformatter()
 

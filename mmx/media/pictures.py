@@ -1,29 +1,23 @@
 """The decoder: pictures in order of presentation, with exact times, whole or not at all.
 
-A video counts as whole when the demuxer returns every packet undamaged, the decoder accepts each
-and conceals no error, and the pictures reach the duration in the header. Anything less is a
-MediaFault in every step that reads that far: how a decoder conceals a gap differs between versions,
-and half a trailer with the labels of a whole one is worse than none. MPEG streams and Ogg do not
-store their duration, so a clean cut through one of them cannot be detected.
+What the demuxer returns is checked by `scan`; here, each packet must be accepted by the decoder,
+which must conceal no error: how it conceals one differs between versions, and half a trailer with
+the labels of a whole one is worse than none.
 """
 
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, cast
+from typing import cast
 
-from av import Packet, VideoFrame
+from av import VideoFrame
 from av.filter import Graph
-from av.stream import Stream
 
-from mmx.media.faults import MediaFault
-from mmx.media.source import Source, as_media_fault, check_size, too_long
-
-SLACK_S = 1.0
-"""Seconds by which a video may be shorter than its header says: headers round, last frames vary."""
-DURATION_IN_HEADER = ("mov", "matroska", "flv", "asf")
-"""Containers whose duration is written in the header, not inferred from the end of the file."""
+from mmx.media.budget import too_long
+from mmx.media.packets import FormatWatch, decode_packet, drain, no_frames, read_packets, stamp
+from mmx.media.source import Source
+from mmx.media.timeline import Shifter, Timeline
 
 
 @dataclass(frozen=True)
@@ -39,99 +33,35 @@ class Picture:
     frame: VideoFrame
 
 
-def read_packets(source: Source) -> Iterator["Packet[Stream]"]:
-    """Yield the packets of the video and audio streams, then the empty ones that flush.
-
-    Raise MediaFault at a damaged packet, or where the packets end before the duration in the
-    header. A transport stream marks packets as damaged wherever two recordings were joined: there,
-    only the errors of the decoder count.
-    """
-    joined = source.container.format.name == "mpegts"
-    streams = [source.video] if source.audio is None else [source.video, source.audio]
-    end = Fraction(0)
-    packets = source.container.demux(streams)
-    unread = MediaFault("damaged", "the file cannot be read to its end")
-    while True:
-        with as_media_fault(source.path, unread):
-            packet = _next_packet(packets)
-        if packet is None:
-            break
-        if packet.is_corrupt and not joined:
-            raise MediaFault("truncated", "a part of the file's data is missing")
-        end = max(end, packet_end(packet))
-        yield packet
-    _check_end(source, end)
-
-
-def _next_packet(packets: Iterator["Packet[Stream]"]) -> "Packet[Stream] | None":
-    # After the last packet PyAV may try to flush a stream that appeared during reading and is
-    # missing from its list of streams.
-    try:
-        return next(packets, None)
-    except IndexError:
-        return None
-
-
-def packet_end(packet: "Packet[Stream]") -> Fraction:
-    """Return when the packet's content ends, in seconds on the container's clock; 0 if unknown."""
-    return ((packet.pts or 0) + (packet.duration or 0)) * (packet.time_base or Fraction(0))
-
-
-def _check_end(source: Source, end: Fraction) -> None:
-    duration = _header_duration(source)
-    if duration is not None and end < duration - SLACK_S:
-        raise MediaFault("truncated", "the video ends before its header says")
-
-
-def _header_duration(source: Source) -> float | None:
-    name = source.container.format.name
-    if name == "avi":
-        return float(source.video.frames / source.rate) if source.rate else None
-    return source.header_seconds if name.startswith(DURATION_IN_HEADER) else None
-
-
-def decode(source: Source) -> Iterator[Picture]:
-    """Yield every picture of the video stream as stored, interlaced or not."""
+def decode(source: Source, timeline: Timeline) -> Iterator[Picture]:
+    """Yield every picture of the video stream as stored, interlaced or not, on the timeline."""
     clock = _Clock(source)
     index = 0
-    for packet in read_packets(source):
-        if packet.stream is not source.video:
-            continue
-        for frame in decode_packet(source, packet):
-            time, duration = clock.read(frame)
-            if time > source.limits.max_seconds:
-                raise too_long(source.limits)
-            yield Picture(index, time, duration, frame)
-            index += 1
+    for frame in _frames(source, timeline):
+        time, duration = clock.read(frame)
+        if time > source.limits.max_seconds:
+            raise too_long(source.limits)
+        yield Picture(index, time, duration, frame)
+        index += 1
     if index == 0:
         raise no_frames()
 
 
-def no_frames() -> MediaFault:
-    """Return the fault of a video stream without a picture."""
-    return MediaFault("no-frames", "the video stream has no picture")
+def _frames(source: Source, timeline: Timeline) -> Iterator[VideoFrame]:
+    """Decode the packets of the video stream, each at its time on the timeline.
 
-
-def _undecodable() -> MediaFault:
-    """Return the fault of a picture that the decoder refuses or conceals."""
-    return MediaFault("damaged", "a picture of the video cannot be decoded")
-
-
-def decode_packet(source: Source, packet: "Packet[Any]") -> list[VideoFrame]:
-    """Return the pictures that a packet of the video stream completes; MediaFault for a bad one."""
-    with as_media_fault(source.path, _undecodable()):
-        frames = packet.decode()
-    for frame in frames:
-        check_size(frame.width, frame.height, source.limits)
-        if frame.is_corrupt:
-            raise _undecodable()
-    return frames
-
-
-def stamp(frame: VideoFrame) -> Fraction | None:
-    """Return the picture's time in seconds on the container's clock; None where it has none."""
-    ticks = frame.pts if frame.pts is not None else frame.dts
-    return None if ticks is None or frame.time_base is None else ticks * frame.time_base
+    Where another recording begins, or pictures change their format, the decoder first gives what
+    it holds back; it would drop some of it.
+    """
+    shifter = Shifter(timeline.pictures)
+    format_of = FormatWatch(source)
+    for packet in read_packets(source):
+        if packet.stream is not source.video:
+            continue
+        restarts = shifter.move(packet) and packet.is_keyframe
+        if format_of.changes(packet) or restarts:
+            yield from drain(source, packet)
+        yield from decode_packet(source, packet)
 
 
 class _Clock:

@@ -6,14 +6,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
 
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Discard, Disposition
+from av.stream import Discard
 from av.video.stream import VideoStream
 
+from mmx.media.budget import check_header
+from mmx.media.choice import choose_pictures, choose_sound
 from mmx.media.faults import Limits, MediaFault
 
 FORMATS = ("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "ogg", "asf")
@@ -30,9 +31,9 @@ class Source:
     path: Path
     container: InputContainer
     video: VideoStream
-    """The first stream of moving pictures; cover art excepted."""
+    """The stream of pictures that is read."""
     audio: AudioStream | None
-    """The default sound track, or None."""
+    """The sound track that goes with them, or None."""
     limits: Limits
 
     @property
@@ -58,12 +59,13 @@ class Source:
 
 
 @contextmanager
-def open_video(path: Path, limits: Limits) -> Iterator[Source]:
+def open_video(path: Path, limits: Limits, *, every_stream: bool = False) -> Iterator[Source]:
     """Open `path` for reading from the start, on one decoder thread.
 
     One thread, since videos are processed in parallel, and since frame threads treat a damaged
-    stream differently. Raise MediaFault where the file cannot be used as a trailer or exceeds
-    `limits`, and the operating system's own error where it is missing or cannot be read.
+    stream differently. Packets of streams that are not chosen are read with `every_stream` alone.
+    Raise MediaFault where the file cannot be used as a trailer or its header exceeds `limits`, and
+    the operating system's own error where it is missing or cannot be read.
     """
     _check_file(path)
     unread = MediaFault("container", "no container that is accepted could be read from the file")
@@ -77,7 +79,11 @@ def open_video(path: Path, limits: Limits) -> Iterator[Source]:
             },
         )
     with container:
-        yield _choose(path, container, limits)
+        source = _choose(path, container, limits)
+        for stream in container.streams:
+            if stream not in (source.video, source.audio) and not every_stream:
+                stream.discard = Discard.all
+        yield source
 
 
 def _check_file(path: Path) -> None:
@@ -89,36 +95,22 @@ def _check_file(path: Path) -> None:
 
 
 def _choose(path: Path, container: InputContainer, limits: Limits) -> Source:
-    films = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    if not films:
+    video = choose_pictures(container)
+    if video is None:
         raise MediaFault("no-video", "the file has no video stream")
-    video = films[0]
-    sound = cast(AudioStream | None, container.streams.best("audio"))
+    sound = choose_sound(container, video)
     if video.codec_context is None or (sound and sound.codec_context is None):
         raise MediaFault("no-decoder", "there is no decoder for the pictures or the sound")
-    source = Source(path, container, video, sound, limits)
-    if (source.header_seconds or 0.0) > limits.max_seconds:
-        raise too_long(limits)
-    check_size(video.width, video.height, limits)
+    check_header(video, sound, limits)
     video.codec_context.thread_count = 1
     # The decoder counts aligned rows: twice the limit bounds its memory. check_size holds the
     # limit.
     video.codec_context.options = {"max_pixels": str(2 * limits.max_pixels)}
-    for stream in container.streams:
-        if stream not in (video, source.audio):
-            stream.discard = Discard.all
-    return source
-
-
-def too_long(limits: Limits) -> MediaFault:
-    """Return the fault of a video longer than `limits` allow."""
-    return MediaFault("too-long", f"the video is longer than {limits.max_seconds:g} seconds")
-
-
-def check_size(width: int, height: int, limits: Limits) -> None:
-    """Raise MediaFault for a picture with more pixels than `limits` allow."""
-    if width * height > limits.max_pixels:
-        raise MediaFault("too-large", f"a picture has more than {limits.max_pixels} pixels")
+    if sound is not None:
+        sound.codec_context.thread_count = 1
+        # A wrong checksum is an error.
+        sound.codec_context.options = {"err_detect": "crccheck+explode"}
+    return Source(path, container, video, sound, limits)
 
 
 @contextmanager

@@ -6,9 +6,11 @@ and what the container says of them, but neither titles, nor where in the file a
 the other streams. What makes `probe` refuse a file is left out: a refused file is never decoded.
 
 The two digests treat times differently. Frames have exact times since the first one, so that
-another unit of time or another start of the clock changes nothing. The ffmpeg program rounds the
-times of sound to samples, by the container's own units: its packets are digested with their times
-as stored.
+another unit of time or another start of the clock changes nothing. Times of sound are rounded to
+samples, by the container's own units: its packets are digested with their times as stored.
+
+Where the timeline moves packets, or sound is cut, that is digested too: it follows from packets of
+the other stream, or from the header.
 """
 
 import hashlib
@@ -16,10 +18,13 @@ import json
 from fractions import Fraction
 from typing import Any
 
-from av import Packet, VideoFrame
+from av import Packet
 
-from mmx.media.pictures import stamp
+from mmx.media.layouts import channels_of
+from mmx.media.packets import stamp
+from mmx.media.scan import Scan
 from mmx.media.source import Source
+from mmx.media.timeline import Shifts
 from mmx.media.upright import upright_of
 
 ORDINARY_TAGS = ("\0\0\0\0", "avc1", "avc3", "hvc1", "hev1", "vp09", "av01", "mp4a", "Opus")
@@ -27,7 +32,7 @@ ORDINARY_TAGS = ("\0\0\0\0", "avc1", "avc3", "hvc1", "hev1", "vp09", "av01", "mp
 DEPTH_IN_PACKETS = ("h264", "hevc", "vp8", "vp9", "av1")
 """Video codecs whose decoders ignore the bits per pixel that the container gives."""
 TIMES_KEPT = ("mov", "matroska")
-"""Containers whose times the ffmpeg program leaves as they are: in others it corrects jumps."""
+"""Containers whose name and start say nothing about the sound."""
 SELF_DESCRIBED = (
     "aac", "ac3", "alac", "eac3", "flac", "mp2", "mp3", "opus", "vorbis",
 )  # fmt: skip
@@ -64,17 +69,18 @@ class VideoDigest:
     def _time(self, ticks: int | None, unit: Fraction) -> str:
         return "none" if ticks is None else str(ticks * unit - (self._origin or 0))
 
-    def hexdigest(self, first: VideoFrame) -> str:
-        """Return the digest, 64 hexadecimal digits; `first` is the first decoded picture."""
-        upright = upright_of(first)
+    def hexdigest(self, found: Scan) -> str:
+        """Return the digest, 64 hexadecimal digits; `found`: what the packets show."""
+        upright = upright_of(found.first)
         return _digest(
             {
                 **self._header,
                 "upright": [upright.transpose, upright.mirror, upright.flip],
-                "start": str((stamp(first) or Fraction(0)) - (self._origin or 0)),
+                "start": str((stamp(found.first) or Fraction(0)) - (self._origin or 0)),
                 "packets": self._packets.hexdigest(),
                 # A picture's place in decoding order counts only where pictures have no time.
                 "order": self._order.hexdigest() if self._untimed else None,
+                **_moved(found.timeline.pictures),
             }
         )
 
@@ -93,17 +99,39 @@ class SoundDigest:
         times = [packet.pts, packet.dts, packet.duration, str(packet.time_base)]
         _put(self._packets, packet, times)
 
-    def hexdigest(self, start_s: Fraction) -> str:
+    def hexdigest(self, found: Scan) -> str:
         """Return the digest, 64 hexadecimal digits; the same for every silent video.
 
-        `start_s`: when the first picture is shown, which is where the samples begin.
+        `found`: what the packets show; the samples begin with the first picture.
         """
         if self._source.audio is None:
             return _digest({"silent": True})
         if self._source.audio.codec.canonical_name not in SELF_DESCRIBED:
-            return _digest({"start": str(start_s), "file": _file_digest(self._source)})
-        packets = self._packets.hexdigest()
-        return _digest({**self._header, "start": str(start_s), "packets": packets})
+            return _digest({"start": str(found.start), "file": _file_digest(self._source)})
+        return _digest(
+            {
+                **self._header,
+                "start": str(found.start),
+                "packets": self._packets.hexdigest(),
+                **_moved(found.timeline.sound),
+                **_cut(found),
+            }
+        )
+
+
+def _moved(shifts: Shifts) -> dict[str, Any]:
+    """Return the part of the timeline that does not follow from the stream's packets alone."""
+    return {"moved": [[n, str(shift)] for n, shift in shifts]} if shifts else {}
+
+
+def _cut(found: Scan) -> dict[str, Any]:
+    """Return where the sound is cut, if its packets go on: by the header, or after the pictures."""
+    cut: dict[str, Any] = {}
+    if found.sound_until is not None and found.sound_until < found.sound_packed:
+        cut["until"] = str(found.sound_until)
+    if found.sound_late:
+        cut["pictures"] = str(found.end)
+    return cut
 
 
 def _video_header(source: Source) -> dict[str, Any]:
@@ -130,12 +158,12 @@ def _sound_header(source: Source) -> dict[str, Any]:
     stream = source.audio
     if stream is None:
         return {}
-    name = source.container.format.name
+    name, channels = source.container.format.name, channels_of(stream)
     return {
         **_codec(stream),
         "rate": stream.sample_rate,
-        "layout": [stream.layout.name, stream.layout.nb_channels],
-        "frame": [stream.format.name, stream.codec_context.frame_size],
+        "layout": [channels.name, channels.count],
+        "frame": [stream.format and stream.format.name, stream.codec_context.frame_size],
         "clock": None if name.startswith(TIMES_KEPT) else [name, source.container.start_time],
     }
 
@@ -144,10 +172,19 @@ def _codec(stream: Any) -> dict[str, Any]:
     context = stream.codec_context
     return {
         "codec": stream.codec.canonical_name,
-        "tag": "" if context.codec_tag in ORDINARY_TAGS else context.codec_tag,
+        "tag": _tag(context),
         "profile": context.profile,
         "extradata": (context.extradata or b"").hex(),
     }
+
+
+def _tag(context: Any) -> str:
+    """Return a codec's tag if it has an effect: letters, or hexadecimal where it is none."""
+    try:
+        tag: str = context.codec_tag
+    except UnicodeDecodeError as error:
+        return bytes(error.object).hex()
+    return "" if tag in ORDINARY_TAGS else tag
 
 
 def _put(digest: Any, packet: "Packet[Any]", times: list[Any]) -> None:

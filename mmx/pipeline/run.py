@@ -6,9 +6,13 @@ from dataclasses import replace
 
 from mmx.device import count_gpus, find_device, take_gpu
 from mmx.dvc_state.cached import CachedOutput
+from mmx.engine.pools.cluster import LazyRayPool, RaySetting
+from mmx.engine.pools.protocol import Pool
+from mmx.engine.processor import cap
 from mmx.engine.receipt import gc_disabled
 from mmx.engine.run import Outcome, Task, Workers, check, complete
 from mmx.outputs import ALL
+from mmx.pipeline.admission import admission_to
 from mmx.pipeline.gate import refuse_costly_recomputation
 from mmx.pipeline.ingredients import ingredients_of
 from mmx.pipeline.step import CollectionStep, ItemStep, TrailerStep
@@ -96,13 +100,29 @@ def preparation(step: TrailerStep, upstream: Upstream) -> Callable[[Task], Task]
     )
 
 
-def workers_of(step: TrailerStep, project: Project) -> Workers:
-    """Return the worker processes that compute a step's items on this machine."""
-    device = find_device(project.params.run.device) if step.uses_gpu else "cpu"
+def workers_of(step: TrailerStep, project: Project) -> Pool:
+    """Return the pool that computes a step's items: processes of this machine, or a cluster."""
+    run = project.params.run
+    cap(run.processor)
+    if run.engine == "ray":
+        return _cluster(step, project)
+    device = find_device(run.device) if step.uses_gpu else "cpu"
     return Workers(
         count=project.workers,
         gpus=count_gpus() if device == "cuda" else 0,
         chunk=step.chunk,
         setup=take_gpu if device == "cuda" else None,
         device=device,
+    )
+
+
+def _cluster(step: TrailerStep, project: Project) -> Pool:
+    """Return the workers of the cluster that params.yaml names."""
+    run = project.params.run
+    setting = RaySetting(run.address, run.gpus_per_worker, run.node_cache_gb, run.processor)
+    return LazyRayPool(
+        setting,
+        lambda: admission_to(step),
+        step.chunk,
+        step.uses_gpu and run.device in ("auto", "cuda"),
     )

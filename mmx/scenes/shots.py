@@ -2,8 +2,8 @@
 
 The detector gets pictures as from PySceneDetect's own command: BGR, scaled down to 256 pixels on
 the longer side, numbered by their time at the nominal rate, so that the shortest shot has the same
-duration where the rate varies. One difference is intended: they are upright, with square pixels,
-and progressive.
+duration where the rate varies. They have the stored aspect, as there. One difference is intended:
+they are upright and progressive.
 """
 
 from array import array
@@ -69,7 +69,7 @@ def detect_shots(video: Path, params: ScenesParams, limits: Limits = DEFAULT_LIM
         rate = source.nominal_rate
     times: array[float] = array("d")
     cuts: list[FrameNumber] = []
-    for frame in read_frames(video, limits=limits):
+    for frame in read_frames(video, square=False, limits=limits):
         cuts += detector.process_frame(FrameNumber.of(frame, rate), _shrink(frame.image))
         times.append(float(frame.time))
     times.append(float(frame.time + frame.duration))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mmx.device import find_device
-from mmx.engine.files import InputFile
+from mmx.engine.files import FileState, InputFile
 from mmx.engine.receipt import Weight
 from mmx.engine.run import Recipe
 from mmx.experts.base import Weights
@@ -73,7 +73,7 @@ def embed_step(name: str) -> TrailerStep:
         tools=tuple(sorted({*PICTURE_TOOLS, *expert.tools})),
         output=TableOutput(f"data/embeddings/{name}", "e"),
         arguments=partial(arguments, name),
-        reads=lambda upstream, trailer: filter(None, [source_of(name, upstream, trailer)]),
+        reads=partial(_files_of, name),
         seconds_per_minute=1.0 if expert.weights else 0.8,
         weights=lambda project: tuple(_expert_weights(name, project).values()),
         chunk=CHUNK,
@@ -121,6 +121,24 @@ def source_of(name: str, upstream: Upstream, trailer: str) -> InputFile | None:
     """Return the file that an expert reads of a trailer; None if an earlier step made none."""
     need = UPSTREAM[get_expert(name).reads]
     return upstream.video(trailer) if need == VIDEO else upstream.file(need, trailer)
+
+
+def _files_of(name: str, upstream: Upstream, trailer: str) -> list[InputFile]:
+    """Return the files that an expert reads of a trailer, and its weights."""
+    source = source_of(name, upstream, trailer)
+    return [*filter(None, [source]), *_weights_files(name, weights_place(upstream.project))]
+
+
+@cache
+def _weights_files(name: str, place: Place) -> tuple[InputFile, ...]:
+    """Return the checked files of an expert's weights, in the state in which they were checked."""
+    checked = _checked_weights(name, place).items()
+    return tuple(
+        InputFile(
+            path, weight.sha256, FileState.of(path), "`mmx weights verify` says what is wrong"
+        )
+        for path, weight in checked
+    )
 
 
 def _effective_params(name: str, params: EmbedParams) -> EmbedParams:

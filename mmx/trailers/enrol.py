@@ -24,7 +24,7 @@ from mmx.trailers.manifest import (
     refuse_duplicates,
     write_records,
 )
-from mmx.trailers.paths import PathFault, link, locate, path_fault, video_file
+from mmx.trailers.paths import PathFault, check_kind, link, locate, path_fault, video_file
 from mmx.trailers.quoting import quoted
 
 LABELS = ("title", "genres", "video")
@@ -116,7 +116,8 @@ def init(
 
     Videos are named relative to the folder `videos`, which is only read; links keep those paths.
     A row whose path cannot be trusted, or that is there twice, stays out of the manifest; one with
-    another fault is in it, unpinned where its video is missing, so that the report can name it.
+    another fault is in it, unpinned where its video is missing or plainly none, so that the report
+    can name it.
     Rows that the manifest has already, found by their video, keep id, pin and text, and get cells
     of columns that it lacks; with `update` they get the table's title, year and genres, and what
     its other columns say. With `force` the manifest is written anew, but a video that it names
@@ -249,6 +250,7 @@ def _linked(layout: Layout, videos: Path, entry: _Entry) -> tuple[_Entry, Path |
     """
     try:
         source = locate(videos, entry.video)
+        check_kind(source, entry.video)
         link(source, layout.videos, entry.video)
     except PathFault as fault:
         return entry.because(str(fault)), None
@@ -307,7 +309,7 @@ def accept(layout: Layout, trailer_id: str) -> str:
 
     Raises:
         TableError: the manifest cannot be read or has no such trailer.
-        PathFault: the video is missing or its path is refused.
+        PathFault: the video is missing, its path is refused, or it is plainly no video.
     """
     table = read_records(layout.manifest)
     chosen = [record for record in table.records if record.values["trailer_id"] == trailer_id]
@@ -315,7 +317,10 @@ def accept(layout: Layout, trailer_id: str) -> str:
         raise TableError(
             f"{layout.manifest.name} has {len(chosen)} rows of {quoted(trailer_id)}, not one"
         )
-    digest = file_digest(video_file(layout.videos, chosen[0].values["video"]))
+    video = chosen[0].values["video"]
+    file = video_file(layout.videos, video)
+    check_kind(file, video)
+    digest = file_digest(file)
     chosen[0].values["sha256"] = digest
     write_records(layout.manifest, table.columns, [record.values for record in table.records])
     return digest

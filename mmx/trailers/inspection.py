@@ -12,14 +12,28 @@ from typing import Any
 from mmx.engine.atomic import write_atomic
 from mmx.engine.canonical import canonical, data_digest, file_digest
 from mmx.engine.code import code_digest
-from mmx.engine.files import FileState, InputFile, unchanged
+from mmx.engine.files import FileRefusedError, FileState, InputFile, read_regular, unchanged
 from mmx.engine.pools.local import Lost, map_items
 from mmx.engine.progress import ItemProgress
+from mmx.media.bounded import bounded
 from mmx.media.faults import Limits, MediaFault
 from mmx.media.probe import Probe, probe
+from mmx.trailers.columns import clipped
 
-NO_CACHE = (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError)
+NO_CACHE = (
+    *(FileNotFoundError, IsADirectoryError, FileRefusedError, RecursionError, OverflowError),
+    *(ValueError, KeyError, TypeError, AttributeError),
+)
 """What reading the cache raises where the file is missing or is not a cache."""
+LARGEST_CACHE = 1 << 32
+"""Bytes of the cache: a million files have fewer."""
+
+KILLED = "reading it killed its process twice: it is broken, or this machine has too little memory"
+"""The fault of a file that is tried again each time, since the machine may have caused it."""
+
+UNFORESEEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""Errors of code that meets a header which it was not written for: that file's concern alone."""
+MOST_LETTERS = 200
 
 
 @dataclass(frozen=True)
@@ -41,8 +55,8 @@ def inspect_files(
     """Read each file, in worker processes, unless `cache` has the result of an earlier run.
 
     The cache identifies a file by its FileState; all of it is discarded when the limits or the code
-    that reads videos change. A path is left out of the result if reading it killed its worker
-    twice. Raise InputChangedError for a file that changes while it is read.
+    that reads videos change. A file whose worker died twice has that as its fault. Raise
+    InputChangedError for a file that changes while it is read.
     """
     stamp = _stamp(limits)
     known = _load(cache, stamp)
@@ -54,12 +68,22 @@ def inspect_files(
         read = partial(_inspect_chunk, limits=limits)
         for jobs, results in map_items(read, missing, workers=workers):
             if isinstance(results, Lost):
+                found[results.job] = _killer(results.job)
                 progress.count(failed=1)
                 continue
             found.update(zip(jobs, results, strict=True))
             progress.count(computed=len(jobs))
-    _save(cache, stamp, {keys[path]: inspection for path, inspection in found.items()})
+    kept = {keys[path]: found[path] for path in found if found[path].fault != KILLED}
+    _save(cache, stamp, kept)
     return found
+
+
+def _killer(path: Path) -> Inspection:
+    """Return what is known of a file that killed its reader; it is tried again next time."""
+    state = FileState.of(path)
+    digest = file_digest(path)
+    with unchanged([InputFile(path, digest, state, "run `dvc repro` again")]):
+        return Inspection(digest, state.size, None, KILLED)
 
 
 def _inspect_chunk(paths: Sequence[Path], limits: Limits) -> list[Inspection]:
@@ -72,9 +96,18 @@ def inspect_file(path: Path, limits: Limits) -> Inspection:
     digest = file_digest(path)
     with unchanged([InputFile(path, digest, state, "run `dvc repro` again")]):
         try:
-            return Inspection(digest, state.size, _probe_facts(probe(path, limits)))
+            with bounded(state.size, limits):
+                return Inspection(digest, state.size, _probe_facts(probe(path, limits)))
         except MediaFault as fault:
             return Inspection(digest, state.size, None, str(fault))
+        except UNFORESEEN as error:
+            return Inspection(digest, state.size, None, _unforeseen(error))
+
+
+def _unforeseen(error: Exception) -> str:
+    """Return the fault of a file at which the reading code fails: in one short sentence."""
+    words = clipped(str(error))[:MOST_LETTERS]
+    return f"reading it fails in a way that was not foreseen: {type(error).__name__}: {words}"
 
 
 def _probe_facts(found: Probe) -> dict[str, Any]:
@@ -102,7 +135,7 @@ def known_states(cache: Path) -> dict[FileState, str]:
     cache.
     """
     try:
-        files = loads(cache.read_bytes())["files"].items()
+        files = loads(read_regular(cache, LARGEST_CACHE))["files"].items()
         return {FileState.parse(key): str(fields["sha256"]) for key, fields in files}
     except NO_CACHE:
         return {}
@@ -117,7 +150,7 @@ def _stamp(limits: Limits) -> str:
 def _load(cache: Path, stamp: str) -> dict[str, Inspection]:
     """Return what the cache holds, by the key of the file; empty if it is not a valid cache."""
     try:
-        content = loads(cache.read_bytes())
+        content = loads(read_regular(cache, LARGEST_CACHE))
         if content["stamp"] != stamp:
             return {}
         return {key: Inspection(**fields) for key, fields in content["files"].items()}

@@ -11,15 +11,16 @@ import pyarrow as pa
 from mmx.engine.receipt import gc_disabled
 from mmx.errors import UserError
 from mmx.layout import Layout
-from mmx.media.faults import Limits
 from mmx.params import CollectionParams
-from mmx.project import Project
+from mmx.project import Project, limits_of
+from mmx.trailers.borrow import borrow_videos, videos_are_missing
 from mmx.trailers.columns import ADDED
 from mmx.trailers.genres import Genres, resolve_genres
 from mmx.trailers.groups import film_groups
 from mmx.trailers.inspection import Inspection, inspect_files
 from mmx.trailers.manifest import PARQUET_COLUMNS, ManifestRow, read_manifest
-from mmx.trailers.paths import PathFault, video_file
+from mmx.trailers.paths import PathFault, check_kind, video_file
+from mmx.trailers.tombstones import Refusals
 
 SOURCES_SCHEMA = pa.schema(
     [
@@ -48,6 +49,21 @@ SOURCES_SCHEMA = pa.schema(
         pa.field("audio_codec", pa.string()),
         pa.field("audio_rate", pa.int32()),
         pa.field("audio_channels", pa.int32()),
+        pa.field("audio_layout", pa.string()),
+        pa.field("sound_s", pa.float64(), nullable=False),
+        pa.field("sound_peak", pa.float64()),
+        pa.field("sound_rms", pa.float64()),
+        pa.field("sound_channel_rms", pa.float64()),
+        pa.field("field_order", pa.string(), nullable=False),
+        pa.field("color_transfer", pa.string(), nullable=False),
+        pa.field("video_stream", pa.int32(), nullable=False),
+        pa.field("audio_stream", pa.int32()),
+        pa.field("streams", pa.string(), nullable=False),
+        pa.field("timeline", pa.string(), nullable=False),
+        pa.field("concealed_pictures", pa.int64(), nullable=False),
+        pa.field("concealed_sound", pa.int64(), nullable=False),
+        pa.field("holes", pa.int64(), nullable=False),
+        pa.field("end_known", pa.bool_(), nullable=False),
     ]
 )
 """Accepted trailers: their file and its technical facts, without labels."""
@@ -73,22 +89,25 @@ class Ingested:
 def ingest(layout: Layout, params: CollectionParams, *, cache: Path, workers: int) -> Ingested:
     """Check every row of the manifest and every video that a valid row names.
 
-    A row with a fault, or whose video cannot be used, is rejected with its reason; other rows are
-    not affected. `cache` is a file that is rewritten: unchanged videos are not read again.
+    A row with a fault, or whose video cannot be used or kills its reader twice, is rejected with
+    its reason; other rows are not affected. `cache` is a file that is rewritten: unchanged videos
+    are not read again.
 
     Raises:
         TableError: the manifest cannot be read.
-        IngestError: a video is not the one that was pinned, or killed its reader twice.
+        IngestError: a video is not the one that was pinned.
     """
     rows = read_manifest(layout.manifest)
     genres = {row.row: resolve_genres(row.genres, params) for row in rows}
     reasons = {row.row: "; ".join(_row_faults(row, genres[row.row], layout)) for row in rows}
     sound = [row for row in rows if not reasons[row.row]]
-    limits = Limits(params.max_seconds, params.max_pixels)
+    limits = limits_of(params)
     files = {row.trailer_id: video_file(layout.videos, row.video) for row in sound}
     found = inspect_files(list(dict.fromkeys(files.values())), limits, cache, workers)
-    inspections = {name: found[file] for name, file in files.items() if file in found}
-    _require_read(sound, inspections)
+    inspections = {name: found[file] for name, file in files.items()}
+    refused = _refused(sound, inspections, Refusals.of(layout))
+    reasons |= refused
+    sound = [row for row in sound if row.row not in refused]
     _require_pinned(sound, inspections)
     reasons |= {row.row: inspections[row.trailer_id].fault for row in sound}
     dropped = Counter(genre for found in genres.values() for genre in found.dropped)
@@ -96,7 +115,17 @@ def ingest(layout: Layout, params: CollectionParams, *, cache: Path, workers: in
 
 
 def ingest_project(project: Project) -> Ingested:
-    """Check the manifest and the videos of a project as they are now, as `ingest` does."""
+    """Check the manifest and the videos of a project as they are now, as `ingest` does.
+
+    Raise IngestError, besides, where the manifest pins videos and there is none at all: in a clone,
+    all rows would be rejected.
+    """
+    borrow_videos(project)
+    if videos_are_missing(project.layout.manifest, project.layout.videos):
+        raise IngestError(
+            "data/videos has none of the videos that data/trailers.csv names: `mmx init` links "
+            "them; without them, `dvc repro --downstream train` trains on what `dvc pull` brought"
+        )
     return ingest(
         project.layout,
         project.params.collection,
@@ -105,25 +134,30 @@ def ingest_project(project: Project) -> Ingested:
     )
 
 
+def _refused(
+    rows: Iterable[ManifestRow], inspections: Mapping[str, Inspection], refusals: Refusals
+) -> dict[int, str]:
+    """Return why rows of trailers that were taken out are refused, by the row's number."""
+    reasons = {}
+    for row in rows:
+        found = inspections.get(row.trailer_id)
+        facts = (found.facts or {}) if found else {}
+        # Not the sound's digest: films that differ may be silent alike.
+        known = [row.sha256, facts.get("video_digest", ""), found.sha256 if found else ""]
+        reasons[row.row] = refusals.reason(row.trailer_id, row.url, known)
+    return {row: reason for row, reason in reasons.items() if reason}
+
+
 def _row_faults(row: ManifestRow, genres: Genres, layout: Layout) -> list[str]:
     """Return everything that is wrong with a row, without reading its video."""
     faults = [*row.faults, *(genres.faults if row.genres else ())]
     if faults:
         return faults
     try:
-        video_file(layout.videos, row.video)
+        check_kind(video_file(layout.videos, row.video), row.video)
     except PathFault as fault:
         return [str(fault)]
     return [] if row.sha256 else [f"no sha256 is pinned: run `mmx accept {row.trailer_id}`"]
-
-
-def _require_read(rows: Iterable[ManifestRow], inspections: Mapping[str, Inspection]) -> None:
-    lost = [row.trailer_id for row in rows if row.trailer_id not in inspections]
-    if lost:
-        raise IngestError(
-            f"reading the video of {_names(lost)} killed its process twice: run the stage again "
-            "with more memory, or take the row out of the manifest"
-        )
 
 
 def _require_pinned(rows: Iterable[ManifestRow], inspections: Mapping[str, Inspection]) -> None:

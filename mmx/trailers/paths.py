@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from mmx.errors import UserError
+from mmx.trailers.not_video import not_a_video
 from mmx.trailers.quoting import quoted
 
 LONGEST, LONGEST_PATH = 255, 1000
@@ -122,6 +123,16 @@ def _regular(file: str, video: str) -> Path:
     if not stat.S_ISREG(mode):
         raise PathFault(f"video {quoted(video)} is not a file")
     return Path(file)
+
+
+def check_kind(file: Path, video: str) -> None:
+    """Raise PathFault, which calls the file `video`, for one that is no video or is unreadable."""
+    try:
+        reason = not_a_video(file)
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+    if reason:
+        raise PathFault(f"video {quoted(video)} {reason}")
 
 
 def link(source: Path, folder: Path, video: str) -> None:

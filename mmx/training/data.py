@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 
-from mmx.features.read import ExpertView, Features, list_experts, load
+from mmx.features.load import ExpertView, Features, load
+from mmx.features.read import list_experts
 from mmx.model.batch import Batch, Feature
 from mmx.model.config import Modality
 from mmx.training.errors import CollectionError

@@ -46,6 +46,7 @@ A command or stage that does not end with exit code 0 prints the reason in one s
 | 3 | a step failed, or has more faulty items than run.max_failed allows; the others are kept |
 | 4 | stopped before computing: results are stale only because of code or tools |
 | 5 | another run is using the item store |
+| 128 + N | ended by signal N: 130 by Ctrl-C, 143 by SIGTERM; finished items are kept |
 
 A traceback is a bug of mmx: please report it.
 """

@@ -201,12 +201,6 @@ def make_collection() -> MakeCollection:
     return write_collection
 
 
-@pytest.fixture
-def labels(tmp_path: Path) -> tuple[Path, Path]:
-    """trailers.parquet and splits.parquet of the small collection."""
-    return write_labels(tmp_path)
-
-
 @pytest.fixture(scope="session")
 def collection(tmp_path_factory: pytest.TempPathFactory) -> Collection:
     """The small collection, shared: nothing may write to it."""

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
-from mmx.media import audio
 from mmx.media.audio import extract_audio, extract_item
-from mmx.media.faults import MediaFault
+from mmx.media.faults import Limits, MediaFault
 from mmx.media.probe import probe
 from mmx.media.wav import read_wav
 from mmx.params import AudioParams
@@ -156,38 +155,28 @@ class TestFailure:
         with pytest.raises(MediaFault, match="the sound cannot be decoded"):
             extract_audio(path, tmp_path / "out.wav", rate=RATE)
 
-    @pytest.mark.parametrize(
-        "script, error",
-        [
-            ("exit 69", MediaFault),
-            ("kill -SEGV $$", ChildProcessError),
-            ("kill -KILL $$", TimeoutError),
-            (f"exit {256 - errno.ENOMEM}", OSError),
-            ("exec sleep 60", TimeoutError),
-        ],
-    )
-    def test_exit_codes_are_faults_or_failures(
-        self,
-        shelf: "Shelf",
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-        script: str,
-        error: type[Exception],
+    def test_a_few_damaged_packets_are_silence_and_counted(
+        self, program: "Program", shelf: "Shelf", tmp_path: Path
     ) -> None:
-        monkeypatch.setattr(audio, "_command", lambda *_: ["sh", "-c", script])
-        monkeypatch.setattr(audio, "TIME_LIMIT_S", 1.0)
-        with pytest.raises(error):
-            extract_audio(shelf["sound.mp4"], tmp_path / "out.wav", rate=RATE)
+        path = tmp_path / "a.mkv"
+        program.remux(
+            shelf["sound.mp4"], path, lambda stream, n: b"\x55" * 99 if stream and n == 20 else True
+        )
+        few = Limits(max_concealed=0.1)
+        assert probe(path, few).concealed_sound == 1
+        count = extract_audio(path, tmp_path / "out.wav", rate=RATE, limits=few)
+        samples = np.array(read_wav(tmp_path / "out.wav"))
+        assert count == pytest.approx(RATE, abs=400)
+        silent = np.flatnonzero(samples[6000:9000] == 0)
+        assert len(silent) > 250 and samples[9000:9100].any()
+        for reader in (probe, lambda path: extract_audio(path, tmp_path / "out.wav", rate=RATE)):
+            with pytest.raises(MediaFault, match=r"1 of .* packets of the sound are damaged"):
+                reader(path)
 
     def test_a_full_disk_is_a_failure_of_the_machine(self, shelf: "Shelf") -> None:
         with pytest.raises(OSError) as caught:
             extract_audio(shelf["sound.mp4"], Path("/dev/full"), rate=RATE)
         assert caught.value.errno == errno.ENOSPC
-
-    def test_the_program_reads_files_and_nothing_else(self, shelf: "Shelf", tmp_path: Path) -> None:
-        command = " ".join(audio._command(Path("x"), probe(shelf["sound.mp4"]), RATE))
-        assert "-nostdin" in command and "-protocol_whitelist file,pipe" in command
-        assert "-format_whitelist mov,matroska" in command and "-i file:x" in command
 
 
 class TestReadWav:

@@ -39,4 +39,5 @@ def test_header_and_count_are_both_kept(shelf: "Shelf") -> None:
 def test_a_silent_video_has_no_sound_facts(shelf: "Shelf") -> None:
     found = probe(shelf["plain.mp4"])
     sound = {f.name for f in fields(Probe) if f.name.startswith("audio_")}
-    assert {getattr(found, name) for name in sound} == {None} and len(sound) == 4
+    assert {getattr(found, name) for name in sound} == {None} and len(sound) == 5
+    assert (found.sound_s, found.sound_peak, found.sound_rms) == (0.0, None, None)

@@ -19,7 +19,7 @@ from mmx.media import source as source_module
 from mmx.media.audio import extract_audio
 from mmx.media.faults import Limits, MediaFault
 from mmx.media.frames import read_frames
-from mmx.media.pictures import read_packets
+from mmx.media.packets import read_packets
 from mmx.media.probe import probe
 from mmx.media.source import as_media_fault, open_video
 
@@ -208,8 +208,8 @@ class TestDamaged:
     ) -> None:
         path = tmp_path / "a.mkv"
         program.remux(shelf["plain.mp4"], path, lambda _, n: b"\xff" * 99 if n == 12 else True)
-        assert probe(path).frames_from_content == 25
-        assert code_of(READERS["frames"], path) == "damaged"
+        for reader in (probe, READERS["frames"]):
+            assert code_of(reader, path) == "damaged"
 
     def test_a_picture_that_the_decoder_conceals(self, program: "Program", tmp_path: Path) -> None:
         path = tmp_path / "a.mpg"
@@ -225,9 +225,8 @@ class TestDamaged:
         self, program: "Program", tmp_path: Path
     ) -> None:
         path = tmp_path / "a.mkv"
-        scene = ["-f", "lavfi", "-i", "color=red:s=32x2:r=25:d=1"]
+        scene = ["-f", "lavfi", "-i", "color=red:s=16x2:r=25:d=1"]
         program.run(*scene, "-vf", "setfield=tff", "-c:v", "ffv1", "-flags", "+ildct", path)
-        assert probe(path).interlaced
         assert code_of(READERS["frames"], path) == "damaged"
 
 

@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import av
 import pytest
 
 from mmx.media.audio import extract_audio
 from mmx.media.faults import DEFAULT_LIMITS
 from mmx.media.frames import read_frames
 from mmx.media.probe import probe
-from mmx.media.source import open_video
+from mmx.media.scan import scan
+from mmx.media.source import Source, open_video
+from mmx.media.streams import VideoDigest
 
 if TYPE_CHECKING:
     from tests.media.conftest import Shelf
@@ -196,6 +199,18 @@ CHANGES: dict[str, Callable[[int, int], bytes | int | None]] = {
 }
 
 
+def video_digest(path: Path) -> str:
+    """Return the digest of a file that need not be decodable."""
+    digests: list[VideoDigest] = []
+
+    def watch(source: Source) -> Callable[["av.Packet[Any]"], None]:
+        digests.append(VideoDigest(source))
+        return lambda packet: digests[0].add(packet) if packet.stream is source.video else None
+
+    found = scan(path, DEFAULT_LIMITS, watch)
+    return digests[0].hexdigest(found)
+
+
 def test_a_packet_lost_changed_or_moved_changes_the_video(
     tmp_path: Path, program: "Program"
 ) -> None:
@@ -206,7 +221,7 @@ def test_a_packet_lost_changed_or_moved_changes_the_video(
     for name, change in CHANGES.items():
         path = tmp_path / f"{name}.mkv"
         program.remux(source, path, change)
-        found[name] = probe(path).video_digest
+        found[name] = video_digest(path)
     assert found["same"] == found["same times"] == probe(source).video_digest
     assert len(set(found.values())) == 4
 

@@ -87,7 +87,7 @@ def test_a_weight(
     assert run_items(root) == every("embed@lite_appearance")
 
 
-@pytest.mark.parametrize("tool", ["scenedetect", "ffmpeg", "numba", "torch", "av"])
+@pytest.mark.parametrize("tool", ["scenedetect", "numba", "torch", "av"])
 def test_the_version_of_a_tool(
     root: Path,
     run_items: Callable[[Path], Counter[str]],

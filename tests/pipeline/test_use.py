@@ -81,7 +81,7 @@ def test_a_video_that_cannot_be_read_is_one_sentence(built: "Project", tmp_path:
     assert said.strip().splitlines()[-1].startswith("error: notes.mp4: ")
 
 
-def test_everything_is_traced_verified_and_published(built: "Project", tmp_path: Path) -> None:
+def test_everything_is_traced_and_verified(built: "Project") -> None:
     tree = built.run("mmx", "trace", TRAILER, "--clip", "0")
     table = pq.read_table(built.root / "data" / "sources.parquet").to_pylist()
     digest = next(row["sha256"] for row in table if row["trailer_id"] == TRAILER)
@@ -90,8 +90,26 @@ def test_everything_is_traced_verified_and_published(built: "Project", tmp_path:
     assert built.json("mmx", "verify")["findings"] == []
     audit = built.json("mmx", "audit", "--recompute", "4")
     assert {verdict for found in audit["counts"].values() for verdict in found} == {"identical"}
-    built.run("mmx", "publish", str(tmp_path / "published"))
-    assert (tmp_path / "published" / "croissant.json").exists()
+
+
+def test_a_release_has_what_both_models_say(project: "Project", tmp_path: Path) -> None:
+    release = tmp_path / "1.0.0"
+    project.run("mmx", "publish", str(release))
+    assert "no findings" in project.run("mmx", "verify", "--release", str(release))
+    rows = pq.read_table(release / "trailers").to_pylist()
+    table = pq.read_table(project.root / "data" / "trailer_embeddings.parquet").to_pylist()
+    vectors = {row["trailer_id"]: (row["coarse"], row["fine"]) for row in table}
+    for row in rows:
+        models = row["embedding_coarse"], row["embedding_fine"]
+        assert models == vectors.get(row["trailer_id"], (None, None))
+    explorer = pq.read_table(project.root / "reports/evaluation/explorer.parquet").to_pylist()
+    probabilities = {row["trailer_id"]: row["probabilities"] for row in explorer}
+    for row in pq.read_table(release / "predictions").to_pylist():
+        if row["model"] == "coarse":
+            found = [value for name, value in row.items() if isinstance(value, float)]
+            assert found == probabilities[row["trailer_id"]]
+    said = project.run("mmx", "publish", str(tmp_path / "x"), "--version", "1.0.0", fails=True)
+    assert "there is a release 1.0.0 already" in said
 
 
 def test_a_bit_flipped_in_a_shard_is_found_mended_and_nothing_else_is_touched(

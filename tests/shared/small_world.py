@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 
 from mmx.engine.shards import SHARD_NAMES, shard_of
 from mmx.evaluation.item import evaluate_item
+from mmx.features.digest import shards_text
+from mmx.features.facts import StoreFacts
 from mmx.features.schema import EXPERTS_SCHEMA
 from mmx.layout import Layout
 from mmx.params import (
@@ -132,6 +134,7 @@ def write_features(store: Path, ids: list[str], tastes: np.ndarray, clips: np.nd
     ]
     pq.write_table(pa.Table.from_pylist(experts, EXPERTS_SCHEMA), store / "experts.parquet")
     (store / "digest.txt").write_text(f"root {'a' * 64}\n")
+    (store / "shards.txt").write_text(shards_text(StoreFacts(store).shards))
 
 
 def write_project(folder: Path, titles: list[str], rejected: list[dict[str, Any]]) -> World:

@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,34 @@ def resumed(*, number: int, out: Path, scratch: Path) -> dict[str, Any]:
         raise RuntimeError("interrupted")
     (out / "result.txt").write_text(str(seen))
     return {"seen": seen}
+
+
+def copy(*, source: Path, log: Path, out: Path) -> dict[str, Any]:
+    with log.open("a") as file:
+        file.write(f"{source}\n")
+    (out / "copy").write_bytes(source.read_bytes())
+    return {"size": source.stat().st_size}
+
+
+def double_or_die(*, number: int, out: Path) -> dict[str, Any]:
+    if number == 7:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return double(number=number, out=out)
+
+
+def no_space_where_told(*, number: int, out: Path) -> dict[str, Any]:
+    if "MMX_TEST_FULL" in os.environ:
+        raise OSError(errno.ENOSPC, "No space left on device")
+    return double(number=number, out=out)
+
+
+def slow(*, number: int, out: Path) -> dict[str, Any]:
+    time.sleep(0.5)
+    return double(number=number, out=out)
+
+
+def describe(variable: str) -> dict[str, str]:
+    return {"the code": os.environ.get(variable, "ours")}
 
 
 def die_on_seven(jobs: Sequence[int]) -> list[int]:

@@ -2,9 +2,9 @@ import importlib
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
@@ -12,6 +12,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 from mmx.engine.canonical import file_digest
 from mmx.engine.files import FileState, InputChangedError, InputFile
+from mmx.engine.pools.local import Lost
 from mmx.layout import Layout
 from mmx.media.faults import Limits
 from mmx.params import CollectionParams
@@ -235,14 +236,26 @@ def test_unchanged_files_are_not_read_again(
     assert read == []
     status = (project.videos / "b.mp4").stat()
     os.utime(project.videos / "b.mp4", ns=(status.st_atime_ns, status.st_mtime_ns + 1))
-    with pytest.raises(IngestError, match="killed its process twice"):
+    with pytest.raises(KeyError):
         take(project, params)
     assert [path.name for path in read] == ["b.mp4"]
 
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b"1", b'{"stamp": 1}', b"\xff", b'{"files": []}', b'{"files": {"1": 1}}'],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"1",
+        b'{"stamp": 1}',
+        b"\xff",
+        b'{"files": []}',
+        b'{"files": {"1": 1}}',
+        b"[" * 100_000,
+        b'{"files": {"1:2:3:4:5": []}}',
+        b'{"stamp": 1e400, "files": {}}',
+    ],
 )
 def test_a_damaged_cache_is_no_cache(
     project: "UserFiles", params: CollectionParams, content: bytes
@@ -305,4 +318,37 @@ def test_a_reader_that_dies_is_the_concern_of_one_file_only(
     monkeypatch.setattr(inspection_module, "_inspect_chunk", dying.read_or_die)
     paths = [project.videos / name for name in ("b.mp4", "text.mp4", "cut.mp4")]
     found = inspect_files(paths, Limits(), project.root / "cache.json", workers=1)
-    assert sorted(path.name for path in found) == ["b.mp4", "cut.mp4"]
+    assert {path.name: found[path].fault for path in paths} == {
+        "b.mp4": "read",
+        "cut.mp4": "read",
+        "text.mp4": inspection_module.KILLED,
+    }
+    assert found[paths[1]].sha256 == file_digest(paths[1]) and found[paths[1]].facts is None
+    assert FileState.of(paths[1]) not in known_states(project.root / "cache.json")
+
+
+def test_a_video_that_kills_its_reader_is_a_rejected_row(
+    project: "UserFiles", params: CollectionParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def one_dies(fn: Any, items: list[Path], *, workers: int) -> Iterator[Any]:
+        for path in items:
+            yield (path,), Lost(path) if path.name == "b.mp4" else fn([path])
+
+    monkeypatch.setattr(inspection_module, "map_items", one_dies)
+    found = rows(take(project, params).trailers)
+    assert found["b"]["reason"] == inspection_module.KILLED
+    assert found["a"]["status"] == "accepted"
+
+
+def test_a_header_at_which_the_code_fails_is_one_rows_concern(
+    project: "UserFiles", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, limits: Limits) -> None:
+        raise AttributeError("'NoneType' object has no attribute 'name'")
+
+    monkeypatch.setattr(inspection_module, "probe", fail)
+    found = inspection_module.inspect_file(project.videos / "b.mp4", Limits())
+    assert found.facts is None and found.fault == (
+        "reading it fails in a way that was not foreseen: AttributeError: "
+        "'NoneType' object has no attribute 'name'"
+    )

@@ -11,6 +11,8 @@ import pytest
 import torch
 
 from mmx.engine.shards import shard_of
+from mmx.features.digest import shards_text
+from mmx.features.facts import StoreFacts
 from mmx.model.config import NetworkConfig
 from mmx.params import ModelParams
 from mmx.training.data import Collection, read_collection
@@ -98,6 +100,7 @@ def write_files(folder: Path, counts: dict[str, int], splits: dict[str, str]) ->
         ),
         store / "experts.parquet",
     )
+    (store / "shards.txt").write_text(shards_text(StoreFacts(store).shards))
     pq.write_table(
         pa.table(
             {

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from mmx.features import FeaturesError
 from mmx.model.config import Modality
 from mmx.training.data import Collection, Column, encode_labels, read_collection, standards
 from mmx.training.errors import CollectionError
@@ -169,5 +170,5 @@ def test_embeddings_that_are_not_finite_are_refused(
     rows[0][0] = float("nan")
     broken = pa.array(rows, table.schema.field("embedding").type)
     pq.write_table(table.set_column(2, "embedding", broken), path)
-    with pytest.raises(CollectionError, match="expert eye"):
+    with pytest.raises(FeaturesError, match=r"eye.*not finite"):
         read_collection(files.features, files.trailers, files.splits, EXPERTS, GENRES)

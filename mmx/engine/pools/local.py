@@ -1,18 +1,38 @@
-"""The process pool for all parallel work: it is rebuilt when a worker dies."""
+"""The local pool: processes of this machine, started again when one dies."""
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+import socket
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Generic, TypeVar
+
+from mmx.engine.make import load, make
+from mmx.engine.pools.ending import (
+    children_killed_on_error,
+    end_with_parent,
+    interrupts_held_back,
+)
+from mmx.engine.processor import processor_kind
+from mmx.engine.progress import ItemProgress, Parts
+from mmx.engine.store import Store
+from mmx.engine.task import Done, Maker, Recipe, Task
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 """Set to one thread in each worker: the cores are used by processes."""
+
+POLL = 1.0
+"""Seconds after which a signal is handled at the latest."""
+
+LOST = Done(None, 0.0, "its worker was killed twice while working on it")
+"""The result of a task that twice killed the process that was working on it."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +51,8 @@ class WorkerSetup:
     gpus: int = 0
 
     def __call__(self, counter: "multiprocessing.sharedctypes.Synchronized[int]") -> None:
-        """Take a number and run `call` with it."""
+        """Take a number and run `call` with it; from now on, end when the parent does."""
+        end_with_parent()
         with counter.get_lock():
             number = counter.value
             counter.value += 1
@@ -52,7 +73,8 @@ def map_items(
 
     `fn` gets a chunk and returns one result per job; an exception of `fn` reaches the caller. When
     a worker dies, the pool is rebuilt and the jobs that were running are run again, each
-    alone; one whose worker dies again is yielded as `Lost`, and the others continue.
+    alone; one whose worker dies again is yielded as `Lost`, and the others continue. Workers
+    are killed at once by an exception, an interrupt among them, or when the iterator is closed.
     """
     chunks = [tuple(items[i : i + chunk]) for i in range(0, len(items), chunk)]
     interrupted: list[tuple[Job, ...]] = []
@@ -85,14 +107,12 @@ def _run_pool(
             while waiting or running:
                 while waiting and len(running) < workers:
                     jobs = waiting.pop()
-                    running[pool.submit(fn, jobs)] = jobs
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    running[_submit(pool, fn, jobs)] = jobs
+                for future in _completed(running):
                     result = future.result()
                     yield running.pop(future), result
         except BrokenProcessPool:
             interrupted.extend(running.values())
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _try_alone(
@@ -101,15 +121,89 @@ def _try_alone(
     """Run a job again, alone in a pool; it is lost if the worker dies again."""
     with _new_pool(1, setup) as pool:
         try:
-            return (job,), pool.submit(fn, (job,)).result()
+            future = _submit(pool, fn, (job,))
+            while not _completed([future]):
+                pass
+            return (job,), future.result()
         except BrokenProcessPool:
             return (job,), Lost(job)
 
 
-def _new_pool(workers: int, setup: WorkerSetup) -> ProcessPoolExecutor:
+def _completed(futures: Iterable[Future[list[Result]]]) -> set[Future[list[Result]]]:
+    """Wait a while; return the futures that are done.
+
+    The main thread returns now and then to Python code, the only place where it handles a signal:
+    one that another thread received would not wake it up.
+    """
+    return wait(futures, timeout=POLL, return_when=FIRST_COMPLETED).done
+
+
+@contextmanager
+def _new_pool(workers: int, setup: WorkerSetup) -> Iterator[ProcessPoolExecutor]:
     """Start a pool of single-threaded processes that share no memory with this one."""
     context = multiprocessing.get_context("spawn")
     for name in THREADS:
         os.environ.setdefault(name, "1")
     counter = context.Value("i", 0)
-    return ProcessPoolExecutor(workers, context, initializer=setup, initargs=(counter,))
+    with (
+        ProcessPoolExecutor(workers, context, initializer=setup, initargs=(counter,)) as pool,
+        children_killed_on_error(),
+    ):
+        yield pool
+
+
+def _submit(
+    pool: ProcessPoolExecutor, fn: Callable[[Sequence[Job]], list[Result]], jobs: Sequence[Job]
+) -> Future[list[Result]]:
+    """Submit jobs; a worker that this starts ignores Ctrl-C."""
+    with interrupts_held_back():
+        return pool.submit(fn, jobs)
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The local pool: processes of this machine that compute items."""
+
+    count: int = 1
+    gpus: int = 0
+    chunk: int = 1
+    """Items per call of a recipe's function."""
+    setup: Callable[[int], None] | None = None
+    """Called by a new worker with its number, or with that of its GPU."""
+    device: str = "cpu"
+    """Where the arithmetic is done; recorded in the journal alone."""
+    in_process: bool = False
+    """Compute in this process: for a step of one item."""
+
+    def compute(
+        self, recipe: Recipe, tasks: Sequence[Task], store: Store, progress: ItemProgress
+    ) -> Iterator[tuple[Task, Done]]:
+        """Yield the result of each task as it completes."""
+        if recipe.before:
+            load(recipe.before)()
+        parts = Parts(recipe.parts) if recipe.parts else None
+        progress.parts = parts
+        made_by = Maker(socket.gethostname(), self.device, processor_kind())
+        for task, done in self._make(recipe, tasks, store, parts):
+            yield task, replace(done, made_by=made_by)
+
+    def _make(
+        self, recipe: Recipe, tasks: Sequence[Task], store: Store, parts: Parts | None
+    ) -> Iterator[tuple[Task, Done]]:
+        """Yield the result of each task, made in this process or in others."""
+        if self.in_process:
+            yield from ((task, make([task], recipe, store)[0]) for task in tasks)
+            return
+        pooled = map_items(
+            partial(make, recipe=recipe, store=store),
+            tasks,
+            workers=self.count,
+            gpus=self.gpus,
+            setup=parts.setup(self.setup) if parts else self.setup,
+            chunk=self.chunk,
+        )
+        for jobs, results in pooled:
+            if isinstance(results, Lost):
+                yield results.job, LOST
+            else:
+                yield from zip(jobs, results, strict=True)

@@ -1,0 +1,22 @@
+"""What a pool of workers must do."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from mmx.engine.progress import ItemProgress
+from mmx.engine.store import Store
+from mmx.engine.task import Done, Recipe, Task
+
+
+class Pool(Protocol):
+    """Processes that compute items, here or on other machines. No result depends on which."""
+
+    def compute(
+        self, recipe: Recipe, tasks: Sequence[Task], store: Store, progress: ItemProgress
+    ) -> Iterator[tuple[Task, Done]]:
+        """Yield the result of each task as it completes, its receipt and objects in the store.
+
+        tasks: at least one, with distinct fingerprints. A task whose worker dies is tried again,
+        alone; if it dies again, that is its failure and nobody else's. An exception, or closing the
+        iterator, ends all processes. The pool keeps `progress` informed of parts and of its nodes.
+        """

@@ -1,0 +1,82 @@
+"""CPU time and memory that one file may take, by its size."""
+
+import resource
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from mmx.media.faults import Limits, MediaFault
+from mmx.media.source import HEADROOM
+
+LEAST_SECONDS = 60.0
+"""CPU seconds that any file may take."""
+GRACE = 2.0
+"""Times the CPU limit, after which a process that never returns from the decoder is ended."""
+MEGABYTE, GIGABYTE = 1e6, 1 << 30
+
+
+@contextmanager
+def bounded(size: int, limits: Limits) -> Iterator[None]:
+    """Hold what is read within the limits of a file of `size` bytes; raise MediaFault beyond them.
+
+    A decoder that does not return is ended with its process, which the pool survives. In a thread
+    other than the main one there are no limits: signals reach the main thread alone.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    seconds = LEAST_SECONDS + size / MEGABYTE * limits.cpu_seconds_per_mb
+    with _cpu_limit(seconds), _memory_limit(limits.max_memory_gb):
+        yield
+
+
+@contextmanager
+def _cpu_limit(seconds: float) -> Iterator[None]:
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise MediaFault(
+            "cpu",
+            f"reading it takes more than {seconds:.0f} CPU seconds (cpu_seconds_per_mb)",
+        )
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    last = int(used.ru_utime + used.ru_stime + GRACE * seconds) + 1
+    before = signal.signal(signal.SIGPROF, stop)
+    resource.setrlimit(resource.RLIMIT_CPU, (_least(last, hard), hard))
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+
+
+@contextmanager
+def _memory_limit(gigabytes: float) -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    most = int(_address_space() + gigabytes * GIGABYTE)
+    resource.setrlimit(resource.RLIMIT_AS, (_least(most, hard), hard))
+    try:
+        yield
+    except MemoryError:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+        # If the machine itself is short of memory, this fails: then the file is not at fault.
+        bytearray(HEADROOM)
+        raise MediaFault(
+            "memory", f"reading it takes more than {gigabytes:g} GiB of memory (max_memory_gb)"
+        ) from None
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _least(limit: int, hard: int) -> int:
+    return limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+
+
+def _address_space() -> int:
+    """Return the bytes of address space that this process has now."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()

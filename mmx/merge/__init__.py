@@ -1,0 +1,1 @@
+"""Merge the work of several people: manifest, split and dvc.lock, as git's merge drivers."""
