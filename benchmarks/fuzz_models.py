@@ -83,13 +83,14 @@ def _read_checkpoint(_: str) -> None:
 def _read_manifest(_: str) -> None:
     """Check every row, and read the cache of inspections, as ingest does."""
     from mmx.project import open_project
+    from mmx.trailers.genres import resolve_genres
     from mmx.trailers.inspection import known_states
-    from mmx.trailers.manifest import genre_faults, read_manifest
+    from mmx.trailers.manifest import read_manifest
 
     project = open_project()
     known_states(project.inspections)
     for row in read_manifest(project.layout.manifest):
-        reasons = [*row.faults, *genre_faults(row.genres, project.params.collection)]
+        reasons = [*row.faults, *resolve_genres(row.genres, project.params.collection).faults]
         print(json.dumps(reasons))
 
 

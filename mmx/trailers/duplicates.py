@@ -74,6 +74,8 @@ def _likely(films: Sequence[Signature]) -> list[tuple[int, int]]:
     marks = np.concatenate([film.marks for film in films] or [np.zeros(0)])
     owner = np.repeat(np.arange(len(films)), jumps)
     one, other = _alike(films, owner)
+    if not len(one):
+        return []
     pairs, starts = np.unique(owner[one] * len(films) + owner[other], return_index=True)
     chosen = []
     for pair, here, there in zip(

@@ -35,6 +35,7 @@ LOOKS, LOOK = 2, 6
 WINDOW = np.arange(-12, 13) / RATE
 """Seconds around a jump that describe it."""
 _REGIONS = ((0, 0), (0, 1), (1, 0), (1, 1))
+_WIDE = (len(_REGIONS) + 1) * len(WINDOW)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +71,7 @@ class Signature:
         samples, jumps, looks = (int(n) for n in np.frombuffer(data[:12], "<i4"))
         values = np.frombuffer(data[12:], "<f2").astype(np.float32)
         regions = len(_REGIONS) + 1
-        shapes = ((samples, regions), (jumps,), (jumps, regions * len(WINDOW)), (looks, LOOK**2))
+        shapes = ((samples, regions), (jumps,), (jumps, _WIDE), (looks, LOOK**2))
         ends = np.cumsum([np.prod(shape) for shape in shapes])
         if min(samples, jumps, looks) < 0 or len(values) != ends[-1]:
             raise ValueError("not a packed signature")
@@ -92,8 +93,8 @@ def sign(times: np.ndarray, pictures: np.ndarray) -> Signature:
     grid = np.arange(int(times[-1] * RATE) + 1) / RATE
     light = _flat(_at(grid, times, levels))
     marks = _jumps(times, levels)
-    around = np.stack([_flat(_at(mark + WINDOW, times, levels)).ravel() for mark in marks] or [[]])
-    around = around.reshape(len(marks), -1)
+    windows = [_flat(_at(mark + WINDOW, times, levels)).ravel() for mark in marks]
+    around = np.asarray(windows, float).reshape(len(marks), _WIDE)
     around /= np.maximum(np.linalg.norm(around, axis=1, keepdims=True), 1e-6)
     arrays = (light, marks, around, _looks(times, inside))
     return Signature(*(array.astype(np.float32) for array in arrays))
@@ -107,7 +108,7 @@ def _looks(times: np.ndarray, pictures: np.ndarray) -> np.ndarray:
     wanted = np.arange(max(int(times[-1] * LOOKS), 1)) / LOOKS
     shown = pictures[np.searchsorted(times, wanted, "right") - 1]
     small = [cv2.resize(each, (LOOK, LOOK), interpolation=cv2.INTER_AREA) for each in shown]
-    rows = np.float64(small).reshape(len(small), -1)
+    rows = np.asarray(small, float).reshape(len(small), -1)
     rows -= rows.mean(axis=1, keepdims=True)
     rows -= rows.mean(axis=0)
     length = np.linalg.norm(rows, axis=1, keepdims=True)
