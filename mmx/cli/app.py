@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mmx.cli import audit, prepare, upkeep, use, weights
+from mmx.cli import audit, films, prepare, upkeep, use, weights
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -14,7 +14,7 @@ app = typer.Typer(
     help="Rebuild MMX-Trailer-20 and its paper; trace every feature row to its video.",
     epilog="`dvc repro` runs the pipeline; these commands prepare, explain and check it.",
 )
-for part in (prepare, upkeep, audit, use):
+for part in (prepare, films, upkeep, audit, use):
     app.add_typer(part.app)
 app.add_typer(weights.app, name="weights")
 

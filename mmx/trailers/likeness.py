@@ -3,11 +3,11 @@
 Two films that look alike do not change at the same moments, so that no offset fits.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmx.trailers.signature import RATE, Signature
+from mmx.trailers.signature import LOOKS, RATE, Signature
 
 SPEEDS = (1.0, 1.05, 1 / 1.05, 25 / 24, 24 / 25, 24 / 23.976, 23.976 / 24)
 """Speeds of the second film over the first that are tried: as filmed, and a twentieth and 25/24
@@ -16,8 +16,10 @@ SHARED = 0.5
 """Part of the shorter film that must lie over the other."""
 LEAST_S = 4.0
 """Seconds that must."""
-THRESHOLD = 0.72
+THRESHOLD = 0.58
 """Correlation from which two films count as one; `benchmarks/duplicates.py` measures it."""
+PICTURES = 0.58
+"""Correlation of pictures from which they count as the same."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +34,31 @@ class Likeness:
     """Where the second begins in the first, in seconds of the first; negative: before it."""
     shared_s: float
     """Seconds of the first in which both are."""
+    pictures: float = 0.0
+    """Median correlation of the pictures that lie over each other; 0 where none are."""
 
     @property
     def same(self) -> bool:
         """Whether the two count as one film."""
-        return self.correlation >= THRESHOLD
+        return self.correlation >= THRESHOLD and self.pictures >= PICTURES
 
 
 def compare(first: Signature, second: Signature) -> Likeness:
     """Return the best way to lay one film over the other, over all offsets and `SPEEDS`."""
     found = [_best_offset(first, second, speed) for speed in SPEEDS]
-    return max(found, key=lambda each: each.correlation)
+    best = max(found, key=lambda each: each.correlation)
+    return replace(best, pictures=_pictures(first, second, best))
+
+
+def _pictures(first: Signature, second: Signature, how: Likeness) -> float:
+    """Return the median correlation of pictures that are shown at the same moment."""
+    here = np.arange(len(first.looks))
+    there = np.rint((here / LOOKS - how.offset_s) / how.speed * LOOKS).astype(int)
+    both = (there >= 0) & (there < len(second.looks))
+    here, there = here[both], there[both]
+    seen = first.looks[here].any(axis=1) & second.looks[there].any(axis=1)
+    values = (first.looks[here] * second.looks[there]).sum(axis=1)[seen]
+    return float(np.median(values)) if len(values) else 0.0
 
 
 def _best_offset(first: Signature, second: Signature, speed: float) -> Likeness:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from mmx.media.faults import DEFAULT_LIMITS, Limits
@@ -23,13 +24,18 @@ BLACK = 28
 """Luma that no pixel of a bar exceeds, but for the noise of compression."""
 SMOOTH_S = 2.0
 """Seconds over which the level of light is removed."""
+EVEN = 3.0
+"""Length of a small picture, its mean taken away, below which it counts as even."""
 MARKS = 12
 """Jumps that a signature describes at most."""
 APART_S = 0.6
 """Seconds between two described jumps."""
+LOOKS, LOOK = 2, 6
+"""Pictures a second that are kept, and their width and height."""
 WINDOW = np.arange(-12, 13) / RATE
 """Seconds around a jump that describe it."""
 _REGIONS = ((0, 0), (0, 1), (1, 0), (1, 1))
+_WIDE = (len(_REGIONS) + 1) * len(WINDOW)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +49,9 @@ class Signature:
     around: np.ndarray
     """float32 [jumps, 125]: the light around each, of length 1."""
 
+    looks: np.ndarray
+    """float32 [pictures, LOOK * LOOK]: `LOOKS` a second, mean 0 and length 1; 0 where even."""
+
     @property
     def seconds(self) -> float:
         """Length of the film."""
@@ -50,21 +59,24 @@ class Signature:
 
     def pack(self) -> str:
         """Return the signature as text; `unpack` reads it."""
-        head = np.array([len(self.light), len(self.marks)], "<i4").tobytes()
-        parts = [array.astype("<f2").tobytes() for array in (self.light, self.marks, self.around)]
+        head = np.array([len(self.light), len(self.marks), len(self.looks)], "<i4").tobytes()
+        arrays = (self.light, self.marks, self.around, self.looks)
+        parts = [array.astype("<f2").tobytes() for array in arrays]
         return base64.b64encode(head + b"".join(parts)).decode()
 
     @classmethod
     def unpack(cls, text: str) -> "Signature":
         """Read what `pack` returned; raise ValueError for anything else."""
         data = base64.b64decode(text, validate=True)
-        samples, jumps = (int(n) for n in np.frombuffer(data[:8], "<i4"))
-        values = np.frombuffer(data[8:], "<f2").astype(np.float32)
-        regions, wide = len(_REGIONS) + 1, (len(_REGIONS) + 1) * len(WINDOW)
-        if min(samples, jumps) < 0 or len(values) != samples * regions + jumps * (1 + wide):
+        samples, jumps, looks = (int(n) for n in np.frombuffer(data[:12], "<i4"))
+        values = np.frombuffer(data[12:], "<f2").astype(np.float32)
+        regions = len(_REGIONS) + 1
+        shapes = ((samples, regions), (jumps,), (jumps, _WIDE), (looks, LOOK**2))
+        ends = np.cumsum([np.prod(shape) for shape in shapes])
+        if min(samples, jumps, looks) < 0 or len(values) != ends[-1]:
             raise ValueError("not a packed signature")
-        light, marks, around = np.split(values, [samples * regions, samples * regions + jumps])
-        return cls(light.reshape(samples, regions), marks, around.reshape(jumps, wide))
+        parts = np.split(values, ends[:-1])
+        return cls(*(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)))
 
 
 def read_signature(path: Path, limits: Limits = DEFAULT_LIMITS) -> Signature:
@@ -76,14 +88,32 @@ def read_signature(path: Path, limits: Limits = DEFAULT_LIMITS) -> Signature:
 
 def sign(times: np.ndarray, pictures: np.ndarray) -> Signature:
     """Return the signature of pictures (uint8 [frames, SIDE, SIDE]) at `times`, in seconds."""
-    levels = _levels(_inside_bars(pictures))
+    inside = _inside_bars(pictures)
+    levels = _levels(inside)
     grid = np.arange(int(times[-1] * RATE) + 1) / RATE
     light = _flat(_at(grid, times, levels))
     marks = _jumps(times, levels)
-    around = np.stack([_flat(_at(mark + WINDOW, times, levels)).ravel() for mark in marks] or [[]])
-    around = around.reshape(len(marks), -1)
+    windows = [_flat(_at(mark + WINDOW, times, levels)).ravel() for mark in marks]
+    around = np.asarray(windows, float).reshape(len(marks), _WIDE)
     around /= np.maximum(np.linalg.norm(around, axis=1, keepdims=True), 1e-6)
-    return Signature(light.astype(np.float32), np.float32(marks), around.astype(np.float32))
+    arrays = (light, marks, around, _looks(times, inside))
+    return Signature(*(array.astype(np.float32) for array in arrays))
+
+
+def _looks(times: np.ndarray, pictures: np.ndarray) -> np.ndarray:
+    """Return small pictures at regular times: mean 0, length 1; zeros for an even picture.
+
+    The film's mean picture is taken away first, and with it what stands still, like a watermark.
+    """
+    wanted = np.arange(max(int(times[-1] * LOOKS), 1)) / LOOKS
+    shown = pictures[np.searchsorted(times, wanted, "right") - 1]
+    small = [cv2.resize(each, (LOOK, LOOK), interpolation=cv2.INTER_AREA) for each in shown]
+    rows = np.asarray(small, float).reshape(len(small), -1)
+    rows -= rows.mean(axis=1, keepdims=True)
+    rows -= rows.mean(axis=0)
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: np.ndarray = np.where(length > EVEN, rows / np.maximum(length, EVEN), 0.0)
+    return unit
 
 
 def _inside_bars(pictures: np.ndarray) -> np.ndarray:

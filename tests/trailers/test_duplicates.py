@@ -1,0 +1,152 @@
+import random
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mmx.engine.parquet import write_parquet
+from mmx.project import open_project
+from mmx.sample.generate import generate
+from mmx.trailers import ingest, init
+from mmx.trailers.duplicates import Pair, near_duplicates, proposed_groups, same_digests
+from mmx.trailers.likeness import compare
+from mmx.trailers.manifest import read_manifest
+from mmx.trailers.signature import SIDE, Signature, sign
+from mmx.trailers.signatures import accept_groups, find_duplicates
+
+TOP = Path(__file__).parents[2]
+FPS = 24
+
+
+def film(seed: int, seconds: int = 24) -> np.ndarray:
+    """Shots of blurred noise, each drifting, of half a second to three: [frames, SIDE, SIDE]."""
+    rng = np.random.default_rng(seed)
+    frames: list[np.ndarray] = []
+    while len(frames) < seconds * FPS:
+        noise = cv2.GaussianBlur(rng.uniform(0, 255, (64, 64)), (0, 0), 6)
+        low, high = sorted(rng.uniform(40, 240, 2))
+        noise = low + (high - low) * (noise - noise.min()) / np.ptp(noise)
+        for k in range(int(rng.integers(12, 72))):
+            frames.append(noise[k % 24 : k % 24 + SIDE, 8 : 8 + SIDE])
+    return np.asarray(frames[: seconds * FPS], np.uint8)
+
+
+def times(pictures: np.ndarray, speed: float = 1.0) -> np.ndarray:
+    return np.arange(len(pictures)) / FPS / speed
+
+
+def resized(pictures: np.ndarray) -> np.ndarray:
+    return np.stack(
+        [cv2.resize(each, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for each in pictures]
+    )
+
+
+def changed(pictures: np.ndarray, how: str) -> Signature:
+    """The signature of a film after a transform."""
+    rng = np.random.default_rng(5)
+    if how == "noisy":
+        pictures = np.clip(pictures + rng.normal(0, 4, pictures.shape), 0, 255).astype(np.uint8)
+    if how == "cropped":
+        pictures = resized(pictures[:, 2:-2, 2:-2])
+    if how == "barred":
+        pictures = resized(np.pad(pictures, ((0, 0), (6, 6), (0, 0)), constant_values=16))
+    if how == "trimmed":
+        pictures = pictures[3 * FPS + 5 : -4 * FPS]
+    if how == "watermarked":
+        pictures = pictures.copy()
+        pictures[:, 24:30, 22:30] = 250
+    if how == "darker":
+        pictures = (pictures * 0.7).astype(np.uint8)
+    return sign(times(pictures, 1.05 if how == "faster" else 1.0), pictures)
+
+
+TRANSFORMS = ("noisy", "cropped", "barred", "trimmed", "watermarked", "darker", "faster")
+
+
+def test_a_transformed_film_is_found_among_others_and_no_other() -> None:
+    films = {f"f{seed}": sign(times(film(seed)), film(seed)) for seed in range(12)}
+    copies = {f"f3-{how}": changed(film(3), how) for how in TRANSFORMS}
+    pairs = near_duplicates(films | copies)
+    assert {name for pair in pairs for name in (pair.first, pair.second)} == {"f3", *copies}
+    assert {pair.second for pair in pairs if pair.first == "f3"} == copies.keys()
+
+
+def test_how_one_film_lies_over_another_is_told() -> None:
+    whole = sign(times(film(1)), film(1))
+    trimmed, faster = (compare(whole, changed(film(1), how)) for how in ("trimmed", "faster"))
+    assert trimmed.offset_s == pytest.approx(3 + 5 / FPS, abs=0.13)
+    assert trimmed.shared_s == pytest.approx(17, abs=0.5)
+    assert faster.speed == 1.05
+
+
+def test_films_that_look_alike_but_change_at_other_moments_are_two() -> None:
+    one = film(2)
+    shots = np.split(one, range(FPS, len(one), FPS))
+    random.Random(0).shuffle(shots)
+    other = np.concatenate(shots)
+    assert not compare(sign(times(one), one), sign(times(other), other)).same
+
+
+@pytest.mark.parametrize("pictures", [np.zeros((3, SIDE, SIDE)), np.full((400, SIDE, SIDE), 90.0)])
+def test_films_in_which_nothing_happens_are_no_duplicates(pictures: np.ndarray) -> None:
+    still = sign(times(pictures), pictures.astype(np.uint8))
+    assert not compare(still, still).same
+    assert near_duplicates({"a": still, "b": still}) == []
+    assert near_duplicates({}) == []
+
+
+def test_a_packed_signature_is_read_back_and_others_are_refused() -> None:
+    made = sign(times(film(4)), film(4))
+    read = Signature.unpack(made.pack())
+    assert compare(made, read).correlation == pytest.approx(1, abs=1e-3)
+    assert read.pack() == made.pack()
+    with pytest.raises(ValueError, match="not a packed signature"):
+        Signature.unpack(made.pack()[:-8])
+
+
+def row(name: str, file: str, video: str, sound: str) -> dict[str, str]:
+    return {"trailer_id": name, "sha256": file, "video_digest": video, "sound_digest": sound}
+
+
+def test_equal_digests_are_told_by_the_strongest_kind() -> None:
+    rows = [row("a", "1", "v", "s"), row("b", "1", "v", "s"), row("c", "2", "v", "s")]
+    rows += [row("d", "3", "v", "other"), row("e", "4", "w", "s")]
+    kinds = {(pair.first, pair.second): pair.kind for pair in same_digests(rows)}
+    assert kinds == {
+        ("a", "b"): "file", ("a", "c"): "streams", ("b", "c"): "streams",
+        ("a", "d"): "pictures", ("b", "d"): "pictures", ("c", "d"): "pictures",
+    }  # fmt: skip
+
+
+def test_a_proposed_group_takes_in_whole_groups() -> None:
+    groups = {"a": "g", "b": "g", "c": "c", "d": "d"}
+    assert proposed_groups([Pair("b", "c", "file")], groups) == {"a": "c", "b": "c"}
+
+
+def test_duplicates_of_a_project_are_proposed_and_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = generate(tmp_path / "sample", 2, 0)
+    first = sorted(path for path in made.videos.rglob("*") if path.name.startswith("0000"))[0]
+    shutil.copy(first, first.with_name(f"again{first.suffix}"))
+    text = made.labels.read_text(encoding="utf-8").splitlines()
+    line = next(line for line in text if first.name in line)
+    made.labels.write_text("\n".join([*text, line.replace(first.name, f"again{first.suffix}")]))
+    (tmp_path / "params.yaml").write_bytes((TOP / "params.yaml").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    project = open_project()
+    init(project.layout, made.videos, made.labels)
+    collection = project.params.collection
+    tables = ingest(project.layout, collection, cache=project.inspections, workers=1)
+    write_parquet(tables.sources, project.layout.sources)
+    found = find_duplicates(project)
+    assert [(pair.second, pair.kind) for pair in found.pairs] == [("again", "file")] or [
+        (pair.first, pair.kind) for pair in found.pairs
+    ] == [(first.stem, "file")]
+    assert find_duplicates(project) == found
+    accept_groups(project.layout.manifest, found.groups)
+    groups = {each.trailer_id: each.group_id for each in read_manifest(project.layout.manifest)}
+    assert len({groups.get(name) or name for name in found.groups} | {*found.groups.values()}) == 1
+    assert find_duplicates(project).groups == {}
