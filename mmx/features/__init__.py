@@ -1,7 +1,7 @@
 """The Parquet feature store: readable by any Parquet reader."""
 
-from mmx.features.load import Features, FeaturesError, load
-from mmx.features.read import read_embeddings, read_table
+from mmx.features.load import Features, load
+from mmx.features.read import FeaturesError, read_embeddings, read_table
 from mmx.features.write import ExpertSource, build_store
 
 __all__ = [

@@ -17,17 +17,12 @@ import pyarrow.compute as pc
 from mmx.engine.files import FileRefusedError, read_regular
 from mmx.engine.parquet import UNREADABLE, read_parquet
 from mmx.engine.shards import shard_of
-from mmx.errors import UserError
 from mmx.features.digest import ShardDigest, read_shards
-from mmx.features.read import expert_rows
+from mmx.features.read import FeaturesError, expert_rows
 from mmx.features.schema import SHARDS_FILE
 
 LARGEST_LIST = 1 << 26
 """Bytes of shards.txt: some hundred thousand files."""
-
-
-class FeaturesError(UserError):
-    """A feature store is not what its step wrote; the message names the file."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mmx.engine.shards import shard_of
+from mmx.errors import UserError
 from mmx.features.schema import EXPERTS_FILE
+
+
+class FeaturesError(UserError):
+    """A feature store is not what its step wrote; the message names the file."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,10 @@ def list_experts(store: Path) -> dict[str, str]:
 def read_embeddings(
     store: Path, expert: str, trailer_ids: Collection[str] | None = None
 ) -> Embeddings:
-    """Read one expert's embeddings as arrays; KeyError for an expert that the store lacks."""
+    """Read one expert's embeddings as arrays; KeyError for an expert that the store lacks.
+
+    FeaturesError for a clip with two rows, or a number that is not finite.
+    """
     about = next((row for row in expert_rows(store) if row["expert"] == expert), None)
     if about is None:
         raise KeyError(f"the store has no expert {expert!r}")
@@ -92,13 +100,28 @@ def read_embeddings(
         return _no_embeddings(about["width"] or 0, about["sequence"])
     table = read_table(store / expert, trailer_ids).combine_chunks()
     values, offsets = _arrays(table["embedding"])
-    return Embeddings(
+    found = Embeddings(
         trailer_id=_strings(table["trailer_id"]),
         clip=table["clip"].to_numpy(),
         values=values,
         offsets=offsets,
         fingerprint=_strings(table["fingerprint"]),
     )
+    _check(store / expert, found)
+    return found
+
+
+def _check(directory: Path, found: Embeddings) -> None:
+    """FeaturesError for a clip with two rows, or a number that is not finite."""
+    same = (found.trailer_id[1:] == found.trailer_id[:-1]) & (found.clip[1:] == found.clip[:-1])
+    if same.any():
+        row = int(same.argmax())
+        clip = f"clip {found.clip[row]} of {found.trailer_id[row]}"
+        raise FeaturesError(f"{directory}: two rows for {clip}; make it with `dvc repro features`")
+    if not all(np.isfinite(part).all() for part in found.values):
+        raise FeaturesError(
+            f"{directory}: a number is not finite; make it with `dvc repro features`"
+        )
 
 
 def _no_embeddings(width: int, sequence: bool) -> Embeddings:

@@ -1,11 +1,14 @@
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from mmx.features import load, read_embeddings, read_table
-from mmx.features.read import list_experts
+from mmx.features.read import FeaturesError, list_experts, shard_paths
 
 if TYPE_CHECKING:
     from tests.features.conftest import Collection, MakeCollection
@@ -100,3 +103,32 @@ def test_an_expert_without_rows_is_absent_everywhere(
     assert sound.values.shape == (0, 3)
     assert sound.offsets is not None
     assert sound.offsets.tolist() == [0, 0, 0]
+
+
+def _copied(built: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """A copy of a store, and one shard of its expert `picture` that has rows."""
+    store = tmp_path / "store"
+    shutil.copytree(built, store)
+    paths = shard_paths(store / "picture")
+    return store, next(path for path in paths if pq.read_metadata(path).num_rows)
+
+
+def test_a_clip_with_two_rows_is_refused(built: Path, tmp_path: Path) -> None:
+    store, path = _copied(built, tmp_path)
+    table = pq.read_table(path)
+    path.unlink()
+    pq.write_table(pa.concat_tables([table, table.slice(0, 1)]), path)
+    with pytest.raises(FeaturesError, match="two rows for clip"):
+        read_embeddings(store, "picture")
+
+
+def test_a_number_that_is_not_finite_is_refused(built: Path, tmp_path: Path) -> None:
+    store, path = _copied(built, tmp_path)
+    table = pq.read_table(path)
+    place = table.schema.get_field_index("embedding")
+    wrong = [[np.nan] * len(vector) for vector in table["embedding"].to_pylist()]
+    field = table.schema.field(place)
+    path.unlink()
+    pq.write_table(table.set_column(place, field, pa.array(wrong, field.type)), path)
+    with pytest.raises(FeaturesError, match="not finite"):
+        read_embeddings(store, "picture")
