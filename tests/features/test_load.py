@@ -194,7 +194,13 @@ def test_memory_is_little_more_than_the_vectors(tmp_path: Path) -> None:
         "store = Path(sys.argv[1]); load(store, ['film-0000']); before = peak();"
         "size = load(store).experts['look'].values.nbytes; print((peak() - before) / size)"
     )
+    # Arrow's own pool keeps some of what was freed, more or less of it.
+    environment = {**os.environ, "ARROW_DEFAULT_MEMORY_POOL": "system"}
     done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
     )
     assert 0.9 <= float(done.stdout) <= 1.3

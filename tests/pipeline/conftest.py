@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from preloaded import preloaded_commands
-from sharing import made_once
+from sharing import made_once, own_copy
 
 TOP = Path(__file__).resolve().parents[2]
 # The simulation is shared with the benchmarks, which are no part of the installed package.
@@ -225,7 +225,8 @@ def built(
         project.commit()
         return project.root
 
-    return Project(made_once(tmp_path_factory, "pipeline-built", build), preloaded)
+    made = made_once(tmp_path_factory, "pipeline-built", build)
+    return Project(own_copy(tmp_path_factory, made), preloaded)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sharing import made_once
+from sharing import made_once, own_copy
 
 ROOT = Path(__file__).resolve().parents[2]
 # The simulation is shared with the benchmarks, which are no part of the installed package.
@@ -40,7 +40,7 @@ def run_all(project: Project) -> dict[str, int]:
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory: pytest.TempPathFactory, recipes: None) -> Path:
     """The project after its first run, committed to git and DVC: nothing may write to it."""
-    return made_once(tmp_path_factory, "whole", make_whole)
+    return own_copy(tmp_path_factory, made_once(tmp_path_factory, "whole", make_whole))
 
 
 def make_whole(folder: Path) -> Path:
@@ -108,4 +108,4 @@ def changed(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         simulated.commit(root, "second run")
         return root
 
-    return made_once(tmp_path_factory, "changed", make)
+    return own_copy(tmp_path_factory, made_once(tmp_path_factory, "changed", make))

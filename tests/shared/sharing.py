@@ -3,6 +3,7 @@
 import os
 import pickle
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -11,6 +12,13 @@ import pytest
 from filelock import FileLock
 
 Made = TypeVar("Made")
+
+
+def own_copy(factory: pytest.TempPathFactory, folder: Path, /) -> Path:
+    """Return a copy of a folder for this process alone: same links within it, its own inodes."""
+    target = factory.mktemp("own") / folder.name
+    subprocess.run(["cp", "--archive", folder, target], check=True)
+    return target
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Made], /) -> Made:

@@ -1,11 +1,12 @@
 """The fixtures of a small evaluated collection, which several folders of tests share."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sharing import made_once
+from sharing import made_once, own_copy
 from small_world import EVIL, World, evaluate, train_models, write_project
 
 
@@ -27,7 +28,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         evaluate(made)
         return made
 
-    return made_once(tmp_path_factory, "world", make)
+    made = made_once(tmp_path_factory, "world", make)
+    return replace(made, folder=own_copy(tmp_path_factory, made.folder))
 
 
 @pytest.fixture(scope="session")
