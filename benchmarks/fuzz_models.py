@@ -26,8 +26,8 @@ def write_models(root: Path) -> None:
     save_file(state, root / "weights" / "net.safetensors")
     Checkpoint(root / "scratch", "fuzz", 0.0).save(lambda: {"network": state, "epoch": 1})
     _write_model(root / "model")
-    files = {"1:2:3:4:5": {"sha256": "0" * 64, "size": 3, "facts": None, "fault": "it is empty"}}
-    inspections = json.dumps({"stamp": "0" * 64, "files": files})
+    found = {"sha256": "0" * 64, "size": 3, "facts": None, "fault": "it is empty"}
+    inspections = json.dumps({"state": "1:2:3:4:5", "stamp": "0" * 64, "found": found}) + "\n"
     (root / ".mmx" / "inspections.json").write_text(inspections)
     hashes = hash_file(root / "weights" / "net.pth")
     write_pins(root / "weights.lock.yaml", {"net.pth": Pin(hashes.sha256, hashes.size, "")})
@@ -94,7 +94,7 @@ def _read_manifest(_: str) -> None:
     """Check every row, and read the cache of inspections, as ingest does."""
     from mmx.project import open_project
     from mmx.trailers.genres import resolve_genres
-    from mmx.trailers.inspection import known_states
+    from mmx.trailers.inspection_log import known_states
     from mmx.trailers.manifest import read_manifest
 
     project = open_project()

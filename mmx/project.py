@@ -30,7 +30,8 @@ class Project:
 
     @property
     def inspections(self) -> Path:
-        """Cache of what ingest found in each video, so that unchanged ones are not read again."""
+        """Cache of what ingest found in each video, so that unchanged ones are not read again; of
+        the form that `mmx.trailers.inspection_log` says."""
         return self.store.root / "inspections.json"
 
     def at(self, root: Path) -> "Project":

@@ -6,11 +6,11 @@ from collections.abc import Collection
 from pathlib import Path
 
 from mmx.engine.atomic import write_atomic
-from mmx.engine.canonical import canonical
 from mmx.engine.store import Store
 from mmx.forget.traces import Traces
 from mmx.forget.tree import clean_file, files_below
 from mmx.outputs import ALL
+from mmx.trailers.inspection_log import drop_inspections
 
 
 def clean_store(store: Store, traces: Traces, whole: Collection[str]) -> dict[str, int]:
@@ -27,7 +27,7 @@ def clean_store(store: Store, traces: Traces, whole: Collection[str]) -> dict[st
         store.retry_mark(fingerprint).unlink(missing_ok=True)
     lines = sum(_drop_lines(path, traces) for path in files_below(store.root / "journal"))
     return {"receipts": receipts, "objects": objects, "journal lines": lines} | {
-        "inspections": _drop_inspections(store.root / "inspections.json", traces)
+        "inspections": drop_inspections(store.root / "inspections.json", traces.content)
     }
 
 
@@ -75,17 +75,3 @@ def _is_theirs(line: bytes, traces: Traces) -> bool:
     return entry.get("item") in traces.ids or (
         entry.get("fingerprint") in traces.fingerprints and entry.get("item") != ALL
     )
-
-
-def _drop_inspections(path: Path, traces: Traces) -> int:
-    """Remove what ingest found in the trailers' videos."""
-    try:
-        data = json.loads(path.read_bytes())
-        files = data["files"].items()
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
-        path.unlink(missing_ok=True)
-        return 0
-    kept = {key: found for key, found in files if found.get("sha256") not in traces.content}
-    if len(kept) < len(files):
-        write_atomic(path, canonical({**data, "files": kept}))
-    return len(files) - len(kept)

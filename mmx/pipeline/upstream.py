@@ -45,7 +45,7 @@ class Upstream:
     @cached_property
     def _states(self) -> Mapping[FileState, str]:
         # Imported here: it loads the video decoder, which a run with nothing to do does not need.
-        from mmx.trailers.inspection import known_states
+        from mmx.trailers.inspection_log import known_states
 
         return known_states(self.project.inspections)
 

@@ -1,32 +1,23 @@
 """The digest and the technical facts of a trailer's file, or what is wrong with it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from fractions import Fraction
 from functools import partial
 from importlib.metadata import version
-from json import loads
 from pathlib import Path
 from typing import Any
 
-from mmx.engine.atomic import write_atomic
-from mmx.engine.canonical import canonical, data_digest, file_digest
+from mmx.engine.canonical import data_digest, file_digest
 from mmx.engine.code import code_digest
-from mmx.engine.files import FileRefusedError, FileState, InputFile, read_regular, unchanged
+from mmx.engine.files import FileState, InputFile, unchanged
 from mmx.engine.pools.local import Lost, map_items
 from mmx.engine.progress import ItemProgress
 from mmx.media.bounded import bounded
 from mmx.media.faults import Limits, MediaFault
 from mmx.media.probe import Probe, probe
 from mmx.trailers.columns import clipped
-
-NO_CACHE = (
-    *(FileNotFoundError, IsADirectoryError, FileRefusedError, RecursionError, OverflowError),
-    *(ValueError, KeyError, TypeError, AttributeError),
-)
-"""What reading the cache raises where the file is missing or is not a cache."""
-LARGEST_CACHE = 1 << 32
-"""Bytes of the cache: a million files have fewer."""
+from mmx.trailers.inspection_log import Inspection, InspectionLog
 
 KILLED = "reading it killed its process twice: it is broken, or this machine has too little memory"
 """The fault of a file that is tried again each time, since the machine may have caused it."""
@@ -36,46 +27,44 @@ UNFORESEEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueErro
 MOST_LETTERS = 200
 
 
-@dataclass(frozen=True)
-class Inspection:
-    """What reading a file found."""
-
-    sha256: str
-    size: int
-    """Bytes."""
-    facts: dict[str, Any] | None
-    """Columns of sources.parquet that come from the probe; None where the file cannot be used."""
-    fault: str = ""
-    """Why it cannot be used, in one sentence."""
-
-
 def inspect_files(
     paths: Sequence[Path], limits: Limits, cache: Path, workers: int
 ) -> dict[Path, Inspection]:
     """Read each file, in worker processes, unless `cache` has the result of an earlier run.
 
-    The cache identifies a file by its FileState; all of it is discarded when the limits or the code
-    that reads videos change. A file whose worker died twice has that as its fault. Raise
-    InputChangedError for a file that changes while it is read.
+    The cache identifies a file by its FileState, and has each result as soon as it is found; all of
+    it is discarded when the limits or the code that reads videos change. A file whose worker died
+    twice has that as its fault. Raise InputChangedError for a file that changes while it is read.
     """
-    stamp = _stamp(limits)
-    known = _load(cache, stamp)
-    keys = {path: str(FileState.of(path)) for path in paths}
-    found = {path: known[key] for path, key in keys.items() if key in known}
+    log = InspectionLog(cache, _stamp(limits))
+    known = log.load()
+    states = {path: FileState.of(path) for path in paths}
+    found = {path: known[state] for path, state in states.items() if state in known}
     missing = [path for path in paths if path not in found]
-    with ItemProgress("ingest", len(paths)) as progress:
+    with ItemProgress("ingest", len(paths)) as progress, log.appending() as append:
         progress.count(reused=len(found))
-        read = partial(_inspect_chunk, limits=limits)
-        for jobs, results in map_items(read, missing, workers=workers):
-            if isinstance(results, Lost):
-                found[results.job] = _killer(results.job)
-                progress.count(failed=1)
-                continue
-            found.update(zip(jobs, results, strict=True))
-            progress.count(computed=len(jobs))
-    kept = {keys[path]: found[path] for path in found if found[path].fault != KILLED}
-    _save(cache, stamp, kept)
+        for path, inspection in _inspect_all(missing, limits, workers):
+            found[path] = inspection
+            killed = inspection.fault == KILLED
+            progress.count(computed=not killed, failed=killed)
+            if not killed:
+                append(states[path], inspection)
+    kept = {states[path]: found[path] for path in paths if found[path].fault != KILLED}
+    if kept != known:
+        log.keep_only(kept)
     return found
+
+
+def _inspect_all(
+    paths: Sequence[Path], limits: Limits, workers: int
+) -> Iterator[tuple[Path, Inspection]]:
+    """Yield what is found in each file, as soon as it is."""
+    read = partial(_inspect_chunk, limits=limits)
+    for jobs, results in map_items(read, paths, workers=workers):
+        if isinstance(results, Lost):
+            yield results.job, _killer(results.job)
+        else:
+            yield from zip(jobs, results, strict=True)
 
 
 def _killer(path: Path) -> Inspection:
@@ -128,36 +117,7 @@ def _probe_facts(found: Probe) -> dict[str, Any]:
     }
 
 
-def known_states(cache: Path) -> dict[FileState, str]:
-    """Return the sha256 of every file that ingest has read, by the state that it had then.
-
-    The digest of bytes does not depend on the limits or the code. Empty where there is no valid
-    cache.
-    """
-    try:
-        files = loads(read_regular(cache, LARGEST_CACHE))["files"].items()
-        return {FileState.parse(key): str(fields["sha256"]) for key, fields in files}
-    except NO_CACHE:
-        return {}
-
-
 def _stamp(limits: Limits) -> str:
     """Return the digest of all that an inspection depends on besides the file."""
     code = code_digest(["mmx.media", "mmx.trailers.inspection"])
     return data_digest({"limits": asdict(limits), "code": code, "av": version("av")})
-
-
-def _load(cache: Path, stamp: str) -> dict[str, Inspection]:
-    """Return what the cache holds, by the key of the file; empty if it is not a valid cache."""
-    try:
-        content = loads(read_regular(cache, LARGEST_CACHE))
-        if content["stamp"] != stamp:
-            return {}
-        return {key: Inspection(**fields) for key, fields in content["files"].items()}
-    except NO_CACHE:
-        return {}
-
-
-def _save(cache: Path, stamp: str, files: Mapping[str, Inspection]) -> None:
-    inspections = {key: asdict(inspection) for key, inspection in files.items()}
-    write_atomic(cache, canonical({"stamp": stamp, "files": inspections}))

@@ -17,7 +17,8 @@ from mmx.trailers.borrow import borrow_videos, videos_are_missing
 from mmx.trailers.columns import ADDED
 from mmx.trailers.genres import Genres, resolve_genres
 from mmx.trailers.groups import film_groups
-from mmx.trailers.inspection import Inspection, inspect_files
+from mmx.trailers.inspection import inspect_files
+from mmx.trailers.inspection_log import Inspection
 from mmx.trailers.manifest import PARQUET_COLUMNS, ManifestRow, read_manifest
 from mmx.trailers.paths import PathFault, check_kind, video_file
 from mmx.trailers.tombstones import Refusals

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from mmx.media.faults import Limits
-from mmx.trailers.inspection import Inspection
+from mmx.trailers.inspection_log import Inspection
 
 
 def read_or_die(paths: list[Path], limits: Limits) -> list[Inspection]:
