@@ -1,4 +1,4 @@
-"""Commands around a run: status, plan, retry, adopt, renew, prune."""
+"""Commands around a run: status, plan, work, retry, adopt, renew, prune."""
 
 from typing import Annotated
 
@@ -55,6 +55,35 @@ def plan(json: Json = False) -> None:
         return
     columns = ("step", "compute", "reuse", "seconds_per_item", "hours", "terabytes")
     print_table(columns, [[getattr(step, name) for name in columns] for step in plans])
+
+
+@app.command(epilog="Example: mmx work flow --shard 3/8 && dvc repro flow")
+def work(
+    step: Annotated[str, typer.Argument(help="Step whose items are trailers.")],
+    shard: Annotated[
+        str,
+        typer.Option(help="i/n: the i-th of n parts of the items, counted from 1, or from 0."),
+    ] = "1/1",
+) -> None:
+    """Compute a shard of a step's missing items into the item store; lay out nothing.
+
+    Shards can run at once on all machines that see the project and its store (docs/slurm.md). The
+    steps before this one must have been run. Afterwards `dvc repro STEP` finds every item.
+    """
+    from mmx.pipeline.work import Shard
+    from mmx.pipeline.work import work as compute
+    from mmx.steps.embed import require_weights_present
+
+    project, part = open_project(), Shard.parse(shard)
+    require_weights_present(project)
+    done = compute(step, project, part)
+    faults, outcome = len(done.outcome.faults), done.outcome
+    print(
+        f"{step} {part}: {len(outcome.computed)} computed, {len(outcome.reused)} reused, "
+        f"{faults} of them faulty"
+    )
+    if done.waiting:
+        print(f"note: {done.waiting} trailers wait for an earlier step: `mmx status` lists them")
 
 
 @app.command(epilog="Example: mmx retry scenes")

@@ -7,13 +7,18 @@
     renew/STEP                digest of the code with which a step is to be recomputed
     tmp/                      working folders of items being computed
     journal/STEP.jsonl        when, where, how long; never an input
-    lock                      held by the run in progress
+    journal/STEP/WORKER.jsonl the same, of a worker beside others
+    present/                  who is using the store, on which host
+    lock                      held by the run in progress on this host
 
 An object is renamed into place before the receipt that names it is: a receipt is the commit point,
-and an item without one does not count.
+and an item without one does not count. So several workers on several hosts can add items at once
+without locks (`Store.joined`): of two who make the same, either's files are the item. What removes
+or lays out items is alone (`Store.locked`).
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -22,7 +27,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +36,13 @@ from mmx.engine.canonical import bytes_digest, canonical, file_digest
 from mmx.engine.errors import ReceiptError, StoreBusyError, StoreError
 from mmx.engine.files import FileRefusedError, read_regular
 from mmx.engine.plain import is_sha256
+from mmx.engine.presence import announced, others
 from mmx.engine.receipt import OutputFile, Receipt
 
 LARGEST, LARGEST_JOURNAL = 1 << 26, 1 << 32
 """Bytes of a receipt, and of the journal of a step."""
+_RUN, _WORKER = "run", "worker"
+"""Kinds of users of a store: one who is alone, and one of several."""
 
 
 def _json(content: bytes) -> Any:
@@ -58,6 +66,8 @@ class Store:
     """A folder of objects and receipts; instances are cheap and can be sent to workers."""
 
     root: Path
+    writer: str = ""
+    """The name of the worker beside others whose journal `note` writes."""
 
     def object(self, sha256: str) -> Path:
         """Return where the object with this sha256 lies, whether or not it is there."""
@@ -171,41 +181,88 @@ class Store:
 
     def note(self, step: str, entry: dict[str, Any]) -> None:
         """Append one line to the step's journal."""
-        path = self.root / "journal" / f"{step}.jsonl"
+        folder = self.root / "journal"
+        # Two hosts that append to one file over a network can overwrite each other's lines.
+        path = folder / step / f"{self.writer}.jsonl" if self.writer else folder / f"{step}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as file:
             file.write(canonical(entry) + b"\n")
 
     def journal(self, step: str) -> list[dict[str, Any]]:
         """Return the step's journal, oldest first; a line cut off by a crash is left out."""
-        path = self.root / "journal" / f"{step}.jsonl"
-        try:
-            lines = read_regular(path, LARGEST_JOURNAL).splitlines()
-        except (FileNotFoundError, IsADirectoryError, FileRefusedError):
-            return []
-        return [entry for line in lines if isinstance(entry := _json(line), dict)]
+        folder = self.root / "journal"
+        entries = _journal_at(folder / f"{step}.jsonl")
+        parts = sorted((folder / step).glob("*.jsonl"))
+        if parts:
+            entries += [entry for part in parts for entry in _journal_at(part)]
+            entries.sort(key=lambda entry: str(entry.get("finished")))
+        return entries
 
     @contextmanager
     def locked(self, purpose: str) -> Iterator[None]:
-        """Hold the store for one run; raise StoreBusyError naming the run that holds it.
+        """Hold the store for one run; raise StoreBusyError naming the run or worker that uses it.
 
         What a killed run left in tmp/ is removed first: no other run can be using it.
         """
+        with self._lock(fcntl.LOCK_EX) as descriptor, self._alone(_RUN, purpose, _RUN, _WORKER):
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{purpose}, process {os.getpid()}".encode())
+            shutil.rmtree(self.root / "tmp", ignore_errors=True)
+            yield
+
+    @contextmanager
+    def joined(self, purpose: str) -> Iterator["Store"]:
+        """Use the store beside other workers, here and on other hosts, to add items.
+
+        Yield the store as this worker writes it. Raise StoreBusyError naming a run in progress.
+        """
+        with self._alone(_WORKER, purpose, _RUN) as own:
+            with self._lock(fcntl.LOCK_SH):
+                pass
+            yield replace(self, writer=own.name)
+
+    @contextmanager
+    def _alone(self, kind: str, purpose: str, *refused: str) -> Iterator[Path]:
+        """Announce a user of the store; raise StoreBusyError where there is one of `refused`."""
+        with announced(self.root / "present", kind, purpose) as own:
+            if found := others(own, *refused):
+                raise _busy(found[0])
+            yield own
+
+    @contextmanager
+    def _lock(self, operation: int) -> Iterator[int]:
+        """Hold the lock of this host, shared or not; yield the descriptor of its file."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise StoreError(f"the item store cannot be written: {error.strerror}") from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(descriptor, 200).decode("utf-8", "replace").strip()
-            os.close(descriptor)
-            raise StoreBusyError(f"another run is using the item store: {holder}") from None
-        try:
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"{purpose}, process {os.getpid()}".encode())
-            shutil.rmtree(self.root / "tmp", ignore_errors=True)
-            yield
+            _take_lock(descriptor, operation)
+            yield descriptor
         finally:
             os.close(descriptor)
+
+
+def _take_lock(descriptor: int, operation: int) -> None:
+    """Lock an open file or raise StoreBusyError; where there are no locks, presence must do."""
+    try:
+        fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise _busy(os.read(descriptor, 200).decode("utf-8", "replace").strip()) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOTSUP):
+            raise
+
+
+def _busy(holder: str) -> StoreBusyError:
+    return StoreBusyError(f"another run is using the item store: {holder}")
+
+
+def _journal_at(path: Path) -> list[dict[str, Any]]:
+    """Return the valid lines of a journal; none where there is no file."""
+    try:
+        lines = read_regular(path, LARGEST_JOURNAL).splitlines()
+    except (FileNotFoundError, IsADirectoryError, FileRefusedError):
+        return []
+    return [entry for line in lines if isinstance(entry := _json(line), dict)]

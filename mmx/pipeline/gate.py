@@ -24,27 +24,35 @@ class StaleCodeError(UserError):
 
 
 def refuse_costly_recomputation(
-    step: TrailerStep, upstream: Upstream, cached: CachedOutput, misses: Sequence[Task]
+    step: TrailerStep,
+    upstream: Upstream,
+    cached: CachedOutput,
+    misses: Sequence[Task],
+    shards: int = 1,
 ) -> None:
     """Raise StaleCodeError if results stale by code or tools alone cost too much to recompute.
 
-    misses: the items to be computed. Not raised if `mmx renew` was called for the step with the
-    present code and tools.
+    misses: the items to be computed, or one of `shards` equal parts of them. Not raised if
+    `mmx renew` was called for the step with the present code and tools.
     """
     project = upstream.project
     stale = _stale_items(step, upstream, cached, misses)
-    cost = hours(step, upstream, stale) if stale else 0.0
+    cost = shards * hours(step, upstream, stale) if stale else 0.0
     if cost <= project.params.run.ask_above or _is_renewed(step, project):
         return
     name = step.name
     raise StaleCodeError(
-        f"{name}: {len(stale)} finished items would be computed again, which takes about "
-        f"{cost:.1f} hours, only because code or tools changed:\n"
+        f"{name}: {len(stale)} finished items would be computed again{_shared(shards)}, which "
+        f"takes about {cost:.1f} hours, only because code or tools changed:\n"
         + "".join(f"  {line}\n" for line in _what_changed(step, project, stale.values()))
         + f"`mmx adopt {name}` recomputes a sample and keeps the rest if it is bit-equal; "
         f"`mmx renew {name}` allows all of them to be recomputed; then run `dvc repro` again. "
         f"run.ask_above is {project.params.run.ask_above:g} hours."
     )
+
+
+def _shared(shards: int) -> str:
+    return f" in this of {shards} shards" if shards > 1 else ""
 
 
 def _stale_items(

@@ -1,3 +1,4 @@
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -166,3 +167,49 @@ def test_a_mark_that_is_no_digest_renews_nothing(store: Store, text: str) -> Non
     assert store.renewed("flow") == "f" * 64
     (store.root / "renew" / "flow").write_bytes(text.encode("latin-1"))
     assert store.renewed("flow") == ""
+
+
+def test_workers_are_beside_each_other_and_runs_alone(store: Store) -> None:
+    alone = pytest.raises(StoreBusyError, match=r"flow 1/2, process \d+ on ")
+    with store.joined("flow 1/2"), store.joined("flow 2/2"):
+        left = store.root / "tmp" / "theirs"
+        left.mkdir(parents=True)
+        with alone, store.locked("prune"):
+            raise AssertionError("a run beside workers")
+        assert left.exists()
+    busy = pytest.raises(StoreBusyError, match="prune, process")
+    with store.locked("prune"), busy, store.joined("flow 1/2"):
+        raise AssertionError("a worker beside a run")
+    with store.joined("flow 1/2"):
+        pass
+
+
+def test_a_run_on_another_host_keeps_runs_and_workers_out(store: Store) -> None:
+    there = store.root / "present" / "run~elsewhere~1~0"
+    there.parent.mkdir(parents=True)
+    there.write_text("flow, process 1 on elsewhere")
+    for enter in (store.locked, store.joined):
+        with pytest.raises(StoreBusyError, match="flow, process 1 on elsewhere"), enter("scenes"):
+            raise AssertionError("beside a run on another host")
+
+
+@pytest.mark.parametrize("error", [errno.ENOLCK, errno.ENOTSUP])
+def test_a_file_system_without_locks_has_presence(
+    store: Store, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    def no_locks(descriptor: int, operation: int) -> None:
+        raise OSError(error, "no locks")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    with store.locked("flow"), pytest.raises(StoreBusyError, match="flow"), store.joined("x"):
+        raise AssertionError("a worker beside a run")
+
+
+def test_each_worker_has_a_journal_and_all_are_read(store: Store) -> None:
+    store.note("flow", {"item": "b", "finished": "2"})
+    with store.joined("flow 1/2") as one, store.joined("flow 2/2") as two:
+        two.note("flow", {"item": "c", "finished": "3"})
+        one.note("flow", {"item": "a", "finished": "1"})
+        one.note("flow", {"item": "d", "finished": "4"})
+    assert [entry["item"] for entry in store.journal("flow")] == ["a", "b", "c", "d"]
+    assert len(list((store.root / "journal" / "flow").iterdir())) == 2
