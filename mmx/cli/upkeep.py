@@ -1,12 +1,18 @@
 """Commands around a run: status, plan, work, retry, adopt, renew, prune."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mmx.cli.console import print_json, print_table
 from mmx.cli.options import Json
 from mmx.cli.project import open_project
+
+if TYPE_CHECKING:
+    from mmx.upkeep.plan import StepPlan
+    from mmx.upkeep.prices import Prices
 
 app = typer.Typer()
 
@@ -44,17 +50,53 @@ def status(
         print(f"note: {note}")
 
 
-@app.command(epilog="Example: mmx plan")
-def plan(json: Json = False) -> None:
-    """Show how many items a run would compute, and its estimated cost."""
-    from mmx.upkeep.plan import project_plan
+@app.command(epilog="Example: mmx plan --prices prices.yaml")
+def plan(
+    prices: Annotated[
+        Path | None,
+        typer.Option(
+            "--prices",
+            help="YAML with core_hour, gpu_hour, terabyte_month, egress_terabyte and currency: "
+            "show what it costs in money.",
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show how many items a run would compute, and its estimated cost.
 
+    Rates are those of the journal, or shipped ones of a CPU for a step that never ran here. Steps
+    that read all trailers at once, as training does, are not included.
+    """
+    from mmx.upkeep.plan import project_plan
+    from mmx.upkeep.prices import read_prices
+
+    charged = read_prices(prices) if prices else None
     plans = project_plan(open_project())
+    if charged:
+        _print_costs(plans, charged, json)
+        return
     if json:
         print_json(plans)
         return
     columns = ("step", "compute", "reuse", "seconds_per_item", "hours", "terabytes")
     print_table(columns, [[getattr(step, name) for name in columns] for step in plans])
+
+
+def _print_costs(plans: "Sequence[StepPlan]", prices: "Prices", json: bool) -> None:
+    from mmx.upkeep.prices import step_costs
+
+    costs = step_costs(plans, prices)
+    if json:
+        print_json({"currency": prices.currency, "costs": costs})
+        return
+    columns = ("step", "core_hours", "gpu_hours", "terabytes", "computing", "storage", "egress")
+    print_table(columns, [[getattr(cost, name) for name in columns] for cost in costs])
+    print(
+        f"in {prices.currency}: computing once, storage each month, egress each time that these "
+        "results are fetched"
+    )
+    if unknown := [cost.step for cost in costs if cost.terabytes is None]:
+        print(f"note: sizes are not known before a first result: {', '.join(unknown)}")
 
 
 @app.command(epilog="Example: mmx work flow --shard 3/8 && dvc repro flow")

@@ -23,6 +23,15 @@ def seconds_per_item(step: TrailerStep, upstream: Upstream) -> float | None:
     return mean(filter(_is_a_time, (entry.get("seconds") for entry in entries)))
 
 
+def gpu_share(step: TrailerStep, upstream: Upstream) -> float:
+    """Return the share of the time in the journal that items had a GPU; 0 if the step never ran."""
+    entries = upstream.project.store.journal(step.name)
+    timed = [entry for entry in entries if _is_a_time(entry.get("seconds"))]
+    on_gpu = (entry["seconds"] for entry in timed if entry.get("device", "cpu") != "cpu")
+    total = sum(entry["seconds"] for entry in timed)
+    return sum(on_gpu) / total if total else 0.0
+
+
 def _is_a_time(seconds: Any) -> TypeGuard[float]:
     """Say whether an entry of a journal has a time: another program may have written it."""
     return type(seconds) in (int, float) and 0 <= seconds < LONGEST

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from mmx.outputs import read_receipts
-from mmx.pipeline.cost import hours, mean, seconds_per_item
+from mmx.pipeline.cost import gpu_share, hours, mean, seconds_per_item
 from mmx.pipeline.ingredients import ingredients_of
 from mmx.pipeline.registry import trailer_steps
 from mmx.pipeline.step import TrailerStep
@@ -29,6 +29,11 @@ class StepPlan:
     rates per minute of video."""
     terabytes: float | None
     """Added by the items to compute."""
+    core_hours: float
+    """`hours` on all workers together, each of which has a core."""
+    gpu_hours: float
+    """The part of them in which a worker has a GPU, by the journal, as `run.gpus_per_worker` counts
+    it. 0 for a step that never ran: shipped rates are of CPUs."""
 
 
 def project_plan(project: Project) -> list[StepPlan]:
@@ -66,17 +71,22 @@ def _to_compute(step: TrailerStep, upstream: Upstream, missing: dict[str, set[st
 
 def _step_plan(step: TrailerStep, upstream: Upstream, compute: set[str]) -> StepPlan:
     """Estimate the cost of one step from its journal and its receipts."""
+    project = upstream.project
     sizes = mean(
         sum(output.size for output in receipt.outputs)
-        for receipt in upstream.project.store.receipts(step.name)
+        for receipt in project.store.receipts(step.name)
         if not receipt.fault
     )
+    wall = hours(step, upstream, compute)
+    core_hours = wall * project.workers
     return StepPlan(
         step.name,
         len(compute),
         len(upstream.sources) - len(compute),
         seconds_per_item(step, upstream),
         sizes,
-        hours(step, upstream, compute),
+        wall,
         None if sizes is None else len(compute) * sizes / 1e12,
+        core_hours,
+        core_hours * gpu_share(step, upstream) * project.params.run.gpus_per_worker,
     )
