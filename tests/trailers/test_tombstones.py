@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mmx.layout import Layout
-from mmx.params import load_params
+from mmx.paramsfile import load_params
 from mmx.trailers import init
 from mmx.trailers.inspection import inspect_file
 from mmx.trailers.intake import ingest
