@@ -69,13 +69,11 @@ def _kind(path: Path) -> str:
 
 def _is_here(path: Path, now: float) -> bool:
     """Say whether the process of a file is there, as far as can be known."""
-    try:
-        fresh = abs(now - path.stat().st_mtime) <= GONE
-        if fresh and not _has_died(path.name):
+    # Gone in the meantime, or left by another user or program: neither is at work.
+    with suppress(OSError):
+        if abs(now - path.stat().st_mtime) <= GONE and not _has_died(path.name):
             return True
         path.unlink()
-    except FileNotFoundError:
-        pass
     return False
 
 
@@ -89,7 +87,7 @@ def _has_died(name: str) -> bool:
     except (ProcessLookupError, OverflowError):
         return True
     except PermissionError:
-        return False
+        pass
     return False
 
 

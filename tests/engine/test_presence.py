@@ -75,3 +75,10 @@ def test_odd_files_end_nothing(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / "worker~pipe~1~0")
     with announced(tmp_path, "run", "flow") as own:
         assert "worker~pipe~1~0" in others(own, "worker")
+
+
+def test_a_folder_in_their_place_is_nobody(tmp_path: Path) -> None:
+    (tmp_path / "worker~elsewhere~1~0").mkdir()
+    age(tmp_path / "worker~elsewhere~1~0", GONE + 60)
+    with announced(tmp_path, "run", "flow") as own:
+        assert others(own, "worker") == []

@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,12 +71,12 @@ def begun(started: Path, tmp_path: Path) -> Project:
     return open_project(root)
 
 
-def start(begun: Project, shard: str) -> "subprocess.Popen[str]":
+def start(begun: Project, shard: str, **environment: str) -> "subprocess.Popen[str]":
     paths = os.pathsep.join([str(simulated.ROOT), os.environ.get("PYTHONPATH", "")])
     return subprocess.Popen(
         [sys.executable, "-c", WORK, shard],
         cwd=begun.layout.root,
-        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", **environment},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -93,6 +95,21 @@ def test_two_workers_side_by_side_leave_the_stage_nothing_to_compute(begun: Proj
     outcome = run_step("flow", begun)
     assert outcome and outcome.computed == [] and len(outcome.reused) == TRAILERS
     assert not any((begun.store.root / "present").iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_what_a_killed_worker_finished_is_kept(begun: Project, number: int) -> None:
+    worker = start(begun, "1/1", MMX_SIMULATED_SECONDS="0.2")
+    while len(list(begun.store.receipts("flow"))) < 2:
+        time.sleep(0.05)
+    kept = {receipt.fingerprint for receipt in begun.store.receipts("flow")}
+    worker.send_signal(number)
+    worker.communicate()
+    outcome = run_step("flow", begun)
+    assert outcome and len(outcome.computed) + len(outcome.reused) == TRAILERS
+    assert outcome.computed and kept <= {
+        outcome.receipts[item].fingerprint for item in outcome.reused
+    }
 
 
 def test_a_shard_is_taken_up_where_it_was_left(begun: Project) -> None:
