@@ -8,7 +8,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -77,6 +76,52 @@ def test_a_host_that_stops_sending_is_asked_for_the_rest(
     fetch(with_limits(project, timeout_s=0.5, tries=20), listed("slow/a.mp4"))
     assert (ends(layout)[0], ends(layout)[-1]) == ("network", "fetched")
     assert host.log[1].range and video_of(layout, "slow/a.mp4") == body_of("/slow/a.mp4")
+
+
+def test_the_rest_of_other_bytes_is_not_joined_to_what_is_there(
+    project: Project, host: Host, listed: Listed, layout: Layout
+) -> None:
+    fetch(project, listed("careless/a.mp4"))
+    assert [bool(each.range) for each in host.log] == [False, True, False]
+    assert video_of(layout, "careless/a.mp4") == body_of("/careless/a.mp4", version=3)
+
+
+def test_a_file_without_a_length_and_ways_that_lead_nowhere(
+    project: Project, host: Host, listed: Listed, layout: Layout
+) -> None:
+    report = fetch(project, listed("unsized/a.mp4", "away/a.mp4", "circle/a.mp4"))
+    assert report.outcomes == {"fetched": 1, "broken": 2}
+    assert video_of(layout, "unsized/a.mp4") == body_of("/unsized/a.mp4")
+    assert len(host.asked("circle")) == 6
+
+
+def test_what_is_too_large_is_not_kept(project: Project, listed: Listed, layout: Layout) -> None:
+    small = with_limits(project, largest_mb=0.1)
+    assert fetch(small, listed("ok/a.mp4", "unsized/a.mp4")).outcomes == {"broken": 2}
+    assert [each.name for each in (layout.data / "fetching").iterdir()] == ["lock"]
+
+
+def test_a_host_that_is_not_there_is_of_the_network(
+    project: Project, host: Host, listed: Listed, layout: Layout
+) -> None:
+    path = listed("ok/a.mp4")
+    path.write_text(path.read_text().replace(host.address, "http://127.0.0.1:1"))
+    assert fetch(project, path).outcomes == {"network": 1} and ends(layout) == ["network"] * 3
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_kill_before_the_file_is_placed_costs_nothing_or_a_fetch(
+    project: Project, host: Host, listed: Listed, layout: Layout, lost: bool
+) -> None:
+    path = listed("ok/a.mp4")
+    fetch(project, path)
+    (video,) = (each for each in layout.videos.iterdir())
+    video.rename(layout.data / "fetching" / video.name)
+    if lost:
+        (layout.data / "fetching" / video.name).write_bytes(b"torn")
+    fetch(project, path)
+    assert video.read_bytes() == body_of("/ok/a.mp4") and len(host.log) == 1 + lost
+    assert [each.name for each in (layout.data / "fetching").iterdir()] == ["lock"]
 
 
 def test_the_ledger_says_what_came_and_the_manifest_pins_it(
@@ -170,28 +215,37 @@ def test_a_host_that_asks_for_more_patience_than_there_is_is_left(
     assert report.outcomes == {"limited": 1, "untried": 1} and len(host.log) == 1
 
 
+def pace_of(host: Host, **limits: float) -> Pace:
+    """Limits by a clock that only waits move, and that the host's log has, too."""
+    now = [0.0]
+    pace = Pace(FetchParams(**limits), clock=lambda: now[0])  # type: ignore[arg-type]
+    pace.sleep = lambda seconds: now.__setitem__(0, now[0] + seconds)
+    host.clock = pace.clock
+    return pace
+
+
 def test_the_hosts_log_shows_the_interval_and_the_pause_that_it_asked_for(
     project: Project, host: Host, listed: Listed
 ) -> None:
-    slow = with_limits(project, interval_s=0.1)
-    fetch(slow, listed("ok/a.mp4", "truncated/a.mp4", "limited/a.mp4", "moved/a.mp4"))
-    moments = [each.moment for each in host.log]
-    # A request is logged when it has arrived: the first may be later than it was sent.
-    gaps = [later - before for before, later in pairwise(moments)]
-    assert len(moments) == 7 and min(gaps) > 0.08
-    first, second = (each.moment for each in host.asked("limited"))
-    assert second - first > 0.95
+    path = listed("ok/a.mp4", "truncated/a.mp4", "limited/a.mp4", "moved/a.mp4")
+    fetch(project, path, pace=pace_of(host, interval_s=0.1, rate_mb_s=1e6))
+    asked = [(each.path.split("/")[1], each.moment) for each in host.log]
+    # An early end is waited out for 4 intervals, a limit for as long as the host says.
+    assert asked == [
+        ("ok", 0.0),
+        ("truncated", pytest.approx(0.1)),
+        ("truncated", pytest.approx(0.5)),
+        ("limited", pytest.approx(0.6)),
+        ("limited", pytest.approx(1.6)),
+        ("moved", pytest.approx(1.7)),
+        ("ok", pytest.approx(1.8)),
+    ]
 
 
-def test_bytes_are_within_the_rate_by_a_clock_that_only_waits_move(
-    project: Project, listed: Listed
-) -> None:
-    clock = [0.0]
-    params = FetchParams(interval_s=0, rate_mb_s=0.05, timeout_s=5)
-    pace = Pace(params, clock=lambda: clock[0])
-    pace.sleep = lambda seconds: clock.__setitem__(0, clock[0] + seconds)
+def test_bytes_are_within_the_rate(project: Project, host: Host, listed: Listed) -> None:
+    pace = pace_of(host, interval_s=0, rate_mb_s=0.05)
     fetch(project, listed("ok/a.mp4"), pace=pace)
-    assert clock[0] == pytest.approx(SIZE / 50_000)
+    assert pace.clock() == pytest.approx(SIZE / 50_000)
 
 
 def test_cookies_are_sent_to_their_host_alone(

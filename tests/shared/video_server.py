@@ -3,14 +3,15 @@
 `ok`, `gone`, `private`, `page`; `limited` (the first request to a path is told to wait a second);
 `slow` (ends sending in the middle the first time); `truncated` (cuts the first answer); `lying`
 (always announces more than it sends); `changing` (other bytes each time, the first answer cut);
-`moved` (leads to `ok`).
+`careless` (the same, and sends the rest of other bytes when it is asked for the rest); `unsized`
+(in chunks, without a length); `moved` (leads to `ok`), `away` (to a file), `circle` (to itself).
 """
 
 import hashlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -45,6 +46,8 @@ class Host:
     """Sent before each pause."""
     pause_s: float = 0.0
     stall_s: float = 1.0
+    clock: Callable[[], float] = time.monotonic
+    """By which the log has its moments."""
     sent: threading.Event = field(default_factory=threading.Event)
     """Set when a first part of a file was sent."""
     address: str = ""
@@ -58,6 +61,10 @@ class Host:
         return [each for each in self.log if each.path.startswith(f"/{path}")]
 
 
+_LEADS = {"moved": "", "away": "file:///etc/passwd", "circle": "/circle/a.mp4"}
+_CHANGING = ("changing", "careless")
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     host: Host
@@ -69,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer by the first part of the path."""
         host, path = self.host, self.path
         given = (self.headers.get(name, "") for name in ("Range", "Cookie"))
-        host.log.append(Asked(time.monotonic(), path, *given))
+        host.log.append(Asked(host.clock(), path, *given))
         host.hits[path] += 1
         kind, first = path.split("/")[1], host.hits[path] == 1
         # A connection serves one request: what follows a lie cannot be taken for an answer.
@@ -78,8 +85,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._say({"gone": 404, "private": 403}[kind])
         elif kind == "limited" and first:
             self._say(429, ("Retry-After", "1"))
-        elif kind == "moved":
-            self._say(302, ("Location", path.replace("moved", "ok")))
+        elif kind in _LEADS:
+            self._say(302, ("Location", _LEADS[kind] or path.replace("moved", "ok", 1)))
         elif kind == "page":
             self._send(b"<html>not here</html>", SIZE)
         else:
@@ -93,11 +100,23 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _video(self, kind: str, first: bool) -> None:
-        version = self.host.hits[self.path] if kind == "changing" else 0
-        cut = SIZE // 3 if kind in ("truncated", "changing") and first else SIZE
+        version = self.host.hits[self.path] if kind in _CHANGING else 0
+        body = body_of(self.path, version)
+        cut = SIZE // 3 if kind in ("truncated", *_CHANGING) and first else SIZE
         if kind == "lying":
-            return self._send(body_of(self.path), SIZE, more=1000)
-        self._send(body_of(self.path, version), cut, stall=kind == "slow" and first)
+            return self._send(body, SIZE, more=1000)
+        if kind == "unsized":
+            return self._send_in_chunks(body)
+        if kind == "careless":
+            del self.headers["If-Range"]
+        self._send(body, cut, stall=kind == "slow" and first)
+
+    def _send_in_chunks(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for chunk in (body[: SIZE // 3], body[SIZE // 3 :], b""):
+            self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
 
     def _send(self, body: bytes, end: int, more: int = 0, stall: bool = False) -> None:
         """Send a body from where it is asked for, up to `end`."""
