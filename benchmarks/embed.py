@@ -57,7 +57,7 @@ from mmx.media.clip import Clip
 from mmx.media.faults import Limits
 from mmx.media.frames import read_frames
 from mmx.media.wav import read_wav
-from mmx.params import EmbedParams
+from mmx.params import EmbedParams, ExpertEntry
 
 LITE = ("lite_appearance", "lite_scene", "lite_motion", "lite_audio")
 FPS, RATE = 25, 16000
@@ -340,7 +340,11 @@ def make_job(expert: Expert, options: argparse.Namespace, folder: Path) -> Embed
         expert=expert.name,
         source=source,
         clips=(Clip(0, 0, options.frames, 0.0, options.frames / FPS),),
-        params=EmbedParams(experts={}, frames_per_clip=0, batch=options.batch),
+        params=EmbedParams(
+            experts={expert.name: ExpertEntry(reads=expert.reads)},
+            frames_per_clip=0,
+            batch=options.batch,
+        ),
         limits=Limits(),
         out=folder,
         weights={status.weights.file: status.path for status in found},

@@ -37,7 +37,8 @@ from mmx.evaluation import clusters, retrieval, scores
 from mmx.evaluation.ablations import VARIANTS, vary
 from mmx.evaluation.retrieval import Neighbours
 from mmx.layout import Layout
-from mmx.params import FinetuneParams, ModelParams, Params, TrainParams, load_params
+from mmx.params import FinetuneParams, ModelParams, Params, TrainParams
+from mmx.paramsfile import load_params
 from mmx.training.coarse import train
 from mmx.training.data import Collection, Column, read_collection
 from mmx.training.embed import Embedded, embed_collection

@@ -21,7 +21,7 @@ from mmx import prediction
 from mmx.layout import Layout
 from mmx.model.batch import Batch, Feature
 from mmx.model.network import Network
-from mmx.params import load_params
+from mmx.paramsfile import load_params
 from mmx.prediction import Prediction
 from mmx.project import open_project
 from mmx.training.data import SPLITS, Collection, Experts, read_collection

@@ -7,7 +7,8 @@ from pathlib import Path
 from mmx.engine.store import Store
 from mmx.layout import Layout, find_main, find_root
 from mmx.media.faults import Limits
-from mmx.params import CollectionParams, Params, load_params
+from mmx.params import CollectionParams, Params
+from mmx.paramsfile import load_params
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mmx.params import ParamsError, load_params
+from mmx.params import ParamsError
+from mmx.paramsfile import load_params
 from mmx.pipeline.registry import step_sections
 from mmx.project import open_project
 

@@ -105,7 +105,10 @@ def read_items(path: Path) -> Items:
             "`dvc repro features` makes the present one"
         ) from None
     except (*UNREADABLE, ReceiptError, TypeError):
-        raise HistoryError(f"{path.name} of a feature store is damaged: `mmx repair`") from None
+        raise HistoryError(
+            f"{RECEIPTS_FILE} of the feature store is damaged: `mmx repair` removes it, "
+            "`dvc repro` makes it again"
+        ) from None
 
 
 def compare(before: Items, after: Items) -> Iterable[Change]:

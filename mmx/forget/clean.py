@@ -126,13 +126,29 @@ def _write(
     table: pa.Table, parts: Callable[[pa.Table, Traces], pa.Table], traces: Traces, out: Path
 ) -> bool | None:
     rest = parts(table, traces)
-    if rest is table:
+    written = table.schema.metadata or {}
+    notes = {key: left for key, value in written.items() if (left := _note(value, traces))}
+    if rest is table and notes == written:
         return False
     if not len(rest):
         return None
-    notes = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-    write_parquet(rest, out, notes or None)
+    texts = {key.decode(): value.decode() for key, value in notes.items()}
+    write_parquet(rest, out, texts or None)
     return True
+
+
+def _note(value: bytes, traces: Traces) -> bytes:
+    """Return a note of a file without their rows, if it is a list of rows: the split has one."""
+    try:
+        rows = orjson.loads(value)
+    except ValueError:
+        return value
+    if not (isinstance(rows, list) and all(isinstance(row, list) and row for row in rows)):
+        return value
+    kept = [row for row in rows if row[0] not in traces.ids]
+    if len(kept) == len(rows):
+        return value
+    return orjson.dumps(kept) if kept else b""
 
 
 def _without_trailers(table: pa.Table, traces: Traces) -> pa.Table:

@@ -14,9 +14,11 @@ import yaml
 from mmx.dvc_state.cache import Cache, find_cache
 from mmx.engine.atomic import link_or_copy, write_atomic
 from mmx.engine.canonical import file_digest
-from mmx.engine.parquet import read_parquet, write_parquet
+from mmx.engine.parquet import read_parquet
 from mmx.errors import UserError
 from mmx.merge.rows import merge_rows, rows_by
+from mmx.trailers.places import read_places, write_places
+from mmx.trailers.splits import SCHEMA
 
 SPLIT, SPLITS = "split", "data/splits.parquet"
 KEY = "trailer_id"
@@ -89,7 +91,8 @@ def _merge_split(root: Path, splits: list[str], stage: dict[str, Any]) -> tuple[
     merged = merge_rows(base, ours, theirs, empty=None)
     rows = [merged.rows[name] for name in sorted(merged.rows)]
     path = root / SPLITS
-    write_parquet(pa.Table.from_pylist(rows, tables[1].schema), path)
+    schema = tables[1].schema.remove_metadata()
+    write_places(path, pa.Table.from_pylist(rows, schema), _places(cache, splits[1:]))
     md5 = file_digest(path, "md5")
     if not cache.path(md5).exists():
         link_or_copy(path, cache.path(md5))
@@ -97,6 +100,13 @@ def _merge_split(root: Path, splits: list[str], stage: dict[str, Any]) -> tuple[
     entry = next(out for out in stage["outs"] if out["path"] == SPLITS)
     entry |= {"md5": md5, "size": path.stat().st_size}
     return merged.conflicts
+
+
+def _places(cache: Cache, splits: list[str]) -> pa.Table:
+    """Return every place that either side ever gave; ours where they differ."""
+    sides = [read_places(cache.path(md5)).to_pylist() for md5 in reversed(splits)]
+    rows = rows_by(KEY, [row for side in sides for row in side])
+    return pa.Table.from_pylist(list(rows.values()), SCHEMA)
 
 
 def _read_split(cache: Cache, md5: str) -> pa.Table:

@@ -10,7 +10,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from mmx.engine.atomic import write_atomic
-from mmx.params import ParamsError, load_params
+from mmx.params import ParamsError
+from mmx.paramsfile import load_params
 
 PROFILES = ("lite", "paper")
 

@@ -5,7 +5,6 @@ row is gone or rejected or they have too few clips, are in the file's metadata, 
 the table sees none of them.
 """
 
-from collections.abc import Collection
 from pathlib import Path
 
 import orjson
@@ -38,11 +37,3 @@ def write_places(path: Path, split: pa.Table, earlier: pa.Table | None) -> int:
     absent = sorted(list(row.values()) for row in rows if row["trailer_id"] not in present)
     write_parquet(split, path, {_ABSENT: orjson.dumps(absent).decode()} if absent else None)
     return len(absent)
-
-
-def forget_places(path: Path, trailers: Collection[str]) -> None:
-    """Take trailers out of the ledger, as if they had never had a place."""
-    places = read_places(path)
-    kept = [row for row in places.to_pylist() if row["trailer_id"] not in trailers]
-    present = [row for row in read_parquet(path).to_pylist() if row["trailer_id"] not in trailers]
-    write_places(path, pa.Table.from_pylist(present, SCHEMA), pa.Table.from_pylist(kept, SCHEMA))

@@ -395,7 +395,6 @@ def test_rewording_a_message_of_the_decoder_is_no_change() -> None:
     for old, new in [
         ("no container that is accepted could be read", "nothing that is accepted was read"),
         ("the file has no video stream", "there are no moving pictures"),
-        ("the video is longer than {limits.max_seconds:g} seconds", "the video is too long"),
     ]:
         assert old in text
         assert text_digest(text.replace(old, new)) == text_digest(text)

@@ -26,7 +26,7 @@ from mmx.experts.weights import Place, require
 from mmx.flow.store import FlowHeader, FlowPair, FlowWriter
 from mmx.media.clip import Clip
 from mmx.media.faults import Limits
-from mmx.params import EmbedParams
+from mmx.params import EmbedParams, ExpertEntry
 
 
 @dataclass
@@ -229,7 +229,10 @@ def job(tmp_path: Path) -> Callable[..., EmbedJob]:
             source=source,
             clips=tuple(clips),
             params=EmbedParams(
-                experts={}, frames_per_clip=frames, batch=batch, precision=precision
+                experts={"lite_scene": ExpertEntry(reads="clips")},
+                frames_per_clip=frames,
+                batch=batch,
+                precision=precision,
             ),
             limits=Limits(),
             out=out,

@@ -75,7 +75,7 @@ def test_pictures_are_read_no_further_than_the_sample_needs() -> None:
 def test_what_the_expert_leaves_open_the_parameters_say(
     declared: int | None, expected: int
 ) -> None:
-    params = EmbedParams(experts={}, frames_per_clip=5)
+    params = EmbedParams(experts={"lite_scene": ExpertEntry(reads="clips")}, frames_per_clip=5)
     assert chosen_sampling(Frames(declared), params) == Frames(expected)
     assert chosen_sampling(Stacks(4, 4), params) == Stacks(4, 4)
 

@@ -157,7 +157,7 @@ def pulled_clone(project: "Project", tmp_path: Path) -> "Project":
     clone.run("git", "config", "user.email", "test@example.org")
     clone.run("dvc", "pull", "--quiet")
     videos = clone.root / "data" / "videos"
-    shutil.copytree(project.root / "data" / "videos", videos, symlinks=True)
+    shutil.copytree(project.root / "data" / "videos", videos, symlinks=True, dirs_exist_ok=True)
     return clone
 
 

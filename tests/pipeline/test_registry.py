@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from mmx.layout import Layout
-from mmx.params import ParamsError, load_params
+from mmx.params import ParamsError
+from mmx.paramsfile import load_params
 from mmx.pipeline.ingredients import step_modules
 from mmx.pipeline.registry import (
     all_steps,

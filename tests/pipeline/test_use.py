@@ -169,7 +169,8 @@ def test_other_versions_than_written_are_refused_until_taken(project: "Project")
 
 
 def test_switching_the_profile_keeps_comments_and_refuses_over_edits(tmp_path: Path) -> None:
-    from mmx.params import ParamsError, load_params
+    from mmx.params import ParamsError
+    from mmx.paramsfile import load_params
     from mmx.profiles import switch_profile
 
     top = Path(__file__).parents[2]

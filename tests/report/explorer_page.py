@@ -61,6 +61,7 @@ def view(tab: Page) -> list[float]:
 
 def pixel(tab: Page, film: int, across: float = 0, layer: int = 1) -> Colour:
     """Return the colour painted at a film of the first map, or `across` pixels to its right."""
+    tab.wait("maps[0].height === maps[0].plane.clientHeight")
     colour = tab.run(
         f"(() => {{ const canvas = document.querySelector('.plane canvas:nth-of-type({layer})');"
         f" const [x, y] = maps[0].place({film});"

@@ -82,7 +82,12 @@ def preloaded_commands() -> Iterator[Path | None]:
             )
             path.chmod(0o755)
         environment = {**os.environ, **dict.fromkeys(THREADS, "1")}
-        server = subprocess.Popen([sys.executable, __file__, str(address)], env=environment)
+        server = subprocess.Popen(
+            # Its input ends when this process does, however that ends.
+            [sys.executable, __file__, str(address)],
+            env=environment,
+            stdin=subprocess.PIPE,
+        )
         while not address.exists() and server.poll() is None:
             time.sleep(0.05)
         try:
@@ -90,6 +95,8 @@ def preloaded_commands() -> Iterator[Path | None]:
         finally:
             server.terminate()
             server.wait()
+            assert server.stdin
+            server.stdin.close()
 
 
 def serve(listener: socket.socket) -> Request:
@@ -97,8 +104,10 @@ def serve(listener: socket.socket) -> Request:
     waiting: dict[int, tuple[int, socket.socket]] = {}
     while True:
         clients = {client.fileno(): ended for ended, (_, client) in waiting.items()}
-        for ready in select.select([listener.fileno(), *waiting, *clients], [], [])[0]:
-            if ready == listener.fileno():
+        for ready in select.select([0, listener.fileno(), *waiting, *clients], [], [])[0]:
+            if ready == 0:
+                os._exit(0)
+            elif ready == listener.fileno():
                 request = accept(listener, waiting)
                 if request is not None:
                     return request
@@ -170,7 +179,8 @@ def end(code: str | int | None) -> None:
         print(code, file=sys.stderr)
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
-    sys.stdout.flush()
+    with suppress(ValueError):  # the command has closed it
+        sys.stdout.flush()
     sys.stderr.flush()
     os._exit(1 if isinstance(code, str) else code or 0)
 

@@ -13,7 +13,7 @@ from iterstrat.ml_stratifiers import IterativeStratification
 
 from mmx.params import SplitParams
 from mmx.sample.plan import trailers
-from mmx.trailers.places import forget_places, read_places, write_places
+from mmx.trailers.places import read_places, write_places
 from mmx.trailers.splits import SCHEMA, SPLITS, SplitConflictError, assign
 
 PAPER = SplitParams()
@@ -186,10 +186,6 @@ def test_the_ledger_keeps_absent_places_beside_the_table(tmp_path: Path) -> None
     assert splits_of(read_places(path)) == {"a": "test", "b": "train"}
     assert write_places(path, places(a="test", b="train"), read_places(path)) == 0
     assert path.read_bytes() == plain
-    write_places(path, places(b="train"), read_places(path))
-    forget_places(path, ["a"])
-    assert splits_of(read_places(path)) == {"b": "train"}
-    assert b'"a"' not in path.read_bytes()
 
 
 def test_the_papers_sizes_are_met_to_the_trailer() -> None:

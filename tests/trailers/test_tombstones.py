@@ -8,7 +8,7 @@ import pytest
 
 from mmx.engine.canonical import file_digest
 from mmx.layout import Layout
-from mmx.params import load_params
+from mmx.paramsfile import load_params
 from mmx.trailers import init, read_manifest
 from mmx.trailers.inspection import inspect_file
 from mmx.trailers.intake import ingest
