@@ -363,6 +363,35 @@ class ReleaseParams(Section):
     """An address of electronic mail, or of a page."""
 
 
+class HostParams(Section):
+    """What `mmx fetch` asks of one host at most. Nothing here changes a result."""
+
+    interval_s: Annotated[float, NUMBER, Field(ge=0.0, le=86400.0)] = 2.0
+    """Seconds from one request to the next."""
+    rate_mb_s: Positive = 4.0
+    """Megabytes a second, on average."""
+
+
+class FetchParams(HostParams):
+    """How `mmx fetch` gets videos: limits for every host without its own, and what is asked for."""
+
+    hosts: dict[str, HostParams] = {}
+    """Limits by name of host, in lower case; those of youtube.com hold for YouTube's ids."""
+    hosts_at_once: Annotated[int, NUMBER, Field(ge=1, le=64)] = 4
+    tries: Annotated[int, NUMBER, Field(ge=1, le=100)] = 4
+    """Attempts at one video in a run, where its host is limiting or cannot be reached."""
+    patience_s: Annotated[float, NUMBER, Field(ge=0.0, le=604800.0)] = 900.0
+    """Seconds that a host may ask to wait; one that asks for more is left for a later run."""
+    timeout_s: Positive = 60.0
+    """Seconds without a byte after which a connection is given up."""
+    largest_mb: Positive = 2000.0
+    """Megabytes of a video; one that is larger is not fetched."""
+    format: Annotated[str, Field(min_length=1, max_length=1000)] = (
+        "bv*[height<=480][ext=mp4]+ba[ext=m4a]/b[height<=480][ext=mp4]"
+    )
+    """Which of YouTube's formats, in yt-dlp's words."""
+
+
 class Params(Section):
     """All of params.yaml."""
 
@@ -380,6 +409,7 @@ class Params(Section):
     ablate: AblateParams = AblateParams()
     run: RunParams
     release: ReleaseParams = ReleaseParams()
+    fetch: FetchParams = FetchParams()
 
     def section(self, key: str) -> Any:
         """Return a section that a step declares."""

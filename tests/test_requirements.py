@@ -69,12 +69,12 @@ def lock(name: str) -> dict[str, list[str]]:
 
 
 def test_the_runtime_requirements_are_what_the_product_imports() -> None:
-    assert imported("mmx", "stages") == RUNTIME - DATA | EXTRAS["cluster"]
+    assert imported("mmx", "stages") == RUNTIME - DATA | EXTRAS["cluster"] | EXTRAS["fetch"]
     assert all(find_spec(name.replace("-", "_")) for name in DATA)
 
 
 def test_the_test_requirements_are_what_tests_and_benchmarks_import_beyond() -> None:
-    others = imported("tests", "benchmarks") - RUNTIME - EXTRAS["cluster"]
+    others = imported("tests", "benchmarks") - RUNTIME - EXTRAS["cluster"] - EXTRAS["fetch"]
     assert others == EXTRAS["test"] - PROGRAMS
     assert not EXTRAS["test"] & RUNTIME
 

@@ -61,8 +61,16 @@ def _input_branch(role: str, origin: TracedItem | Video | UnknownInput, seen: se
     if isinstance(origin, Video):
         name = origin.path or "a file that is elsewhere or missing"
         file = f"sha256 {origin.sha256}" if origin.sha256 else f"streams {origin.digest}"
-        return Tree(Text.assemble((role, "bold green"), f" of {name} ", (file, "dim")))
+        leaf = Tree(Text.assemble((role, "bold green"), f" of {name} ", (file, "dim")))
+        if origin.url:
+            leaf.add(Text.assemble(("from ", "dim"), origin.url, _day_text(origin)))
+        return leaf
     return Tree(Text(f"{role} {origin.digest[:DIGITS]}: no receipt of it was found", "red"))
+
+
+def _day_text(video: Video) -> str:
+    """The day on which `mmx fetch` brought a video."""
+    return f" on {video.fetched[:10]}" if video.fetched else ""
 
 
 def _item_facts(made: TracedItem) -> list[tuple[str, str]]:
@@ -201,6 +209,7 @@ def _input_entity(
     if isinstance(origin, Video):
         name = f"mmx:video/{origin.sha256 or origin.digest}"
         told = {"mmx:sha256": origin.sha256, "prov:atLocation": origin.path}
+        told |= {"mmx:url": origin.url, "mmx:fetched": origin.fetched}
         entity = document["entity"].setdefault(name, {"prov:type": "mmx:video"})
         entity |= {key: value for key, value in told.items() if value}
         entity[f"mmx:{role}_digest"] = origin.digest

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from mmx.acquisition.ledger import origins
 from mmx.dvc_state.history import Commit, History, HistoryError
 from mmx.engine.parquet import refuse_pipe
 from mmx.engine.receipt import Ingredients, Receipt
@@ -37,6 +38,10 @@ class Video:
     """Of the file; empty if no table names a file with this digest."""
     path: str
     """Relative to data/; empty if no table names a file with this digest."""
+    url: str = ""
+    """Where it came from; empty if neither the ledger of `mmx fetch` nor the manifest says so."""
+    fetched: str = ""
+    """When, UTC; empty if `mmx fetch` did not bring it."""
 
 
 @dataclass(frozen=True)
@@ -155,9 +160,13 @@ class Records:
     def videos(self) -> dict[str, Video]:
         """Accepted videos by every digest that receipts may use for them."""
         found: dict[str, Video] = {}
+        fetched, addresses = origins(self.layout.root), _addresses(self.layout)
         for row in self.video_rows():
-            for digest in (row["video_digest"], row["sound_digest"], row["sha256"]):
-                found[digest] = Video(digest, row["sha256"], row["video"])
+            sha256 = row["sha256"]
+            origin = fetched.get(sha256)
+            url, day = (origin.url, origin.date) if origin else (addresses.get(sha256, ""), "")
+            for digest in (row["video_digest"], row["sound_digest"], sha256):
+                found[digest] = Video(digest, sha256, row["video"], url, day)
         return found
 
     def video_rows(self) -> list[dict[str, str]]:
@@ -173,6 +182,17 @@ class Records:
         columns = ["video_sha256", "video_digest", "sound_digest"]
         rows = read_table(published, columns=columns).to_pylist()
         return [{**row, "sha256": row["video_sha256"], "video": ""} for row in rows]
+
+
+def _addresses(layout: Layout) -> dict[str, str]:
+    """Return what the manifest gives as a video's address, by the video's sha256."""
+    # Imported here: a release that was only published has no manifest.
+    from mmx.trailers.manifest import read_records
+
+    if not layout.manifest.exists():
+        return {}
+    rows = (record.values for record in read_records(layout.manifest).records)
+    return {row["sha256"].lower(): row.get("url", "") for row in rows}
 
 
 def trace(

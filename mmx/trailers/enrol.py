@@ -27,6 +27,7 @@ from mmx.trailers.manifest import (
 )
 from mmx.trailers.paths import PathFault, check_kind, link, locate, path_fault, video_file
 from mmx.trailers.quoting import quoted
+from mmx.trailers.tombstones import Refusals
 
 LABELS = ("title", "genres", "video")
 """Columns that a table of labels must have; it may have the manifest's others, and more."""
@@ -116,9 +117,9 @@ def init(
     """Write the manifest from a table of labels and link its videos into data/videos.
 
     Videos are named relative to the folder `videos`, which is only read; links keep those paths.
-    A row whose path cannot be trusted, or that is there twice, stays out of the manifest; one with
-    another fault is in it, unpinned where its video is missing or plainly none, so that the report
-    can name it.
+    A row whose path cannot be trusted, that is there twice, or whose trailer was taken out of the
+    collection, stays out of the manifest; one with another fault is in it, unpinned where its video
+    is missing or plainly none, so that the report can name it.
     Rows that the manifest has already, found by their video, keep id, pin and text, and get cells
     of columns that it lacks; with `update` they get the table's title, year and genres, and what
     its other columns say. With `force` the manifest is written anew, but a video that it names
@@ -128,6 +129,7 @@ def init(
         PathFault: `videos` is not a folder.
         TableError: the table of labels or the manifest cannot be read, or has a column that cannot
             be kept.
+        TombstoneError: what says which trailers were taken out cannot be read.
     """
     if not videos.is_dir():
         raise PathFault(f"{videos} is not a folder: name the one that your videos are in")
@@ -141,9 +143,9 @@ def init(
     refused, entries = _sort_out(table, known, update)
     if force:
         _drop_links(layout.videos, entries)
-    entries = _enrol_all(layout, videos, entries)
+    entries, returned = _turn_away(layout, _enrol_all(layout, videos, entries))
     _save(layout.manifest, replace(known, columns=columns), entries)
-    reports = [*refused, *(_report(entry, params) for entry in entries)]
+    reports = [*refused, *returned, *(_report(entry, params) for entry in entries)]
     return InitReport(tuple(sorted(reports, key=lambda report: report.row)), added)
 
 
@@ -280,6 +282,27 @@ def _enrol_all(layout: Layout, videos: Path, entries: Sequence[_Entry]) -> list[
             pinned[entry.video] = entry
             progress.count(computed=not entry.reason, failed=bool(entry.reason))
     return [pinned.get(entry.video, entry) for entry, _ in linked]
+
+
+def _turn_away(layout: Layout, entries: Sequence[_Entry]) -> tuple[list[_Entry], list[RowReport]]:
+    """Return the entries that may come in, and reports of those that were taken out earlier."""
+    refusals = Refusals.of(layout)
+    reasons = {entry.video: _why_taken_out(entry, refusals) for entry in entries}
+    for entry in entries:
+        link = layout.videos / entry.video
+        if reasons[entry.video] and entry.status == "added" and link.is_symlink():
+            link.unlink()
+    kept = [entry for entry in entries if not reasons[entry.video]]
+    turned = [(entry, reasons[entry.video]) for entry in entries if reasons[entry.video]]
+    return kept, [_refusal(entry.record, reason) for entry, reason in turned]
+
+
+def _why_taken_out(entry: _Entry, refusals: Refusals) -> str:
+    cells = entry.record.values
+    addresses = (cells["url"], cells.get("youtube_id", ""))
+    known = [cells["sha256"].lower()]
+    found = (refusals.reason(cells["trailer_id"], each, known) for each in addresses)
+    return next(filter(None, found), "")
 
 
 def _save(manifest: Path, known: CsvTable, entries: Sequence[_Entry]) -> None:

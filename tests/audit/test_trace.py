@@ -1,5 +1,6 @@
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
+from mmx.acquisition.ledger import Attempt, append, ledger_path
 from mmx.audit.show import prov, trace_tree
 from mmx.audit.trace import TracedItem, TraceError, UnknownInput, Video, all_items, trace
 from mmx.engine.canonical import file_digest
 from mmx.engine.receipt import Receipt
 from mmx.outputs import read_receipts
 from mmx.project import Project, open_project
+from mmx.trailers.manifest import COLUMNS, write_records
 
 TRAILER = "t00002"
 
@@ -45,6 +48,26 @@ def test_the_chain_leads_to_the_bytes_of_the_video(project: Project) -> None:
     assert [item.receipt for item in (motion, flow, scenes)] == [
         made(project, step) for step in ("embed@lite_motion", "flow", "scenes")
     ]
+
+
+def test_it_ends_at_the_address_and_the_day(project: Project) -> None:
+    layout = project.layout
+    sha256 = file_digest(layout.videos / f"{TRAILER}.mp4")
+    assert "from http" not in text(project)
+    row = dict.fromkeys(COLUMNS, "") | {"trailer_id": TRAILER, "sha256": sha256}
+    write_records(layout.manifest, (), [row | {"url": "http://x.org/manifest"}])
+    assert "from http://x.org/manifest\n" in re.sub(" +\n", "\n", text(project))
+    line = Attempt(
+        date="2026-01-02T03:04:05Z",
+        trailer_id=TRAILER,
+        outcome="fetched",
+        url="http://x.org/a",
+        sha256=sha256,
+    )
+    append(ledger_path(layout.root), line)
+    assert "from http://x.org/a on 2026-01-02" in text(project)
+    entities = prov(trace(project, TRAILER))["entity"]
+    assert entities[f"mmx:video/{sha256}"]["mmx:url"] == "http://x.org/a"
 
 
 def test_the_row_itself_is_shown(project: Project) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from mmx.engine.canonical import file_digest
 from mmx.layout import Layout
 from mmx.paramsfile import load_params
-from mmx.trailers import init
+from mmx.trailers import init, read_manifest
 from mmx.trailers.inspection import inspect_file
 from mmx.trailers.intake import ingest
 from mmx.trailers.tombstones import Refusals, Tombstone, concealed, write_tombstone
@@ -86,3 +87,25 @@ def test_each_mark_is_enough_and_an_empty_one_is_none(
 
 def test_a_project_without_tombstones_refuses_nobody(tmp_path: Path) -> None:
     assert Refusals.of(Layout(tmp_path)).reason("gone", "", ["pictures"]) == ""
+
+
+def test_init_turns_away_what_was_taken_out_and_leaves_its_file(tmp_path: Path) -> None:
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for name in ("by-bytes", "by-address", "other"):
+        (videos / f"{name}.mp4").write_bytes(f"....ftyp {name}".encode())
+    addresses = {"by-address": "http://x.org/a"}
+    rows = [f"{each.stem},Drama,{each.name},{addresses.get(each.stem, '')}"
+            for each in sorted(videos.iterdir())]  # fmt: skip
+    labels = tmp_path / "labels.csv"
+    labels.write_text("\n".join(["title,genres,video,url", *rows]))
+    layout = Layout(tmp_path / "project")
+    write_tombstone(layout.root, tombstone(sha256=file_digest(videos / "by-bytes.mp4")))
+    report = init(layout, videos, labels)
+    assert ["taken out" in row.reason for row in report.rows] == [True, True, False]
+    assert [row.trailer_id for row in read_manifest(layout.manifest)] == ["other"]
+    assert [each.name for each in layout.videos.iterdir()] == ["other.mp4"]
+    assert len(list(videos.iterdir())) == 3
+    write_tombstone(layout.root, tombstone(sha256=file_digest(videos / "other.mp4")))
+    init(layout, videos, labels, force=True)
+    assert [row.trailer_id for row in read_manifest(layout.manifest)] == ["by-bytes"]
