@@ -9,12 +9,20 @@ from mmx.cli import audit, films, prepare, upkeep, use, weights
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="Rebuild MMX-Trailer-20 and its paper; trace every feature row to its video.",
     epilog="`dvc repro` runs the pipeline; these commands prepare, explain and check it.",
 )
-for part in (prepare, films, upkeep, audit, use):
+GROUPS = {
+    "Set up": prepare,
+    "Videos": films,
+    "Run and keep up": upkeep,
+    "Explain, check, publish": audit,
+    "Use": use,
+}
+for title, part in GROUPS.items():
+    for command in part.app.registered_commands:
+        command.rich_help_panel = title
     app.add_typer(part.app)
 app.add_typer(weights.app, name="weights")
 

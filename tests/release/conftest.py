@@ -32,6 +32,8 @@ def make_content(folder: Path) -> Content:
     for name, cells in (("status", status), ("reason", reason)):
         column = pa.array(cells, pa.string())
         table = table.set_column(table.column_names.index(name), name, column)
+    directors = pa.array([f"Director of {name}" for name in CLIPS])
+    table = table.append_column("director", directors)
     members = [name for name in sorted(CLIPS) if SPLITS[name] != "unsplit" and name != REJECTED]
     splits = pa.table({"trailer_id": members, "split": [SPLITS[name] for name in members]})
     names = [name for name in members for _ in MODELS]

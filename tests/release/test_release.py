@@ -49,8 +49,16 @@ def test_the_joined_table_has_labels_split_facts_and_both_models(
         assert list(rows[row["trailer_id"]][f"embedding_{row['model']}"]) == row["embedding"]
     for row in content.predictions.to_pylist():
         assert list(rows[row["trailer_id"]][f"predicted_{row['model']}"]) == row["predicted"]
+    assert {row["director"] for row in rows.values()} == {f"Director of {name}" for name in rows}
     assert rows["alien"]["title"] == "alien | <b>" and rows["alien"]["width"] == 640
     assert rows["élan"]["embedding_fine"] is None and rows["brazil"]["split"] == "test"
+
+
+def test_a_column_of_the_users_own_is_described(release: Path) -> None:
+    described = json.loads((release / "croissant.json").read_text())
+    fields = [field["name"] for table in described["recordSet"] for field in table["field"]]
+    assert "director" in {name.rpartition("/")[2] for name in fields}
+    assert "| director | string |" in (release / "README.md").read_text()
 
 
 def test_pandas_polars_and_duckdb_open_it_by_split(release: Path) -> None:
