@@ -7,6 +7,7 @@ are those of the file server alone. Nothing but saved work may depend on it: a m
 for longer than GONE counts as gone, and goes on when it wakes up.
 """
 
+import glob
 import os
 import secrets
 import socket
@@ -63,6 +64,12 @@ def others(own: Path, *kinds: str) -> list[str]:
     return [_said(path) for path in found if _is_here(path, now) and _kind(path) in kinds]
 
 
+def remove_own_host(folder: Path, kind: str) -> None:
+    """Remove the files of this host's processes of a kind: the caller knows that they are gone."""
+    for path in folder.glob(f"{kind}~{glob.escape(socket.gethostname())}~*"):
+        path.unlink(missing_ok=True)
+
+
 def _kind(path: Path) -> str:
     return path.name.partition("~")[0]
 
@@ -88,7 +95,16 @@ def _has_died(name: str) -> bool:
         return True
     except PermissionError:
         pass
-    return False
+    return _is_zombie(process)
+
+
+def _is_zombie(process: str) -> bool:
+    """Say whether a process has ended, and only waits for its parent to ask how; by Linux."""
+    try:
+        state = Path("/proc", process, "stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state in ("Z", "X")
 
 
 def _said(path: Path) -> str:

@@ -36,7 +36,7 @@ from mmx.engine.canonical import bytes_digest, canonical, file_digest
 from mmx.engine.errors import ReceiptError, StoreBusyError, StoreError
 from mmx.engine.files import FileRefusedError, read_regular
 from mmx.engine.plain import is_sha256
-from mmx.engine.presence import announced, others
+from mmx.engine.presence import announced, others, remove_own_host
 from mmx.engine.receipt import OutputFile, Receipt
 
 LARGEST, LARGEST_JOURNAL = 1 << 26, 1 << 32
@@ -204,11 +204,15 @@ class Store:
 
         What a killed run left in tmp/ is removed first: no other run can be using it.
         """
-        with self._lock(fcntl.LOCK_EX) as descriptor, self._alone(_RUN, purpose, _RUN, _WORKER):
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"{purpose}, process {os.getpid()}".encode())
-            shutil.rmtree(self.root / "tmp", ignore_errors=True)
-            yield
+        with self._lock(fcntl.LOCK_EX) as lock:
+            if lock.held:
+                # A run that was killed loses the lock before it is seen to be gone.
+                remove_own_host(self.root / "present", _RUN)
+            with self._alone(_RUN, purpose, _RUN, _WORKER):
+                os.ftruncate(lock.descriptor, 0)
+                os.write(lock.descriptor, f"{purpose}, process {os.getpid()}".encode())
+                shutil.rmtree(self.root / "tmp", ignore_errors=True)
+                yield
 
     @contextmanager
     def joined(self, purpose: str) -> Iterator["Store"]:
@@ -230,29 +234,39 @@ class Store:
             yield own
 
     @contextmanager
-    def _lock(self, operation: int) -> Iterator[int]:
-        """Hold the lock of this host, shared or not; yield the descriptor of its file."""
+    def _lock(self, operation: int) -> "Iterator[_Lock]":
+        """Hold the lock of this host, shared or not, where there are locks."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise StoreError(f"the item store cannot be written: {error.strerror}") from error
         try:
-            _take_lock(descriptor, operation)
-            yield descriptor
+            yield _Lock(descriptor, _take_lock(descriptor, operation))
         finally:
             os.close(descriptor)
 
 
-def _take_lock(descriptor: int, operation: int) -> None:
-    """Lock an open file or raise StoreBusyError; where there are no locks, presence must do."""
+@dataclass(frozen=True)
+class _Lock:
+    """The open file that runs of this host lock."""
+
+    descriptor: int
+    held: bool
+    """False where the file system has no locks: presence must do."""
+
+
+def _take_lock(descriptor: int, operation: int) -> bool:
+    """Lock an open file or raise StoreBusyError; return False where there are no locks."""
     try:
         fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
+        return True
     except BlockingIOError:
         raise _busy(os.read(descriptor, 200).decode("utf-8", "replace").strip()) from None
     except OSError as error:
         if error.errno not in (errno.ENOLCK, errno.ENOTSUP):
             raise
+        return False
 
 
 def _busy(holder: str) -> StoreBusyError:

@@ -54,6 +54,17 @@ def test_a_process_of_this_host_that_died_is_gone_at_once(tmp_path: Path) -> Non
     assert not path.exists() and alive.exists() and other.exists()
 
 
+def test_a_process_that_has_ended_and_was_not_collected_is_gone(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    while Path(f"/proc/{ended.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+        time.sleep(0.01)
+    path = elsewhere(tmp_path, ended.pid, socket.gethostname())
+    with announced(tmp_path, "run", "flow") as own:
+        assert others(own, "worker") == []
+    assert not path.exists()
+    ended.wait()
+
+
 def test_a_touch_at_intervals_keeps_a_process_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

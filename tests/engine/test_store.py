@@ -1,5 +1,6 @@
 import errno
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -213,3 +214,16 @@ def test_each_worker_has_a_journal_and_all_are_read(store: Store) -> None:
         one.note("flow", {"item": "d", "finished": "4"})
     assert [entry["item"] for entry in store.journal("flow")] == ["a", "b", "c", "d"]
     assert len(list((store.root / "journal" / "flow").iterdir())) == 2
+
+
+def test_who_holds_the_lock_of_this_host_waits_for_no_earlier_run_here(store: Store) -> None:
+    # Its number belongs to another process by now.
+    left = store.root / "present" / f"run~{socket.gethostname()}~{os.getppid()}~0"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"flow")
+    with store.locked("scenes"):
+        assert not left.exists()
+    elsewhere = left.with_name(f"run~elsewhere~{os.getppid()}~0")
+    elsewhere.write_bytes(b"flow")
+    with pytest.raises(StoreBusyError, match="flow"), store.locked("scenes"):
+        pass
