@@ -8,6 +8,8 @@ from mmx.dvc_state.history import HistoryError
 from mmx.engine.receipt import Ingredients, Weight
 from mmx.project import Project, open_project
 
+pytestmark = pytest.mark.slow
+
 
 def reasons(changes: tuple[Change, ...], step: str) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Kind and reasons of a step's changes by trailer."""

@@ -14,6 +14,8 @@ from mmx.project import Project
 from mmx.steps import scenes
 from mmx.steps.embed import embed_step
 
+pytestmark = pytest.mark.slow
+
 TRAILER = "t00002"
 TRAILER_RECEIPTS = receipts_name(TRAILER)
 CLIP_ROWS = scenes.OUTPUT.shard_path(Path(), TRAILER).name

@@ -21,6 +21,8 @@ from mmx.errors import UserError
 from mmx.params import ParamsError
 from mmx.project import open_project
 
+pytestmark = pytest.mark.slow
+
 TOP = Path(__file__).parents[2]
 Damage = Callable[[Path], None]
 

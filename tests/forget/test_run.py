@@ -25,6 +25,8 @@ from mmx.trailers.tombstones import Refusals, TombstoneError, concealed, read_to
 if TYPE_CHECKING:
     from tests.forget.conftest import After, World
 
+pytestmark = pytest.mark.slow
+
 GONE = ("t00002", "t00005")
 
 

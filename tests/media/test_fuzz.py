@@ -10,6 +10,8 @@ from coded_film import make
 from benchmarks import fuzz_media
 from benchmarks.fuzz_media import FILMS, LEVELS, fuzz, mutants, report
 
+pytestmark = pytest.mark.slow
+
 
 def test_mutants_are_refused_flagged_or_the_same() -> None:
     tally = fuzz(36, 0, FILMS)

@@ -16,6 +16,8 @@ from mmx.merge.driver import MergeConflictError, install_drivers, merge_file
 from mmx.merge.lock import LockMergeError
 from mmx.project import open_project
 
+pytestmark = pytest.mark.slow
+
 
 def git(root: Path, *arguments: str) -> str:
     return simulated.run(root, "git", *arguments)

@@ -14,6 +14,8 @@ import pytest
 from mmx.release.about import ReleaseError
 from mmx.release.hub import upload
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = "somebody/films"
 
 

@@ -24,6 +24,8 @@ from mmx.release.verify import verify_release
 if TYPE_CHECKING:
     from mmx.release.tables import Content
 
+pytestmark = pytest.mark.slow
+
 TRAIN, TEST = ["alien", "dune"], ["brazil"]
 
 

@@ -17,6 +17,8 @@ from small_world import EVIL, GENRES, World, quick_params, report_params
 from mmx.evaluation.ablations import ablate_item
 from mmx.report import page
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Recorded:

@@ -20,6 +20,8 @@ from mmx.sample.plan import Trailer
 from mmx.sample.sound import RATE
 from mmx.scenes.shots import detect_item
 
+pytestmark = pytest.mark.slow
+
 SEED = 5
 EVERY = list(range(12))
 CODECS = {"libx264": "h264", "libvpx-vp9": "vp9", "libvpx": "vp8", "libsvtav1": "av1"}

@@ -16,6 +16,8 @@ from mmx.trailers.manifest import read_manifest
 from mmx.trailers.signature import SIDE, Signature, sign
 from mmx.trailers.signatures import accept_groups, find_duplicates
 
+pytestmark = pytest.mark.slow
+
 TOP = Path(__file__).parents[2]
 FPS = 24
 

@@ -12,6 +12,8 @@ from mmx.experts.networks.i3d import I3D, SamePool3d, Unit3d, i3d_name, same_pad
 if TYPE_CHECKING:
     from tests.experts.networks.conftest import Shapes
 
+pytestmark = pytest.mark.slow
+
 
 State = dict[str, Tensor]
 Start = Callable[[int, int, int], tuple[int, int]]
