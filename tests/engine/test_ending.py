@@ -38,7 +38,8 @@ def start(folder: Path, *before: str, **environment: str) -> "subprocess.Popen[s
         start_new_session=True,
         env={**os.environ, **environment},
     )
-    wait_until(lambda: len(list(folder.iterdir())) == 4)
+    wait_until(lambda: len(list(folder.iterdir())) == 4 or program.poll() is not None)
+    assert program.poll() is None, program.communicate()[1]
     return program
 
 
