@@ -14,6 +14,10 @@ LEAST_SECONDS = 60.0
 """CPU seconds that any file may take."""
 GRACE = 2.0
 """Times the CPU limit, after which a process that never returns from the decoder is ended."""
+AGAIN = 0.1
+"""CPU seconds after which a signal that was not heeded is sent again."""
+LEAST_GRACE = 5.0
+"""CPU seconds beyond."""
 MEGABYTE, GIGABYTE = 1e6, 1 << 30
 
 
@@ -40,18 +44,18 @@ def _cpu_limit(seconds: float) -> Iterator[None]:
             f"reading it takes more than {seconds:.0f} CPU seconds (cpu_seconds_per_mb)",
         )
 
-    soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    last = int(used.ru_utime + used.ru_stime + GRACE * seconds) + 1
     before = signal.signal(signal.SIGPROF, stop)
-    resource.setrlimit(resource.RLIMIT_CPU, (_least(last, hard), hard))
-    signal.setitimer(signal.ITIMER_PROF, seconds)
+    # Where Python's handler is never run, the kernel ends the process.
+    before_end = signal.signal(signal.SIGVTALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, seconds, AGAIN)
+    signal.setitimer(signal.ITIMER_VIRTUAL, GRACE * seconds + LEAST_GRACE)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGPROF, before)
-        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+        signal.signal(signal.SIGVTALRM, before_end)
 
 
 @contextmanager
