@@ -15,6 +15,7 @@ import csv
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pyarrow as pa
@@ -138,17 +139,25 @@ def _write(
 
 
 def _note(value: bytes, traces: Traces) -> bytes:
-    """Return a note of a file without their rows, if it is a list of rows: the split has one."""
-    try:
-        rows = orjson.loads(value)
-    except ValueError:
-        return value
-    if not (isinstance(rows, list) and all(isinstance(row, list) and row for row in rows)):
-        return value
+    """Return a note of a file without their rows."""
+    rows = noted_rows(value)
     kept = [row for row in rows if row[0] not in traces.ids]
     if len(kept) == len(rows):
         return value
     return orjson.dumps(kept) if kept else b""
+
+
+def noted_rows(value: bytes) -> list[list[Any]]:
+    """Return the rows of a note in a Parquet file, as the split has one of absent trailers.
+
+    A row begins with a trailer_id. Other notes have none.
+    """
+    try:
+        rows = orjson.loads(value)
+    except ValueError:
+        return []
+    is_table = isinstance(rows, list) and all(isinstance(row, list) and row for row in rows)
+    return rows if is_table else []
 
 
 def _without_trailers(table: pa.Table, traces: Traces) -> pa.Table:

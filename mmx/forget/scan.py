@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from mmx.engine.canonical import file_digest
 from mmx.engine.parquet import UNREADABLE, read_parquet
-from mmx.forget.clean import LARGEST, OWNERS
+from mmx.forget.clean import LARGEST, OWNERS, noted_rows
 from mmx.forget.traces import NAME, PARQUET
 from mmx.outputs import ITEM
 from mmx.trailers.tombstones import Tombstone, concealed
@@ -94,7 +94,7 @@ class Scan:
         with path.open("rb") as file:
             head = file.read(len(PARQUET))
         if head == PARQUET and (owner := self._among(_ids_in(path))):
-            yield "an id in a column", owner
+            yield "an id in a column or a note", owner
         elif size <= LARGEST and (owner := self._among(self._words.findall(path.read_bytes()))):
             yield "an id in its bytes", owner
 
@@ -109,9 +109,12 @@ class Scan:
 
 
 def _ids_in(path: Path) -> Iterator[bytes]:
-    """Yield every id in the columns of a table that hold ids."""
+    """Yield every id in the columns of a table that hold ids, and in its notes."""
     try:
-        names = set(pq.read_schema(path).names)
+        schema = pq.read_schema(path)
+        names = set(schema.names)
+        for note in (schema.metadata or {}).values():
+            yield from (str(row[0]).encode() for row in noted_rows(note))
         for column in names & {ITEM, OWNERS}:
             values = read_parquet(path, [column])[column].combine_chunks()
             values = values.flatten() if column == OWNERS else values

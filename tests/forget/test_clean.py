@@ -6,9 +6,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmx.forget.clean import clean
+from mmx.forget.scan import Scan
 from mmx.forget.traces import Traces
 from mmx.trailers.places import read_places, write_places
 from mmx.trailers.splits import SCHEMA
+from mmx.trailers.tombstones import Tombstone, concealed
 
 
 def places(*names: str) -> pa.Table:
@@ -36,3 +38,12 @@ def test_other_notes_of_a_table_stay(tmp_path: Path) -> None:
     pq.write_table(table, path)
     assert clean(path, Traces(frozenset({"drama"})), out) is True
     assert pq.read_schema(out).metadata[b"genres"] == b'["drama"]'
+
+
+def test_the_proof_looks_at_the_places_of_absent_trailers_too(tmp_path: Path) -> None:
+    path = tmp_path / "splits.parquet"
+    write_places(path, places("alien"), places("clue"))
+    name = concealed("clue")
+    scan = Scan([Tombstone(name[:16], name, 4, (), (), (), "2026-01-01", "why", "who")])
+    scan.look("work tree", path, "splits.parquet")
+    assert [each.how for each in scan.found] == ["an id in a column or a note"]
