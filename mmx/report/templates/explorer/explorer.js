@@ -168,7 +168,6 @@ function remember(pause = 0) {
 function change(make = () => {}) {
   remember();
   make();
-  paint();
   filter();
   note();
 }
@@ -191,7 +190,7 @@ chips.forEach((chip, genre) => {
 byId("any").onclick = () => change(() => { state.any = !state.any; });
 byId("clear").onclick = () => { remember(); go(""); note(); };
 byId("colour").append(...colourings());
-byId("colour").onchange = (event) => change(() => { state.colour = event.target.value; });
+byId("colour").onchange = (event) => change(() => { state.colour = event.target.value; paint(); });
 byId("order").append(...Object.entries(ORDERS).map(([value, [textContent]]) => element("option", { value, textContent })));
 byId("order").onchange = (event) => change(() => { state.order = event.target.value; });
 byId("csv").onclick = () => save("trailers.csv", toCsv(found));
