@@ -15,7 +15,8 @@ CAPS: dict[str, dict[str, str]] = {
         "ATEN_CPU_CAPABILITY": "default",
         "NUMBA_CPU_NAME": "nehalem",
         "NUMBA_CPU_FEATURES": "+sse4.1,+sse4.2,+popcnt",
-        "MKL_CBWR": "COMPATIBLE",
+        # In COMPATIBLE, the lowest, a row of a batch depends on its place.
+        "MKL_CBWR": "SSE4_2",
         "OPENBLAS_CORETYPE": "Nehalem",
     },
     "avx2": {
