@@ -1,70 +1,59 @@
-"""What both models say of every trailer, as tables with the genres' names."""
+"""What both models say of every trailer, as tables with the genres' names, from evaluate's."""
 
 from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from mmx.evaluation.scores import sigmoid
-from mmx.evaluation.subject import Subject, read_subject
+from mmx.engine.parquet import read_parquet
+from mmx.errors import require_output
 from mmx.project import Project
+from mmx.release.tables import ITEM, MODEL, MODELS
 
-_ORDER = [("trailer_id", "ascending"), ("model", "ascending")]
+_ORDER = [(ITEM, "ascending"), (MODEL, "ascending")]
 
 
 def model_tables(project: Project) -> tuple[pa.Table, pa.Table]:
     """Return the tables `predictions` and `embeddings` of a project's two models.
 
-    Raise CollectionError where features and models do not match.
+    Raise NotMadeError where the models have not been evaluated.
     """
-    layout, params = project.layout, project.params.evaluate
-    subject = read_subject(
-        features=layout.features,
-        trailers=layout.trailers,
-        splits=layout.splits,
-        coarse=layout.coarse,
-        fine=layout.fine,
-        params=params,
-    )
-    return _predictions_of(subject), _embeddings_of(subject)
+    layout = project.layout
+    for path in (layout.predictions, layout.trailer_embeddings):
+        require_output(layout.root, path.relative_to(layout.root).as_posix())
+    predictions = _predictions(read_parquet(layout.predictions), project.params.evaluate.threshold)
+    embeddings = _embeddings(read_parquet(layout.trailer_embeddings))
+    first, second = (pa.concat_tables(each).sort_by(_ORDER) for each in (predictions, embeddings))
+    return first, second
 
 
-def _predictions_of(subject: Subject) -> pa.Table:
-    """Return trailer_id, model, predicted, and a column of probabilities (float32) per genre."""
-    return pa.concat_tables(_predictions(subject)).sort_by(
-        [("trailer_id", "ascending"), ("model", "ascending")]
-    )
+def _predictions(table: pa.Table, threshold: float) -> Iterator[pa.Table]:
+    """Yield trailer_id, model, predicted, and a column of probabilities (float32) per genre.
 
-
-def _predictions(subject: Subject) -> Iterator[pa.Table]:
-    for model, embedded in subject.embedded.items():
-        values = sigmoid(embedded.logits)
-        above = values > subject.params.threshold
-        predicted = [[subject.genres[at] for at in np.flatnonzero(row)] for row in above]
+    table: evaluate's, a row for each model, trailer and genre in this order.
+    """
+    genres = table["genre"].unique().to_pylist()
+    for model in MODELS:
+        rows = table.filter(pc.equal(table[MODEL], model))
+        values = rows["probability"].to_numpy().reshape(-1, len(genres))
+        predicted = [[genres[at] for at in np.flatnonzero(row)] for row in values > threshold]
         columns: dict[str, pa.Array] = {
-            "trailer_id": pa.array(subject.ids),
-            "model": pa.array([model] * len(subject.ids)),
+            ITEM: rows[ITEM].combine_chunks()[:: len(genres)],
+            MODEL: pa.array([model] * len(values)),
             "predicted": pa.array(predicted, pa.list_(pa.string())),
         }
-        genres = {
-            g: pa.array(values[:, n].astype(np.float32)) for n, g in enumerate(subject.genres)
-        }
-        yield pa.table(columns | genres)
+        named = {g: pa.array(values[:, n].astype(np.float32)) for n, g in enumerate(genres)}
+        yield pa.table(columns | named)
 
 
-def _embeddings_of(subject: Subject) -> pa.Table:
-    """Return trailer_id, model and embedding, a vector of float32."""
-    tables = [
-        pa.table(
-            {
-                "trailer_id": pa.array(subject.ids),
-                "model": pa.array([model] * len(subject.ids)),
-                "embedding": pa.array(
-                    list(embedded.trailer.astype(np.float32)),
-                    pa.list_(pa.float32(), embedded.trailer.shape[1]),
-                ),
-            }
-        )
-        for model, embedded in subject.embedded.items()
-    ]
-    return pa.concat_tables(tables).sort_by(_ORDER)
+def _embeddings(table: pa.Table) -> Iterator[pa.Table]:
+    """Yield trailer_id, model and embedding, a vector of float32.
+
+    table: evaluate's, a row for each trailer and a column of vectors for each model.
+    """
+    for model in MODELS:
+        flat = pc.list_flatten(table[model]).combine_chunks()
+        vectors = pa.FixedSizeListArray.from_arrays(flat, len(flat) // max(len(table), 1))
+        columns = (table[ITEM].combine_chunks(), pa.array([model] * len(table)), vectors)
+        yield pa.table(dict(zip((ITEM, MODEL, "embedding"), columns, strict=True)))
