@@ -15,6 +15,8 @@ import torch
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 
+from mmx.damage import DAMAGED
+
 TEXTS = (
     "", " ", "../../secret/token", "/etc/passwd", "..", ".dvcignore", "a/../../b", "a\\b", "a\0b",
     "a\nb", "=HYPERLINK(1)", "é", "한" * 80, "x" * 70_000, "/".join("a" * 3000), "9" * 5000, "-1",
@@ -208,6 +210,7 @@ def _state(content: bytes, chance: random.Random) -> bytes:
     """Change one entry of a file of PyTorch's."""
     try:
         data = torch.load(io.BytesIO(content), weights_only=True)
+    # Of a file that is damaged already, torch's reader raises anything.
     except Exception:
         return _flip(content, chance)
     sink = io.BytesIO()
@@ -240,5 +243,6 @@ def _weights(content: bytes, chance: random.Random) -> bytes:
     try:
         changed = _odd_state(dict(load_safetensors(content)), chance)
         return save_safetensors({name: value.contiguous() for name, value in changed.items()})
-    except Exception:
+    except DAMAGED:
+        # A file that is damaged already, or what safetensors cannot hold.
         return _flip(content, chance)
