@@ -162,19 +162,24 @@ def test_the_proof_knows_results_under_other_names(
     assert len(still_there(world.project)[0].found) == 2
 
 
-@pytest.mark.parametrize("stop", ["clean_store", "_clean_objects", "_clean_outputs", "_certified"])
-def test_an_interrupted_call_is_finished_by_the_next(
-    own: "World", stop: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Killed(BaseException):
-        pass
+class Killed(BaseException):
+    """In place of the end of a process."""
+
+
+def begin_and_die_in(world: "World", function: str) -> None:
+    """Take the trailers out, up to the call of a function."""
 
     def killed(*arguments: object) -> None:
         raise Killed
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(f"mmx.forget.run.{stop}", killed)
-        forget(own.project, GONE, "asked", say=quiet)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(function, killed)
+        forget(world.project, GONE, "asked", say=quiet)
+
+
+@pytest.mark.parametrize("stop", ["clean_store", "_clean_objects", "_clean_outputs", "_certified"])
+def test_an_interrupted_call_is_finished_by_the_next(own: "World", stop: str) -> None:
+    begin_and_die_in(own, f"mmx.forget.run.{stop}")
     assert len(read_tombstones(own.root)) == 2
     with pytest.raises(ForgetError, match="interrupted"):
         forget(own.project, ["t00000"], "asked", say=quiet)
@@ -183,18 +188,8 @@ def test_an_interrupted_call_is_finished_by_the_next(
     assert not (own.project.store.root / "forget").exists()
 
 
-def test_an_interruption_between_cache_and_lock_loses_no_output(
-    own: "World", monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Killed(BaseException):
-        pass
-
-    def killed(*arguments: object) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr("mmx.forget.run.replace_outs", killed)
-        forget(own.project, GONE, "asked", say=quiet)
+def test_an_interruption_between_cache_and_lock_loses_no_output(own: "World") -> None:
+    begin_and_die_in(own, "mmx.forget.run.replace_outs")
     forget(own.project, [], "", say=quiet)
     assert set(run_all(own.project).values()) == {0}
 
@@ -257,18 +252,8 @@ def test_releases_stay_readable_verify_and_say_what_was_taken_out(
             assert (pq.read_table(left).to_pylist() if left.exists() else []) == rows
 
 
-def test_an_interrupted_cleaning_of_a_release_is_finished(
-    own: "World", monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Killed(BaseException):
-        pass
-
-    def killed(*arguments: object) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr("mmx.forget.releases.describe_release", killed)
-        forget(own.project, GONE, "asked", say=quiet)
+def test_an_interrupted_cleaning_of_a_release_is_finished(own: "World") -> None:
+    begin_and_die_in(own, "mmx.forget.releases.describe_release")
     forget(own.project, [], "", say=quiet)
     for entry in read_register(own.root):
         folder = folder_of(own.root, entry)
