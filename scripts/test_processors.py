@@ -20,6 +20,8 @@ from pathlib import Path
 import cv2
 from llvmlite import binding
 
+from mmx.engine.processor import CAPS
+
 ROOT = Path(__file__).parents[1]
 FOLDERS = [f"tests/{name}" for name in ("model", "training", "flow", "experts", "evaluation")]
 COMMAND = ("-m", "pytest", "-q", "--numprocesses", "2", "--dist", "worksteal", "-m", "not browser")
@@ -33,6 +35,13 @@ class KindResult:
     passed: bool
     summary: str
     """Text to print."""
+
+
+def with_cap(section: dict[str, str]) -> dict[str, str]:
+    """Return a section's variables, with those of the cap on workers that it names, if any."""
+    variables = dict(section)
+    cap = variables.pop("cap", "")
+    return CAPS[cap] | variables if cap else variables
 
 
 def missing(variables: dict[str, str]) -> list[str]:
@@ -84,7 +93,7 @@ def run_tests(kind: str, variables: dict[str, str], arguments: Sequence[str]) ->
 def main(arguments: Sequence[str]) -> int:
     """Run the tests for every kind; return 1 if they failed for any."""
     kinds = tomllib.loads(Path(__file__).with_name("processors.toml").read_text())
-    results = [run_tests(kind, variables, arguments) for kind, variables in kinds.items()]
+    results = [run_tests(kind, with_cap(each), arguments) for kind, each in kinds.items()]
     print()
     for result in results:
         print(f"{result.kind:28}{result.summary}")
