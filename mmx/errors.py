@@ -1,5 +1,6 @@
 """Errors that a user can act on end in one sentence and an exit code; bugs keep their traceback."""
 
+import os
 import re
 import signal
 import sys
@@ -95,7 +96,17 @@ def _signals_raised() -> Iterator[None]:
 
 
 def _raise_interrupted(number: int, frame: FrameType | None) -> None:
+    """Have the program end in order; a second Ctrl-C does not wait for that."""
+    if number == signal.SIGINT:
+        # Not print: the signal may have come in the middle of one.
+        os.write(2, b"\nstopping; finished items are kept (again: now)\n")
+        signal.signal(number, _end_now)
     raise Interrupted(number)
+
+
+def _end_now(number: int, frame: FrameType | None) -> NoReturn:
+    """End this process; its workers end when they see that it is gone."""
+    os._exit(128 + number)
 
 
 def end(reason: str, exit_code: int) -> NoReturn:

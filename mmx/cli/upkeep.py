@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmx.cli.console import print_json, print_table
+from mmx.cli.console import cell, duration, listed, print_json, print_table, size
 from mmx.cli.options import Json
 from mmx.cli.project import open_project
 
 if TYPE_CHECKING:
     from mmx.upkeep.plan import StepPlan
     from mmx.upkeep.prices import Prices
+    from mmx.upkeep.status import TrailerFault
 
 app = typer.Typer()
+_SHOWN = 50
+"""Faults that `status` prints."""
 
 
 @app.command(epilog="Example: mmx status --json | jq '.faults'")
@@ -42,12 +45,20 @@ def status(
     if json:
         print_json(found)
         return
-    columns = ("step", "done", "failed", "pending", "blocked")
+    columns = ("step", "done", "failed", "pending", "blocked", "of")
     print_table(columns, [[getattr(step, name) for name in columns] for step in found.steps])
-    for fault in found.faults:
-        print(f"{fault.step}  {fault.trailer}: {fault.reason}")
+    _print_faults((*found.rejected, *found.faults))
+    if found.without_clips:
+        print(f"without a clip: {listed(found.without_clips)}")
     for note in found.notes:
         print(f"note: {note}")
+
+
+def _print_faults(faults: "Sequence[TrailerFault]") -> None:
+    for fault in faults[:_SHOWN]:
+        print(f"{fault.step}  {cell(fault.trailer)}: {cell(fault.reason)}")
+    if len(faults) > _SHOWN:
+        print(f"and {len(faults) - _SHOWN} more: --json lists all")
 
 
 @app.command(epilog="Example: mmx plan --prices prices.yaml")
@@ -62,10 +73,11 @@ def plan(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show how many items a run would compute, and its estimated cost.
+    """Show how many items a run would compute, and its estimated time and size.
 
-    Rates are those of the journal, or shipped ones of a CPU for a step that never ran here. Steps
-    that read all trailers at once, as training does, are not included.
+    Rates are those of the journal, or shipped ones of a CPU for a step that never ran here, by the
+    lengths of the videos and the parameters. Steps that read all trailers at once, as training
+    does, are not included. `--json` has hours and terabytes.
     """
     from mmx.upkeep.plan import project_plan
     from mmx.upkeep.prices import read_prices
@@ -78,8 +90,24 @@ def plan(
     if json:
         print_json(plans)
         return
-    columns = ("step", "compute", "reuse", "seconds_per_item", "hours", "terabytes")
-    print_table(columns, [[getattr(step, name) for name in columns] for step in plans])
+    columns = ("step", "compute", "reuse", "per trailer", "time", "size", "rate")
+    print_table(columns, [_plan_row(each) for each in plans])
+    hours, bytes_ = sum(each.hours for each in plans), sum(each.terabytes for each in plans) * 1e12
+    cores = sum(each.core_hours for each in plans)
+    print(
+        f"together {duration(hours * 3600)} ({duration(cores * 3600)} of cores) "
+        f"and {size(bytes_)}, without training"
+    )
+    if any(each.compute and each.seconds_per_item is None for each in plans):
+        print("note: shipped rates are rough; they are replaced by measured ones as steps run here")
+
+
+def _plan_row(each: "StepPlan") -> tuple[str | int | None, ...]:
+    measured = each.seconds_per_item is not None
+    per_item = duration(each.seconds_per_item or 0) if measured else None
+    needed = (duration(each.hours * 3600), size(each.terabytes * 1e12))
+    rate = "measured" if measured else "shipped"
+    return each.step, each.compute, each.reuse, per_item, *needed, rate
 
 
 def _print_costs(plans: "Sequence[StepPlan]", prices: "Prices", json: bool) -> None:
@@ -95,8 +123,6 @@ def _print_costs(plans: "Sequence[StepPlan]", prices: "Prices", json: bool) -> N
         f"in {prices.currency}: computing once, storage each month, egress each time that these "
         "results are fetched"
     )
-    if unknown := [cost.step for cost in costs if cost.terabytes is None]:
-        print(f"note: sizes are not known before a first result: {', '.join(unknown)}")
 
 
 @app.command(epilog="Example: mmx work flow --shard 3/8 && dvc repro flow")
@@ -135,7 +161,9 @@ def retry(
     """Clear recorded faults, so that the next `dvc repro` tries those trailers again."""
     from mmx.upkeep.retry import retry as mark
 
-    print(f"{mark(open_project(), step)} faults cleared; `dvc repro` tries these items again")
+    count = mark(open_project(), step)
+    told = f"{count} faults cleared; `dvc repro` tries these items again"
+    print(told if count else "no faults are recorded: there is nothing to try again")
 
 
 @app.command(epilog="Example: mmx adopt flow --sample 20")

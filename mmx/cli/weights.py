@@ -100,11 +100,12 @@ def download_progress() -> "Progress":
         DownloadColumn,
         Progress,
         TextColumn,
+        TimeRemainingColumn,
         TransferSpeedColumn,
     )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    return Progress(*columns, TransferSpeedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=12), DownloadColumn())
+    return Progress(*columns, TransferSpeedColumn(), TimeRemainingColumn())
 
 
 def checkpoints(project: "Project", experts: list[str] | None) -> "list[Checkpoint]":

@@ -21,6 +21,7 @@ NEUTRAL = (
     "mmx.params",
     "mmx.pipeline",
     "mmx.project",
+    "mmx.rates",
 )
 """Modules that do not affect results: bookkeeping, types, paths."""
 

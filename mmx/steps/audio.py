@@ -6,6 +6,7 @@ from mmx.engine.run import Recipe
 from mmx.outputs import FilesOutput
 from mmx.pipeline.step import CORE_TOOLS, SOUND, TrailerStep
 from mmx.pipeline.upstream import Upstream
+from mmx.rates import Rate
 
 
 def arguments(upstream: Upstream, trailer: str) -> dict[str, Any]:
@@ -27,5 +28,5 @@ STEP = TrailerStep(
     output=FilesOutput("data/audio", ".wav"),
     arguments=arguments,
     reads=lambda upstream, trailer: [upstream.video(trailer)],
-    seconds_per_minute=0.3,
+    rate=lambda params: Rate(seconds=0.3, bytes=60 * 2 * params.audio.rate),
 )

@@ -10,6 +10,7 @@ from mmx.engine.files import FileState, InputFile
 from mmx.engine.receipt import Weight
 from mmx.engine.run import Recipe
 from mmx.experts.base import Weights
+from mmx.experts.rates import expert_rate
 from mmx.experts.reading import READERS
 from mmx.experts.registry import MODULES, expert_names, get_expert
 from mmx.experts.weights import (
@@ -74,7 +75,7 @@ def embed_step(name: str) -> TrailerStep:
         output=TableOutput(f"data/embeddings/{name}", "e"),
         arguments=partial(arguments, name),
         reads=partial(_files_of, name),
-        seconds_per_minute=1.0 if expert.weights else 0.8,
+        rate=partial(expert_rate, expert),
         weights=lambda project: tuple(_expert_weights(name, project).values()),
         chunk=CHUNK,
         uses_gpu=True,

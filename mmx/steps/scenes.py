@@ -6,6 +6,7 @@ from mmx.engine.run import Recipe
 from mmx.outputs import TableOutput
 from mmx.pipeline.step import PICTURE_TOOLS, VIDEO, TrailerStep
 from mmx.pipeline.upstream import Upstream
+from mmx.rates import Rate
 
 
 def arguments(upstream: Upstream, trailer: str) -> dict[str, Any]:
@@ -28,5 +29,5 @@ STEP = TrailerStep(
     output=OUTPUT,
     arguments=arguments,
     reads=lambda upstream, trailer: [upstream.video(trailer)],
-    seconds_per_minute=0.7,
+    rate=lambda params: Rate(seconds=0.7, bytes=1000),
 )

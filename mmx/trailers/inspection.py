@@ -41,14 +41,15 @@ def inspect_files(
     states = {path: FileState.of(path) for path in paths}
     found = {path: known[state] for path, state in states.items() if state in known}
     missing = [path for path in paths if path not in found]
-    with ItemProgress("ingest", len(paths)) as progress, log.appending() as append:
-        progress.count(reused=len(found))
-        for path, inspection in _inspect_all(missing, limits, workers):
-            found[path] = inspection
-            killed = inspection.fault == KILLED
-            progress.count(computed=not killed, failed=killed)
-            if not killed:
-                append(states[path], inspection)
+    if missing:
+        with ItemProgress("ingest", len(paths)) as progress, log.appending() as append:
+            progress.count(reused=len(found))
+            for path, inspection in _inspect_all(missing, limits, workers):
+                found[path] = inspection
+                killed = inspection.fault == KILLED
+                progress.count(computed=not killed, failed=killed)
+                if not killed:
+                    append(states[path], inspection)
     kept = {states[path]: found[path] for path in paths if found[path].fault != KILLED}
     if kept != known:
         log.keep_only(kept)

@@ -428,9 +428,10 @@ def test_verify_says_where_nothing_is_made(
     shutil.copy(TOP / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["mmx", "verify"])
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit) as ended:
         main()
-    assert "nothing is made yet: run `dvc repro`" in capsys.readouterr().out
+    said = "nothing is made yet, so nothing was checked: run `dvc repro`\n"
+    assert ended.value.code == 1 and capsys.readouterr().out == said
 
 
 @pytest.mark.parametrize(
