@@ -117,11 +117,15 @@ def merge(
 @app.command(context_settings=TAKES_IDS, epilog="Example: mmx accept alien")
 def accept(
     trailer: Annotated[str, typer.Argument(help="trailer_id whose video you replaced.")],
+    json: Json = False,
 ) -> None:
     """Accept the present video file of a trailer: pin its sha256."""
     from mmx.trailers import accept as accept_video
 
     digest = accept_video(open_project().layout, trailer)
+    if json:
+        print_json({"trailer_id": trailer, "sha256": digest})
+        return
     print(f"{trailer}: sha256 {digest} is pinned; `dvc repro` computes this trailer again")
 
 
@@ -129,6 +133,7 @@ def accept(
 def profile(
     name: Annotated[Profile, typer.Argument(help="lite or paper.")],
     force: Annotated[bool, typer.Option("--force", help="Overwrite your edits.")] = False,
+    json: Json = False,
 ) -> None:
     """Switch params.yaml to a profile; comments and all other keys stay as they are.
 
@@ -139,7 +144,10 @@ def profile(
     from mmx.steps.embed import require_weights
 
     changed = switch_profile(open_project().layout.params, name.value, force=force)
-    print(f"params.yaml: {', '.join(changed) or 'nothing'} changed", flush=True)
+    if json:
+        print_json({"profile": name.value, "changed": changed})
+    else:
+        print(f"params.yaml: {', '.join(changed) or 'nothing'} changed", flush=True)
     require_weights(open_project())
 
 

@@ -132,6 +132,7 @@ def work(
         str,
         typer.Option(help="i/n: the i-th of n parts of the items, counted from 1, or from 0."),
     ] = "1/1",
+    json: Json = False,
 ) -> None:
     """Compute a shard of a step's missing items into the item store; lay out nothing.
 
@@ -146,6 +147,10 @@ def work(
     require_weights_present(project)
     done = compute(step, project, part)
     faults, outcome = len(done.outcome.faults), done.outcome
+    if json:
+        told = {"computed": len(outcome.computed), "reused": len(outcome.reused), "faulty": faults}
+        print_json({"step": step, "shard": str(part), **told, "waiting": done.waiting})
+        return
     print(
         f"{step} {part}: {len(outcome.computed)} computed, {len(outcome.reused)} reused, "
         f"{faults} of them faulty"
@@ -157,11 +162,15 @@ def work(
 @app.command(epilog="Example: mmx retry scenes")
 def retry(
     step: Annotated[str | None, typer.Argument(help="Only this step.")] = None,
+    json: Json = False,
 ) -> None:
     """Clear recorded faults, so that the next `dvc repro` tries those trailers again."""
     from mmx.upkeep.retry import retry as mark
 
     count = mark(open_project(), step)
+    if json:
+        print_json({"cleared": count})
+        return
     told = f"{count} faults cleared; `dvc repro` tries these items again"
     print(told if count else "no faults are recorded: there is nothing to try again")
 
@@ -200,12 +209,16 @@ def adopt(
 @app.command(epilog="Example: mmx renew flow && dvc repro")
 def renew(
     step: Annotated[str, typer.Argument(help="Step to recompute with the present code.")],
+    json: Json = False,
 ) -> None:
     """Allow the next `dvc repro` to recompute a step with the present code, whatever it costs."""
     from mmx.upkeep.adopt import renew as mark
 
     mark(open_project(), step)
-    print(f"{step}: the next `dvc repro` recomputes it with the present code and tools")
+    if json:
+        print_json({"step": step})
+    else:
+        print(f"{step}: the next `dvc repro` recomputes it with the present code and tools")
 
 
 @app.command(epilog="Example: mmx prune --dry-run")

@@ -53,12 +53,16 @@ def ablate(
         list[str] | None,
         typer.Argument(help="Rows to train; by default those that params.yaml lists."),
     ] = None,
+    json: Json = False,
 ) -> None:
     """Train the rows of the paper's tables 2 and 5 with several seeds, and update the report."""
     from mmx.ablations import ablate as run
 
     names = run(open_project(), variants or ())
-    print(f"{len(names)} variants are up to date: {', '.join(names)}")
+    if json:
+        print_json({"variants": names})
+    else:
+        print(f"{len(names)} variants are up to date: {', '.join(names)}")
 
 
 @app.command(context_settings=TAKES_IDS, epilog="Example: mmx similar alien --space coarse")
@@ -125,6 +129,7 @@ def explore(
     neighbours: Annotated[int, typer.Option(min=1, help="Nearest films of each.")] = 10,
     perplexity: Annotated[float, typer.Option(min=1, help="Of t-SNE, for vectors.")] = 30.0,
     seed: Annotated[int, typer.Option(min=0, help="Of t-SNE.")] = 0,
+    json: Json = False,
 ) -> None:
     """Write the report's explorer for any table: one page that works without a server.
 
@@ -137,7 +142,10 @@ def explore(
     spaces = tuple(Space.read(text) for text in space or ())
     columns = Columns(id, title, year, labels, picture, spaces)
     count = write(table, columns, Layout(neighbours, perplexity, seed), output)
-    print(f"{count} films: {output}")
+    if json:
+        print_json({"films": count, "page": output})
+    else:
+        print(f"{count} films: {output}")
 
 
 def print_neighbours(found: "Sequence[Neighbour]") -> None:

@@ -13,7 +13,6 @@ from mmx.engine.canonical import canonical
 from mmx.engine.parquet import read_parquet
 from mmx.engine.receipt import Ingredients, Receipt
 from mmx.experts.weights import MissingWeights
-from mmx.forget.certificate import marked_models
 from mmx.pipeline.ingredients import ingredients_of
 from mmx.pipeline.registry import trailer_steps
 from mmx.pipeline.step import TrailerStep
@@ -150,10 +149,23 @@ def _trailer_states(upstream: Upstream) -> tuple[list[StepStatus], list[TrailerF
 
 def _notes(root: Path) -> tuple[str, ...]:
     """Return what is wrong with git beside DVC, with models, and with `mmx forget`."""
+    return (*git_faults(root), *_models_that_saw(root))
+
+
+def _models_that_saw(root: Path) -> Iterator[str]:
+    """Yield which present models saw trailers that were taken out."""
+    # Imported here: few projects have taken one out.
+    from mmx.trailers.tombstones import tombstones_folder
+
+    if not tombstones_folder(root).exists():
+        return
+    from mmx.forget.certificate import marked_models
+
     marked = {model.md5 for model in marked_models(root)}
     models = [path for path, md5 in read_lock(root).outs.items() if md5 in marked]
-    seen = f"{', '.join(models)} saw trailers that were taken out: `dvc repro` trains without them"
-    return (*git_faults(root), *([seen] if models else ()))
+    if models:
+        seen = ", ".join(models)
+        yield f"{seen} saw trailers that were taken out: `dvc repro` trains without them"
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,10 @@ from mmx.params import ParamsError
 TOP = Path(__file__).parents[2]
 INTRODUCTION = """\
 Generated from the help texts of the commands, which `mmx --help` and `mmx COMMAND --help` print.
-`python -m mmx` is the same as `mmx`; `mmx --version` prints the version. Commands are run in the
-top folder of a project and use its code. With `--json` they print JSON instead of a table.
+`python -m mmx` is the same as `mmx`; `mmx --version` prints the version. Commands are run in any
+folder of a project and use its code. With `--json` they print JSON instead of a table; an error is a
+sentence on stderr all the same. Colours are left out where output is no terminal, and where NO_COLOR
+is set.
 """
 EXIT_CODES = """\
 ## The cost gate
@@ -84,6 +86,22 @@ def test_a_command_has_help_and_an_example_that_names_it(name: str) -> None:
     assert command.help and command.epilog.startswith(f"Example: mmx {name}")
     done = CliRunner().invoke(app, [*name.split(), "--help"])
     assert done.exit_code == 0 and "Example" in done.output
+
+
+def test_every_command_but_gits_own_driver_has_json() -> None:
+    has = {n for n, c in commands().items() if "json" in {p.name for p in c.params}}
+    assert commands().keys() - has == {"merge"}
+
+
+def test_help_has_no_colour_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[" in CliRunner().invoke(app, ["--help"], color=True).output
+    monkeypatch.setenv("NO_COLOR", "1")
+    coloured = re.findall(
+        r"\x1b\[([\d;]*)m", CliRunner().invoke(app, ["--help"], color=True).output
+    )
+    codes = {code for each in coloured for code in each.split(";")}
+    assert not {code for code in codes if code[:1] in ("3", "4") and len(code) == 2}
 
 
 def test_the_version_is_that_of_the_project() -> None:
