@@ -24,9 +24,9 @@ TOP = Path(__file__).parents[2]
 INTRODUCTION = """\
 Generated from the help texts of the commands, which `mmx --help` and `mmx COMMAND --help` print.
 `python -m mmx` is the same as `mmx`; `mmx --version` prints the version. Commands are run in any
-folder of a project and use its code. With `--json` they print JSON instead of a table; an error is a
-sentence on stderr all the same. Colours are left out where output is no terminal, and where NO_COLOR
-is set.
+folder of a project and use its code. With `--json` they print JSON instead of a table; an error is
+a sentence on stderr all the same. Colours are left out where output is no terminal, and where
+NO_COLOR is set.
 """
 EXIT_CODES = """\
 ## The cost gate

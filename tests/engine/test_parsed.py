@@ -74,7 +74,7 @@ def test_only_so_many_unused_notes_are_kept(
     place = tmp_path / "parsed.json"
     remember_in(place)
     for text in "abc":
-        noted("words", text, lambda text=text: [text])
+        noted("words", text, text.split)
     next_process(monkeypatch)
     remember_in(place)
     assert noted("words", "d", lambda: ["d"]) == ["d"] and noted("words", "a", never) == ["a"]
