@@ -5,7 +5,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -16,8 +16,9 @@ from mmx.layout import find_root
 
 __all__ = ["COMMAND_FOR", "StepFailedError", "UserError", "report_errors", "require_output"]
 
+MANIFEST = "data/trailers.csv"
 COMMAND_FOR = {
-    "data/trailers.csv": "mmx init",
+    MANIFEST: "mmx init --videos FOLDER --labels TABLE",
     "data/sources.parquet": "dvc repro ingest",
     "data/trailers.parquet": "dvc repro ingest",
     "data/clips": "dvc repro scenes",
@@ -43,7 +44,24 @@ class NotMadeError(UserError):
 def require_output(root: Path, path: str) -> None:
     """Raise NotMadeError where an output, as COMMAND_FOR names it, is not in the project `root`."""
     if not (root / path).exists():
-        raise NotMadeError(f"{path} is not there yet: `{COMMAND_FOR[path]}` makes it")
+        raise NotMadeError(_not_there(root, path))
+
+
+def _not_there(root: Path, path: str) -> str:
+    """Return that an output is missing and what makes it: `mmx init` first, if that is to come."""
+    command, first = COMMAND_FOR[path], COMMAND_FOR[MANIFEST]
+    if path != MANIFEST and not (root / MANIFEST).exists():
+        return f"{path} is not there yet: `{first}`, then `{command}` make it"
+    return f"{path} is not there yet: `{command}` makes it"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `, did you mean ...?` with the known name that is most alike; empty if none is."""
+    # Imported here: only who has erred needs it.
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(known), n=1, cutoff=0.7)
+    return f", did you mean {near[0]!r}?" if near else ""
 
 
 class Interrupted(BaseException):
@@ -121,9 +139,9 @@ def _missing_output(error: Exception) -> str:
         return ""
     # PyArrow's error has the path only in its text.
     asked = re.findall(rf"{re.escape(str(find_root(Path())))}/([^'\"]+)", str(error))
-    for path, command in COMMAND_FOR.items():
+    for path in COMMAND_FOR:
         if any(Path(name).is_relative_to(path) for name in asked):
-            return f"{path} is not there yet: `{command}` makes it"
+            return _not_there(find_root(Path()), path)
     return ""
 
 

@@ -13,6 +13,7 @@ from mmx.dvc_state.history import Commit, History, HistoryError
 from mmx.engine.parquet import refuse_pipe
 from mmx.engine.receipt import Ingredients, Receipt
 from mmx.errors import UserError, require_output
+from mmx.experts.registry import get_expert
 from mmx.features.read import read_table
 from mmx.features.receipts import receipt_of
 from mmx.features.schema import RECEIPTS_FILE
@@ -219,6 +220,8 @@ def trace(
         found = [scenes] if scenes else []
     if not found:
         _require_known(project, trailer)
+        if expert:
+            get_expert(expert)
         raise TraceError(_no_such_row(trailer, expert, fingerprint))
     rows = {} if clip is None else clip_rows(clip, found, records)
     if clip is not None and not rows:

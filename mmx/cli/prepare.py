@@ -73,7 +73,8 @@ def init(
     if json:
         print_json(report)
     if not report.accepted:
-        first = next((f": row {row.row}, {row.reason}" for row in report.rejected), "")
+        nothing = ": it has no rows below its header"
+        first = next((f": row {row.row}, {row.reason}" for row in report.rejected), nothing)
         raise TableError(f"no row of {labels.name} is accepted{first}")
     if not json:
         _print_report(report, update)

@@ -126,9 +126,10 @@ class ItemProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop the bar and print one closing line."""
+        """Stop the bar and print one closing line, unless there was nothing to do."""
         self.bar.stop()
-        print(f"{self.step}: {self.summary()}", file=sys.stderr, flush=True)
+        if self.total:
+            print(f"{self.step}: {self.summary()}", file=sys.stderr, flush=True)
 
     def summary(self) -> str:
         """Return the counts as text."""

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from mmx.cli.app import app
 from mmx.cli.console import cell, print_json
-from mmx.errors import COMMAND_FOR, report_errors
+from mmx.errors import COMMAND_FOR, MANIFEST, report_errors
 from mmx.params import ParamsError
 
 TOP = Path(__file__).parents[2]
@@ -142,7 +142,7 @@ def test_outside_a_project_the_way_out_is_named(
     with pytest.raises(SystemExit) as ended, report_errors():
         CliRunner().invoke(app, ["status"], catch_exceptions=False)
     assert ended.value.code == 1
-    assert "run mmx in a project's top folder" in capsys.readouterr().err
+    assert "run mmx in a project (a clone of mmx)" in capsys.readouterr().err
 
 
 def test_a_fault_of_the_machine_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
@@ -191,6 +191,8 @@ def test_what_is_asked_for_too_early_is_named_with_what_makes_it(
     said: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / MANIFEST).parent.mkdir()
+    (tmp_path / MANIFEST).touch()
     here = [
         part.replace("PATH", str(tmp_path)) if isinstance(part, str) else part for part in arguments
     ]
@@ -209,9 +211,10 @@ def test_any_other_missing_file_keeps_its_trace(
 
 
 def test_what_makes_a_missing_output_is_a_stage() -> None:
-    stages = {*yaml.safe_load((TOP / "dvc.yaml").read_text())["stages"], "init"}
-    commands = [command.split() for command in COMMAND_FOR.values()]
-    assert {words[-1] for words in commands} - {"repro"} <= stages
+    stages = yaml.safe_load((TOP / "dvc.yaml").read_text())["stages"]
+    assert COMMAND_FOR[MANIFEST].startswith("mmx init ")
+    commands = [command.split() for path, command in COMMAND_FOR.items() if path != MANIFEST]
+    assert {words[-1] for words in commands} - {"repro"} <= stages.keys()
 
 
 def test_control_characters_are_shown_and_not_obeyed() -> None:
