@@ -1,4 +1,4 @@
-"""Commands before a run: sample, init, accept, profile, tools, experts."""
+"""Commands before a run: sample, init, doctor, merge, accept, profile, tools, experts."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +11,7 @@ from mmx.cli.options import TAKES_IDS, Json
 from mmx.cli.project import open_project
 
 if TYPE_CHECKING:
+    from mmx.doctor import Finding
     from mmx.trailers import InitReport
 
 app = typer.Typer()
@@ -94,6 +95,32 @@ def _print_report(report: "InitReport", update: bool) -> None:
     print(f"{len(report.accepted)} rows accepted, {len(report.rejected)} rejected")
     if report.added:
         print(f"columns of your own, carried along as text: {', '.join(report.added)}")
+
+
+@app.command(epilog="Example: mmx doctor")
+def doctor(json: Json = False) -> None:
+    """Look at environment, machine, disks and project, and name what to do about what is wrong.
+
+    `note` costs time or space, `wrong` lets a run fail or changes its results: exit with code 1.
+    Nothing is changed.
+    """
+    from mmx.doctor import examine
+
+    findings = examine(open_project())
+    wrong = [each for each in findings if each.state == "wrong"]
+    if json:
+        print_json({"ok": not wrong, "findings": findings})
+    else:
+        print_table(("", "what", "found"), [_finding_row(each) for each in findings])
+        notes = sum(each.state == "note" for each in findings)
+        print(f"{len(wrong)} wrong, {notes} notes" if wrong or notes else "nothing is wrong")
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _finding_row(found: "Finding") -> tuple[str, str, str]:
+    remedy = f": {found.remedy}" if found.remedy else ""
+    return found.state, found.subject, found.found + remedy
 
 
 @app.command(epilog="Example: mmx merge %O %A %B %P")

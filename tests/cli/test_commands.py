@@ -43,7 +43,7 @@ A command or stage that does not end with exit code 0 prints the reason in one s
 | code | meaning |
 |---|---|
 | 0 | done |
-| 1 | an error that you can correct; or `verify`, `audit` or `weights verify` found something |
+| 1 | an error that you can correct; or `doctor`, `verify` or `audit` found something |
 | 2 | the command line is wrong |
 | 3 | a step failed, or has more faulty items than run.max_failed allows; the others are kept |
 | 4 | stopped before computing: results are stale only because of code or tools |

@@ -417,7 +417,7 @@ def test_dvc_shows_the_sentence_of_a_stage_and_no_trace(tmp_path: Path) -> None:
             f"data/trailer_embeddings.parquet is not there yet: {FIRST} `dvc repro`",
         ),
         (
-            "predict FILM",
+            "predict t00001.mp4",
             f"models/coarse is not there yet: {FIRST} `dvc repro train` make it",
         ),
         (
