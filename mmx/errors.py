@@ -30,6 +30,7 @@ COMMAND_FOR = {
     "models/coarse": "dvc repro train",
     "models/fine": "dvc repro finetune",
     "reports/evaluation": "dvc repro",
+    "reports/index.html": "dvc repro",
 }
 """The command that makes each output, for errors about outputs that do not exist yet."""
 

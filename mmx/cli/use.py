@@ -1,4 +1,4 @@
-"""Commands after a run: predict, ablate, similar, probe, explore."""
+"""Commands after a run: predict, ablate, report, similar, probe, explore."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -63,6 +63,36 @@ def ablate(
         print_json({"variants": names})
     else:
         print(f"{len(names)} variants are up to date: {', '.join(names)}")
+
+
+@app.command(epilog="Example: mmx report --serve")
+def report(
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Show it, and a run as it goes on, in a browser.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 0,
+    json: Json = False,
+) -> None:
+    """Say where the report is, or serve it with the progress of a run on this machine alone.
+
+    The page that --serve shows has the steps' progress, failures as they come, curves of trainings,
+    and the report, anew when it changes. It is at 127.0.0.1, and asks for nothing from elsewhere.
+    Ctrl-C ends it; a run is not affected.
+    """
+    from mmx.errors import require_output
+    from mmx.live import serve as make_server
+
+    project = open_project()
+    if not serve:
+        require_output(project.layout.root, "reports/index.html")
+        print_json({"report": project.layout.page}) if json else print(project.layout.page)
+        return
+    with make_server(project, port) as server:
+        address = f"http://127.0.0.1:{server.server_address[1]}/"
+        print_json({"address": address}) if json else print(
+            f"{address} (Ctrl-C ends it)", flush=True
+        )
+        server.serve_forever()
 
 
 @app.command(context_settings=TAKES_IDS, epilog="Example: mmx similar alien --space coarse")

@@ -7,6 +7,7 @@
     renew/STEP                digest of the code with which a step is to be recomputed
     tmp/                      working folders of items being computed
     journal/STEP.jsonl        when, where, how long; never an input
+    journal/runs.jsonl        when a step began and ended, and what failed
     journal/STEP/WORKER.jsonl the same, of a worker beside others
     present/                  who is using the store, on which host
     lock                      held by the run in progress on this host
