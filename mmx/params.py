@@ -60,6 +60,7 @@ class CollectionParams(Section):
     unknown_genres: Annotated[Literal["reject", "drop"], Birth("reject")] = "reject"
     """What becomes of a row with a genre that is in neither: rejected, or without that genre."""
     max_labels: Annotated[int, NUMBER, Field(ge=1, le=100)] = 6
+    """A trailer with more genres is rejected."""
     max_seconds: Positive = 1800.0
     """A longer video is rejected."""
     max_pixels: Annotated[int, NUMBER, Field(ge=1, le=1 << 28)] = 8192 * 4320
@@ -98,11 +99,13 @@ class ScenesParams(Section):
     """Scene detection (section 4.1)."""
 
     detector: Literal["content", "adaptive"] = "content"
+    """PySceneDetect's: `content` compares neighbouring frames, `adaptive` with those around."""
     threshold: Positive = 27.0
     """In the detector's own unit: mean HSV change per pixel (content) or its ratio (adaptive)."""
     min_scene_len: Size = 15
     """Frames."""
     drop_first_last: Literal["clip", "frame", "none"] = "clip"
+    """What is left out: the first and last clip, those frames of each clip, or nothing."""
 
 
 class AudioParams(Section):
@@ -121,19 +124,31 @@ class FlowParams(Section):
     """Evenly spaced pairs of consecutive frames per clip; 0 takes every pair."""
     short_side: Annotated[int, NUMBER, Field(ge=16, le=8192)] = 256
     keep: Literal["full", "crop224"] = "full"
+    """What is stored: the whole picture, or its middle 224 by 224 pixels."""
     bound: Positive = 20.0
     """Pixels: flow is clipped to [-bound, bound] before it is quantised to 8 bits."""
     tau: Positive = 0.25
+    """Time step of the dual's ascent."""
     lambda_: Annotated[Positive, Field(alias="lambda")] = 0.15
+    """Weight of the data term: smaller is smoother."""
     theta: Positive = 0.3
+    """Tightness of the coupling between both terms."""
     scales: Annotated[int, NUMBER, Field(ge=1, le=64)] = 5
+    """Levels of the pyramid, at most."""
     scale_step: Annotated[float, NUMBER, Field(ge=1e-6, lt=1.0)] = 0.8
+    """Size of a level by that of the finer one."""
     warps: Size = 5
+    """Warpings of a level."""
     epsilon: Positive = 0.01
+    """Change, by pixel, below which a warping's iterations stop."""
     inner_iterations: Size = 30
+    """Iterations between two medians."""
     outer_iterations: Size = 10
+    """Rounds of iterations within a warping."""
     median_filtering: Literal[1, 3, 5] = 5
+    """Side of the median filter, in pixels; 1: none."""
     gamma: Annotated[float, NUMBER, Field(ge=0.0, le=1e9)] = 0.0
+    """Weight of changes in illumination; 0: none are modelled."""
 
 
 class ExpertEntry(Section):
@@ -163,9 +178,11 @@ class EmbedParams(Section):
     """Expert embeddings (section 4.2): which experts, and how they are run."""
 
     experts: Annotated[dict[Name, ExpertEntry], Field(min_length=1)]
+    """By name, each with what it reads; one stage each."""
     frames_per_clip: Natural = 0
     """Evenly spaced frames per clip for frame experts; 0 takes every frame."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Of the networks' arithmetic."""
     batch: Width = 32
     """Frames per forward pass, of one shape: an expert of stacks takes as many whole ones, at least
     one; the last batch is padded."""
@@ -175,9 +192,13 @@ class SplitParams(Section):
     """The split: shares, seed, and which trailers are in it."""
 
     train: Fraction01 = 0.8
+    """Share of the films that are trained on."""
     validation: Fraction01 = 0.1
+    """Share by which an epoch is chosen (`keep: best`)."""
     test: Fraction01 = 0.1
+    """Share that results are reported on."""
     seed: Seed = 0
+    """Of the draw; who has a place keeps it."""
     min_clips: Size = 10
     """Trailers with fewer kept clips stay in the store and out of the split."""
     sizes: Annotated[Literal["near", "exact"], Birth("near")] = "near"
@@ -199,6 +220,7 @@ class EvaluateParams(Section):
     threshold: Fraction01 = 0.3
     """A genre is predicted when its probability is above (section 7)."""
     neighbours: Size = 10
+    """Nearest films of each that retrieval is measured on, and that the page shows."""
     components: Annotated[Size, Birth(30)] = 30
     """Principal components of the untrained space that is whitened."""
     resamples: Annotated[Size, Birth(1000)] = 1000
@@ -230,14 +252,18 @@ class GatingParams(Section):
     form: Literal["paper", "original"] = "paper"
     """`original` computes it as the published code of collaborative experts does."""
     order: Literal["simultaneous", "sequential"] = "simultaneous"
+    """Whether modalities see each other as they came, or as the earlier ones left them."""
     include_self: bool = False
+    """Whether a modality also gates itself."""
 
 
 class NetvladParams(Section):
     """Pooling of a modality that has several vectors per clip (section 4.2)."""
 
     clusters: Width = 16
+    """Of NetVLAD."""
     ghosts: Annotated[int, NUMBER, Field(ge=0, le=1 << 16)] = 0
+    """Clusters that take what fits none, and are left out."""
 
 
 class SequenceParams(Section):
@@ -248,6 +274,7 @@ class SequenceParams(Section):
     stride: Width = 9
     """Clips from one start to the next."""
     width: Width = 256
+    """Of a sequence's vector."""
 
 
 Experts = Annotated[tuple[Name, ...], Field(min_length=1)]
@@ -267,11 +294,13 @@ class ModelParams(Section):
     """Common width of the modalities."""
     netvlad: NetvladParams = NetvladParams()
     fusion: Literal["gated", "concat"] = "gated"
+    """Modalities joined by collaborative gating, or side by side."""
     gating: GatingParams = GatingParams()
     clip: Width = 128
     """Width of a clip's vector."""
     sequence: SequenceParams = SequenceParams()
     aggregate: Literal["concat", "sum"] = "concat"
+    """A trailer's vector: its sequences side by side, or their sum."""
     slots: Width = 40
     """Number of sequences that `concat` takes."""
     bottleneck: Width = 2048
@@ -290,11 +319,13 @@ class OptimisationParams(Section):
     batch: Width = 32
     """Trailers."""
     seed: Seed = 0
+    """Of initial weights, order and noise."""
     keep: Literal["last", "best"] = "last"
     """`best`: the epoch with the best validation score."""
     patience: Natural = 0
     """Stop after so many epochs without a better one; 0 never stops early."""
     precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the arithmetic."""
     threads: Annotated[int, NUMBER, Field(ge=1, le=1024)] = 2
     """On the CPU. The last bits of a sum depend on it."""
     clip_dropout: Annotated[float, NUMBER, Field(ge=0.0, lt=1.0)] = 0.0
@@ -307,7 +338,9 @@ class TrainParams(OptimisationParams):
     """Coarse training on genres (sections 3.2 and 4.2)."""
 
     epochs: Size = 200
+    """Passes over the training split."""
     lr: Positive = 3e-5
+    """Learning rate."""
     positive_cap: Positive = 10.0
     """Largest weight of a genre's positives in equation 3."""
 
@@ -316,13 +349,16 @@ class FinetuneParams(OptimisationParams):
     """Contrastive fine-tuning (sections 3.3 and 4.2)."""
 
     epochs: Size = 50
+    """Passes over the training split."""
     lr: Positive = 1e-4
+    """Learning rate, before it is annealed."""
     constant_epochs: Natural = 10
     """Epochs at the full rate, before cosine annealing."""
     loss: Annotated[Literal["simclr", "literal"], Birth("simclr")] = "simclr"
     """Equation 4 with the positive in the denominator, as SimCLR has it, or to the letter, without
     it, which is decoupled contrastive learning."""
     temperature: Positive = 0.5
+    """Of the contrastive loss: smaller tells nearer films apart more sharply."""
     pairs: Literal["halves", "random", "shuffled"] = "halves"
     """A trailer's two views: its halves, two random sequences, or its clips dealt at random."""
 
@@ -357,6 +393,7 @@ class ReleaseParams(Section):
     """What `mmx publish` says of a release. Nothing here changes a result."""
 
     name: str = "MMX trailer features"
+    """Title of the release."""
     creator: str = ""
     url: str = ""
     contact: str = ""
@@ -378,6 +415,7 @@ class FetchParams(HostParams):
     hosts: dict[str, HostParams] = {}
     """Limits by name of host, in lower case; those of youtube.com hold for YouTube's ids."""
     hosts_at_once: Annotated[int, NUMBER, Field(ge=1, le=64)] = 4
+    """Hosts that are asked at the same time."""
     tries: Annotated[int, NUMBER, Field(ge=1, le=100)] = 4
     """Attempts at one video in a run, where its host is limiting or cannot be reached."""
     patience_s: Annotated[float, NUMBER, Field(ge=0.0, le=604800.0)] = 900.0

@@ -23,7 +23,7 @@ HEAD = """\
 # A first hour
 
 From a clone to the report on one's own clips: every command, and its output as it was. Recorded by
-`scripts/first_hour.py`, which runs them all, on two cores ({processor}) that other programs used too.
+`scripts/first_hour.py`, which runs them all, on two cores ({processor}) that others used, too.
 `$MMX` is the address of this repository. The clips stand for your own: `mmx sample` makes them, so
 that nobody else's film is needed, and among them are such faults as collections have.
 """

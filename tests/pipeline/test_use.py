@@ -1,5 +1,6 @@
 """The commands that a user types in a project that has been run."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+
+from scripts.reference_pages import tables
 
 if TYPE_CHECKING:
     from tests.pipeline.conftest import Project
@@ -28,6 +31,15 @@ def test_status_and_plan_find_nothing_left_to_do(built: "Project") -> None:
     plan = built.json("mmx", "plan")
     assert [step["compute"] for step in plan] == [0] * len(plan)
     assert all(step["seconds_per_item"] > 0 and step["bytes_per_item"] > 0 for step in plan)
+
+
+def test_the_tables_have_the_columns_that_the_documentation_describes(built: "Project") -> None:
+    described = {table.path: list(table.columns) for table in tables()}
+    for path, columns in described.items():
+        found = sorted(built.root.glob(re.sub("XX|EXPERT", "*", path)))
+        assert found, path
+        for file in found if path.endswith(".parquet") else ():
+            assert pq.read_schema(file).names[: len(columns)] == columns, file
 
 
 def test_before_the_first_run_everything_is_planned(
