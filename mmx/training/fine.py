@@ -66,7 +66,7 @@ def finetune(
                 views = side_by_side(pairs)
                 batch = augment(collection, views, network.scales, params, run.generator)
                 with mixed(target, params.precision):
-                    loss = contrast(network, batch.to(target), params)
+                    loss = contrast(network, batch.to(target), collection.films[chosen], params)
                 run.step(loss)
                 run.add_loss(loss, len(chosen))
             watch = measure(network, collection, watched, params)
@@ -92,11 +92,16 @@ def learning_rate(epoch: int, params: FinetuneParams) -> float:
     return params.lr * 0.5 * (1 + math.cos(math.pi * annealed / span))
 
 
-def contrast(network: Network, views: Batch, params: FinetuneParams) -> torch.Tensor:
-    """Loss of a batch: its first half has the first views, its second half the second views."""
+def contrast(
+    network: Network, views: Batch, films: np.ndarray, params: FinetuneParams
+) -> torch.Tensor:
+    """Loss of a batch: its first half has the first views, its second half the second views.
+
+    films: int64 [trailers]; a trailer of the same film is nothing to be told apart from.
+    """
     projected = network.project(network.encode(views).trailer)
     first, second = projected.chunk(2)
-    return CONTRASTS[params.loss](first, second, params.temperature)
+    return CONTRASTS[params.loss](first, second, params.temperature, torch.from_numpy(films))
 
 
 @torch.inference_mode()
@@ -110,7 +115,8 @@ def measure(
     for chunk in chunks(watched, params.batch):
         views = side_by_side([halves(collection.clips_of(trailer)) for trailer in chunk])
         batch = collection.batch(views).to(device)
-        losses.append((contrast(network, batch, params), len(chunk)))
+        loss = contrast(network, batch, collection.films[chunk], params)
+        losses.append((loss, len(chunk)))
     everyone = chunks(np.arange(len(collection.ids)), params.batch)
     trailers = [network.encode(collection.trailers(c).to(device)).trailer for c in everyone]
     embeddings = torch.cat(trailers).cpu().numpy()

@@ -105,6 +105,13 @@ def test_equation_4_is_minimised_as_printed(network: Network, collection: Collec
     assert history[-1]["train_loss"] < history[1]["train_loss"]
 
 
+def test_trailers_of_one_film_are_not_told_apart(network: Network, collection: Collection) -> None:
+    params = QUICK.model_copy(update={"loss": "literal", "epochs": 1, "constant_epochs": 0})
+    alone = replace(collection, films=np.zeros(len(collection.ids), int))
+    trained = finetune(network, alone, params, device="cpu")
+    assert [row["validation_loss"] for row in trained.history] == [0, 0]
+
+
 def test_the_history_begins_before_training(network: Network, collection: Collection) -> None:
     found = embed_collection(network, collection)
     trained = finetune(network, collection, QUICK, device="cpu")
