@@ -99,13 +99,23 @@ def retrievals(sources: Sources, count: int = 5, depth: int = 5) -> list[dict[st
     ]
 
 
-def added_labels(table: ResultTable, count: int = 12) -> list[dict[str, Any]]:
-    """The first rows of Table 4, with lists of genres."""
-    return [
-        {"title": row["title"]}
-        | {name: str(row[name]).split("|") for name in ("labels", "predicted", "added")}
-        for row in table.records()[:count]
-    ]
+def changed_labels(table: ResultTable, count: int = 12) -> list[dict[str, Any]]:
+    """The first trailers of Table 4, each with what both models add to its labels and drop."""
+    by_trailer: dict[str, dict[str, Any]] = {}
+    for row in table.records():
+        if len(by_trailer) == count and row["trailer_id"] not in by_trailer:
+            continue
+        trailer = str(row["trailer_id"])
+        found = by_trailer.setdefault(
+            trailer, {"title": row["title"], "labels": _split(row["labels"])}
+        )
+        found[row["model"]] = {name: _split(row[name]) for name in ("added", "dropped")}
+    return list(by_trailer.values())
+
+
+def _split(names: Any) -> list[str]:
+    """Names of genres as Table 4 joins them."""
+    return str(names).split("|") if names else []
 
 
 def _plane(sources: Sources, name: str) -> Plane:
