@@ -101,16 +101,12 @@ def retrievals(sources: Sources, count: int = 5, depth: int = 5) -> list[dict[st
 
 def changed_labels(table: ResultTable, count: int = 12) -> list[dict[str, Any]]:
     """The first trailers of Table 4, each with what both models add to its labels and drop."""
-    by_trailer: dict[str, dict[str, Any]] = {}
+    found: dict[str, dict[str, Any]] = {}
     for row in table.records():
-        if len(by_trailer) == count and row["trailer_id"] not in by_trailer:
-            continue
-        trailer = str(row["trailer_id"])
-        found = by_trailer.setdefault(
-            trailer, {"title": row["title"], "labels": _split(row["labels"])}
-        )
-        found[row["model"]] = {name: _split(row[name]) for name in ("added", "dropped")}
-    return list(by_trailer.values())
+        shown = {"title": row["title"], "labels": _split(row["labels"])}
+        changes = {name: _split(row[name]) for name in ("added", "dropped")}
+        found.setdefault(str(row["trailer_id"]), shown)[str(row["model"])] = changes
+    return list(found.values())[:count]
 
 
 def _split(names: Any) -> list[str]:
