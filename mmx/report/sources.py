@@ -26,7 +26,7 @@ class Sources:
     params: Params
     archive: Archive
     description: ModelDescription
-    """Of the coarse model: network, experts, vocabulary."""
+    """Of the fine-tuned model: network, experts, vocabulary."""
     table: pa.Table
     """explorer.parquet."""
     evidence: Evidence
@@ -77,7 +77,7 @@ class Sources:
 
 def read_sources(layout: Layout, params: Params) -> Sources:
     """Read everything that the page shows except videos."""
-    description = load_description(layout.coarse)
+    description = load_description(layout.fine)
     evidence = Evidence(
         metrics=tables.read_json(layout.evaluation / METRICS),
         ablations=read_ablations(layout.ablations),
