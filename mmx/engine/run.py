@@ -17,8 +17,6 @@ from mmx.engine.task import Done, Recipe, Task
 
 __all__ = ["Recipe", "Task", "Workers"]
 
-RUNS = "runs"
-"""The journal of runs: when each step began and ended, and what failed. No step has this name."""
 ONE_PROCESS = Workers()
 """The pool of a run that names no other."""
 
@@ -99,10 +97,10 @@ def complete(
 
 @contextmanager
 def _noted(step: str, store: Store) -> Iterator[Callable[..., None]]:
-    """Yield what notes an event of a run in the journal; note that it ended, or was stopped."""
+    """Yield what notes an event of a run; note that it ended, or was stopped."""
 
     def note(event: str, **about: Any) -> None:
-        store.note(RUNS, {"step": step, "event": event, "at": _now(), **about})
+        store.note_run({"step": step, "event": event, "at": _now(), **about})
 
     try:
         yield note

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from mmx.engine.presence import who_is_here
-from mmx.engine.run import RUNS
 from mmx.live.tail import Tail
 from mmx.pipeline.registry import all_steps
 from mmx.pipeline.step import ItemStep, TrailerStep
@@ -67,11 +66,11 @@ class Watch:
     """Looks at a project again and again."""
 
     project: Project
-    tails: dict[str, Tail] = field(default_factory=dict)
+    tails: dict[Path, Tail] = field(default_factory=dict)
 
     def look(self) -> Snapshot:
         """Return what there is to see now."""
-        events = self._tail(RUNS).look()
+        events = self._tail(self.project.store.runs).look()
         running = who_is_here(self.project.store.root / "present", "run", "worker")
         page = self.project.layout.page
         return Snapshot(
@@ -82,9 +81,11 @@ class Watch:
             page.stat().st_mtime_ns if page.exists() else 0,
         )
 
-    def _tail(self, name: str) -> Tail:
-        path = self.project.store.root / "journal" / f"{name}.jsonl"
-        return self.tails.setdefault(name, Tail(path))
+    def _tail(self, path: Path) -> Tail:
+        return self.tails.setdefault(path, Tail(path))
+
+    def _journal(self, step: str) -> list[dict[str, Any]]:
+        return self._tail(self.project.store.root / "journal" / f"{step}.jsonl").look()
 
     def _names(self, events: Iterable[dict[str, Any]]) -> list[str]:
         """Return the steps that have items; of ablations, those that were run."""
@@ -113,7 +114,7 @@ class Watch:
         """Return the run of a step that began with the first of these events."""
         start, end = events[0], next((e for e in events if e.get("event") == "end"), None)
         began = _time(start.get("at"))
-        made = [e for e in self._tail(name).look() if _time(e.get("finished")) >= began]
+        made = [e for e in self._journal(name) if _time(e.get("finished")) >= began]
         lost = sum(event.get("event") == "failure" for event in events)
         failed = lost + sum(bool(entry.get("fault")) for entry in made)
         computed, total, reused = (
@@ -139,7 +140,7 @@ class Watch:
         yield from sorted(found, key=lambda each: each.at, reverse=True)
 
     def _faults(self, step: str) -> Iterator[Failure]:
-        for entry in self._tail(step).look():
+        for entry in self._journal(step):
             if entry.get("fault"):
                 made = self.project.store.find(step, str(entry.get("fingerprint")))
                 reason = made.fault.reason if made and made.fault else "a fault of the input"

@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 from benchmarks import simulated
 from mmx.cli.app import app
 from mmx.engine.errors import StepFailedError
-from mmx.engine.run import RUNS
 from mmx.errors import report_errors
 from mmx.live import Watch, serve
 from mmx.live.server import PortError
@@ -49,7 +48,7 @@ def test_the_last_run_of_every_step_is_seen(project: Project) -> None:
 def test_a_run_that_goes_on_has_a_rate_and_time_left(project: Project) -> None:
     step, store = "flow", project.store
     at = "2026-01-01T00:00:00Z"
-    store.note(RUNS, {"step": step, "event": "start", "at": at, "total": 10, "reused": 2})
+    store.note_run({"step": step, "event": "start", "at": at, "total": 10, "reused": 2})
     store.note(step, {"item": "a", "fingerprint": "0" * 64, "finished": "2026-01-01T00:00:09Z"})
     (project.store.root / "journal" / f"{step}.jsonl").write_text(
         json.dumps({"item": "a", "finished": "2026-01-01T00:00:09Z", "fault": False}) + "\n"

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from benchmarks.chromium import Browser, Page
-from mmx.engine.run import RUNS
 from mmx.live import serve
 from mmx.project import Project
 
@@ -40,7 +39,7 @@ def test_a_run_is_seen_as_it_goes_on(page: Page, project: Project) -> None:
     tsv.write_text("step\ttrain_loss\n1\t0.5\n2\t0.25\n")
     failure = {"step": "flow", "event": "failure", "item": "t00001", "reason": "<b>lost</b>"}
     with project.store.locked("flow"):
-        project.store.note(RUNS, {**failure, "at": "2026-01-01T00:00:00Z"})
+        project.store.note_run({**failure, "at": "2026-01-01T00:00:00Z"})
         page.wait("document.querySelector('#now').textContent.startsWith('at work: flow, process')")
         page.wait("document.querySelector('#failures').textContent.includes('t00001')")
     assert "<b>lost</b>" in page.text("#failures")
