@@ -61,7 +61,7 @@ PARTS = {
         "mmx trace 0000-amber-harbour --clip 0 --expert lite_scene",
         "mmx verify",
     ],
-    "Correct a label: what an edit costs": [
+    "Correct a title: what an edit costs": [
         "sed --in-place '2s/[^,]*/A Better Title/' ~/clips/labels.csv",
         "mmx init --update --videos ~/clips/videos --labels ~/clips/labels.csv",
         "dvc repro",

@@ -183,8 +183,12 @@ class ItemProgress:
         self.computed += computed
         self.failed += failed
         self.bar.update(self.task, advance=reused + computed + failed)
-        now = time.monotonic()
-        if self.bar.disable and now - self.logged > log_every(now - self.started):
+        now, done = time.monotonic(), self.reused + self.computed + self.failed
+        if (
+            self.bar.disable
+            and done < self.total
+            and now - self.logged > log_every(now - self.started)
+        ):
             self.logged = now
             print(f"{self.step}: {self.line()}", file=sys.stderr, flush=True)
 

@@ -70,13 +70,13 @@ def test_a_log_has_a_line_at_intervals_that_grow(
 ) -> None:
     assert [log_every(seconds) for seconds in (0, 3600, 1e6)] == [30, 180, 600]
     assert not sys.stderr.isatty()
-    with ItemProgress("flow", 100) as progress:
-        for _ in range(70):
+    with ItemProgress("flow", 93) as progress:
+        for _ in range(93):
             clock[0] += 1
             progress.count(computed=1)
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
-        "flow: 31 of 100 trailers (31%), 1/s, 0:01:09 left",
-        "flow: 62 of 100 trailers (62%), 1/s, 0:00:38 left",
-        "flow: 70 computed of 100 trailers in 70.0 s",
+        "flow: 31 of 93 trailers (33%), 1/s, 0:01:02 left",
+        "flow: 62 of 93 trailers (67%), 1/s, 0:00:31 left",
+        "flow: 93 computed of 93 trailers in 93.0 s",
     ]
