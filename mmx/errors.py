@@ -21,6 +21,7 @@ COMMAND_FOR = {
     MANIFEST: "mmx init --videos FOLDER --labels TABLE",
     "data/sources.parquet": "dvc repro ingest",
     "data/trailers.parquet": "dvc repro ingest",
+    "data/clip_predictions.parquet": "dvc repro",
     "data/clips": "dvc repro scenes",
     "data/features": "dvc repro features",
     "data/predictions.parquet": "dvc repro",
