@@ -103,7 +103,7 @@ class ScenesParams(Section):
     threshold: Positive = 27.0
     """In the detector's own unit: mean HSV change per pixel (content) or its ratio (adaptive)."""
     min_scene_len: Size = 15
-    """Frames."""
+    """Frames of the shortest shot."""
     drop_first_last: Literal["clip", "frame", "none"] = "clip"
     """What is left out: the first and last clip, those frames of each clip, or nothing."""
 
@@ -112,7 +112,7 @@ class AudioParams(Section):
     """Audio extraction (section 4.1)."""
 
     rate: Annotated[int, NUMBER, Field(ge=1, le=768_000)] = 16000
-    """Hertz."""
+    """Samples per second of the stored sound."""
 
 
 class FlowParams(Section):
@@ -123,6 +123,7 @@ class FlowParams(Section):
     pairs_per_clip: Natural = 0
     """Evenly spaced pairs of consecutive frames per clip; 0 takes every pair."""
     short_side: Annotated[int, NUMBER, Field(ge=16, le=8192)] = 256
+    """Pixels of the shorter side of the pictures that flow is computed of."""
     keep: Literal["full", "crop224"] = "full"
     """What is stored: the whole picture, or its middle 224 by 224 pixels."""
     bound: Positive = 20.0
@@ -138,7 +139,7 @@ class FlowParams(Section):
     scale_step: Annotated[float, NUMBER, Field(ge=1e-6, lt=1.0)] = 0.8
     """Size of a level by that of the finer one."""
     warps: Size = 5
-    """Warpings of a level."""
+    """How often a level is warped by the flow so far."""
     epsilon: Positive = 0.01
     """Change, by pixel, below which a warping's iterations stop."""
     inner_iterations: Size = 30
@@ -232,9 +233,9 @@ class EvaluateParams(Section):
     pictured: Natural = 60
     """Trailers of which the report shows key frames."""
     key_frames: Annotated[int, NUMBER, Field(ge=1, le=1000)] = 4
-    """Per pictured trailer."""
+    """Stills of each pictured trailer."""
     frame_width: Annotated[int, NUMBER, Field(ge=16, le=8192)] = 176
-    """Pixels."""
+    """Width of the stills on the page, in pixels."""
 
 
 class AblateParams(Section):
@@ -261,7 +262,7 @@ class NetvladParams(Section):
     """Pooling of a modality that has several vectors per clip (section 4.2)."""
 
     clusters: Width = 16
-    """Of NetVLAD."""
+    """Centres of NetVLAD."""
     ghosts: Annotated[int, NUMBER, Field(ge=0, le=1 << 16)] = 0
     """Clusters that take what fits none, and are left out."""
 
@@ -270,7 +271,7 @@ class SequenceParams(Section):
     """Sequences of clips (section 5)."""
 
     length: Width = 9
-    """Clips."""
+    """Clips of a sequence."""
     stride: Width = 9
     """Clips from one start to the next."""
     width: Width = 256
@@ -317,7 +318,7 @@ class OptimisationParams(Section):
     """What both trainings share (section 4.2)."""
 
     batch: Width = 32
-    """Trailers."""
+    """Trailers of a batch."""
     seed: Seed = 0
     """Of initial weights, order and noise."""
     keep: Literal["last", "best"] = "last"
