@@ -92,7 +92,10 @@ def report(
         print_json({"address": address}) if json else print(
             f"{address} (Ctrl-C ends it)", flush=True
         )
-        server.serve_forever()
+        # No run is stopped by this Ctrl-C, which is how the server ends.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
 
 
 @app.command(context_settings=TAKES_IDS, epilog="Example: mmx similar alien --space coarse")

@@ -3,6 +3,9 @@
 import http.client
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,6 +154,18 @@ def test_the_page_asks_for_nothing_from_elsewhere() -> None:
 def test_a_port_that_is_taken_is_one_sentence(port: int, project: Project) -> None:
     with pytest.raises(PortError, match=f"^port {port} is not to be had"):
         serve(project, port)
+
+
+def test_ctrl_c_ends_the_server_and_nothing_else(project: Project) -> None:
+    command = [sys.executable, "-m", "mmx", "report", "--serve"]
+    environment = {**os.environ, "PYTHONPATH": str(simulated.ROOT)}
+    with subprocess.Popen(
+        command, cwd=project.layout.root, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as program:  # fmt: skip
+        assert program.stdout and program.stdout.readline().startswith("http://127.0.0.1:")
+        program.send_signal(signal.SIGINT)
+        assert program.communicate() == ("", "") and program.returncode == 0
 
 
 def test_without_a_report_the_command_says_what_makes_it(
