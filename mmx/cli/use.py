@@ -1,6 +1,8 @@
 """Commands after a run: predict, ablate, report, similar, probe, explore."""
 
+import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
