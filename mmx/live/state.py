@@ -131,20 +131,22 @@ class Watch:
 
     def _failures(self, events: list[dict[str, Any]]) -> Iterator[Failure]:
         """Yield failures and faults, the latest first."""
-        found = [
-            Failure(str(e.get("step")), str(e.get("item")), str(e.get("reason")), str(e.get("at")))
-            for e in events
-            if e.get("event") == "failure"
+        lost = [(str(e.get("at")), str(e.get("step")), e) for e in events if "reason" in e]
+        faults = [
+            (str(entry.get("finished")), step, entry)
+            for step in self._names(events)
+            for entry in self._journal(step)
+            if entry.get("fault")
         ]
-        found += [fault for name in self._names(events) for fault in self._faults(name)]
-        yield from sorted(found, key=lambda each: each.at, reverse=True)
+        for at, step, entry in sorted(lost + faults, key=lambda each: each[:2], reverse=True):
+            yield Failure(step, str(entry.get("item")), self._reason(step, entry), at)
 
-    def _faults(self, step: str) -> Iterator[Failure]:
-        for entry in self._journal(step):
-            if entry.get("fault"):
-                made = self.project.store.find(step, str(entry.get("fingerprint")))
-                reason = made.fault.reason if made and made.fault else "a fault of the input"
-                yield Failure(step, str(entry.get("item")), reason, str(entry.get("finished")))
+    def _reason(self, step: str, entry: dict[str, Any]) -> str:
+        """Return why an item failed; a fault's reason stands in its receipt."""
+        if "reason" in entry:
+            return str(entry["reason"])
+        made = self.project.store.find(step, str(entry.get("fingerprint")))
+        return made.fault.reason if made and made.fault else "a fault of the input"
 
 
 def _state_of(end: dict[str, Any] | None, *, at_work: bool) -> str:
