@@ -3,11 +3,11 @@
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError, create_model
-from pydantic_core import ErrorDetails
 
 from mmx.errors import did_you_mean
 from mmx.params import Params, ParamsError, RunParams, Section
@@ -42,27 +42,42 @@ def load_params(path: Path, sections: Mapping[str, type[Section]] | None = None)
     try:
         return _overridden(_model(sections or {}).model_validate(document.data), os.environ)
     except ValidationError as error:
-        faults = [_fault(document, one, sections or {}) for one in error.errors()]
+        faults = [_fault(document, one, sections or {}) for one in _faults_of(error)]
         more = len(faults) - MOST_FAULTS
         told = [*faults[:MOST_FAULTS], *([f"and {more} more"] if more > 0 else [])]
         raise ParamsError(f"{path}: " + "; ".join(told)) from None
 
 
-def _fault(document: Document, error: ErrorDetails, added: Mapping[str, type[Section]]) -> str:
+@dataclass(frozen=True)
+class _Fault:
+    """What pydantic says of one value."""
+
+    keys: tuple[int | str, ...]
+    kind: str
+    """pydantic's name of the fault."""
+    said: str
+    value: Any
+
+
+def _faults_of(error: ValidationError) -> list[_Fault]:
+    return [_Fault(one["loc"], one["type"], one["msg"], one["input"]) for one in error.errors()]
+
+
+def _fault(document: Document, fault: _Fault, added: Mapping[str, type[Section]]) -> str:
     """Return one fault with its line and key: the key that is there, or the one that is missing."""
-    keys, kind = error["loc"], error["type"]
+    keys, kind = fault.keys, fault.kind
     key, line = document.find(keys)
     if kind == "missing":
         key = ".".join(map(str, keys))
-    words = _WORDS.get(kind) or _said_of(error)
+    words = _WORDS.get(kind) or _said_of(fault)
     if kind == "extra_forbidden":
         words += did_you_mean(str(keys[-1]), _names_beside(keys, added))
     return f"line {line}: {key or 'the file'}: {words}"
 
 
-def _said_of(error: ErrorDetails) -> str:
+def _said_of(fault: _Fault) -> str:
     """Return what pydantic says of a value, without its own words, and the value if it is short."""
-    said, value = error["msg"].removeprefix("Value error, "), error["input"]
+    said, value = fault.said.removeprefix("Value error, "), fault.value
     if not said.startswith("Input should"):
         return said
     said = said.removeprefix("Input ").partition(", unable to parse")[0]
@@ -88,8 +103,8 @@ def _overridden(params: Params, environment: Mapping[str, str]) -> Params:
     try:
         run = RunParams.model_validate({**params.run.model_dump(by_alias=True), **given})
     except ValidationError as error:
-        faults = error.errors()
-        told = [f"MMX_RUN_{str(each['loc'][0]).upper()}: {_said_of(each)}" for each in faults]
+        faults = _faults_of(error)
+        told = [f"MMX_RUN_{str(each.keys[0]).upper()}: {_said_of(each)}" for each in faults]
         raise ParamsError("in the environment: " + "; ".join(told)) from None
     return params.model_copy(update={"run": run})
 
