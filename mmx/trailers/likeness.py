@@ -47,13 +47,16 @@ def compare(first: Signature, second: Signature) -> Likeness:
     """Return the best way to lay one film over the other, over all offsets and `SPEEDS`."""
     found = [_best_offset(first, second, speed) for speed in SPEEDS]
     best = max(found, key=lambda each: each.correlation)
-    return replace(best, pictures=_pictures(first, second, best))
+    return replace(best, pictures=pictures_alike(first, second, best.speed, best.offset_s))
 
 
-def _pictures(first: Signature, second: Signature, how: Likeness) -> float:
-    """Return the median correlation of pictures that are shown at the same moment."""
+def pictures_alike(first: Signature, second: Signature, speed: float, offset_s: float) -> float:
+    """Return the median correlation of pictures that are shown at the same moment; 0 without any.
+
+    speed, offset_s: how the second lies over the first, as in `Likeness`.
+    """
     here = np.arange(len(first.looks))
-    there = np.rint((here / LOOKS - how.offset_s) / how.speed * LOOKS).astype(int)
+    there = np.rint((here / LOOKS - offset_s) / speed * LOOKS).astype(int)
     both = (there >= 0) & (there < len(second.looks))
     here, there = here[both], there[both]
     seen = first.looks[here].any(axis=1) & second.looks[there].any(axis=1)

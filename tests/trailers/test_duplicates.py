@@ -9,7 +9,7 @@ import pytest
 from mmx.engine.parquet import write_parquet
 from mmx.project import open_project
 from mmx.sample.generate import generate
-from mmx.trailers import ingest, init
+from mmx.trailers import candidates, ingest, init
 from mmx.trailers.duplicates import Pair, near_duplicates, proposed_groups, same_digests
 from mmx.trailers.likeness import compare
 from mmx.trailers.manifest import read_manifest
@@ -89,6 +89,32 @@ def test_films_that_look_alike_but_change_at_other_moments_are_two() -> None:
     random.Random(0).shuffle(shots)
     other = np.concatenate(shots)
     assert not compare(sign(times(one), one), sign(times(other), other)).same
+
+
+def test_films_that_begin_with_one_logo_are_two() -> None:
+    logo = film(20, seconds=8)
+    films = {f"f{seed}": np.concatenate([logo, film(seed)]) for seed in range(6)}
+    assert near_duplicates({name: sign(times(each), each) for name, each in films.items()}) == []
+
+
+def test_dark_films_look_alike_and_are_two_but_a_copy_of_one_is_found() -> None:
+    dark = {f"f{seed}": (film(seed) * 0.12).astype(np.uint8) for seed in range(12)}
+    rng = np.random.default_rng(1)
+    noise = rng.integers(-1, 2, dark["f5"].shape)
+    copy = np.clip(dark["f5"] + noise, 0, 255).astype(np.uint8)
+    films = {name: sign(times(each), each) for name, each in {**dark, "copy": copy}.items()}
+    assert [(pair.first, pair.second) for pair in near_duplicates(films)] == [("copy", "f5")]
+
+
+def test_how_many_jumps_are_compared_at_a_time_makes_no_difference(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    films = [sign(times(each), each) for each in (film(seed % 4) for seed in range(8))]
+    whole = list(candidates.likely_pairs(films))
+    assert whole == [(0, 4), (1, 5), (2, 6), (3, 7)]
+    monkeypatch.setattr(candidates, "ROWS", 5)
+    monkeypatch.setattr(candidates, "COLUMNS", 7)
+    assert list(candidates.likely_pairs(films)) == whole
 
 
 @pytest.mark.parametrize("pictures", [np.zeros((3, SIDE, SIDE)), np.full((400, SIDE, SIDE), 90.0)])
