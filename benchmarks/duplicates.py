@@ -5,7 +5,8 @@
 Generates films of the sample, adds the videos of a folder, makes copies of all of them with ffmpeg,
 and looks for the copies among all films. A copy is found if it is paired with its film. Of the
 others, which have no copies, the sample's pictures are signed without being encoded; simulated
-films (`benchmarks/simulated_films.py`) are for the time that a large collection takes.
+films (`benchmarks/simulated_films.py`) are for the time that a large collection takes. The imprints
+that tombstones have are tried on the same films.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from mmx.media.probe import probe
 from mmx.sample.generate import generate
 from mmx.trailers.candidates import likely_pairs
 from mmx.trailers.duplicates import near_duplicates
+from mmx.trailers.imprint import Imprint
 from mmx.trailers.signature import Signature, read_signature
 
 SEED = 7
@@ -104,6 +106,7 @@ def measure(copied: dict[Path, dict[str, Path]], among: dict[str, Signature]) ->
         pairs = {(pair.first, pair.second) for pair in near_duplicates(signatures)}
     print(f"{len(pairs)} pairs, likely ones found and compared: {took}")
     show(pairs, copied)
+    show_imprints(signatures, copied)
 
 
 class Took:
@@ -135,6 +138,20 @@ def show(pairs: set[tuple[str, str]], copied: dict[Path, dict[str, Path]]) -> No
         total, found = total + len(wanted), found + count
     right = sum(stem(first) == stem(second) for first, second in pairs)
     print(f"recall {found / max(total, 1):.3f}, precision {right / max(len(pairs), 1):.3f}")
+
+
+def show_imprints(signatures: dict[str, Signature], copied: dict[Path, dict[str, Path]]) -> None:
+    """Print how many copies the imprints of their films recognise, and how many other films."""
+    right = wrong = copies = others = 0
+    with timed() as took:
+        for film in copied:
+            imprint = Imprint.of(signatures[str(film)], film.stem)
+            fitting = {name for name, each in signatures.items() if imprint.recognises(each)}
+            mine = {str(path) for path in copied[film].values()} & signatures.keys()
+            right, copies = right + len(fitting & mine), copies + len(mine)
+            wrong += len(fitting - mine - {str(film)})
+            others += len(signatures) - len(mine) - 1
+    print(f"imprints recognise {right} of {copies} copies, {wrong} of {others} other films: {took}")
 
 
 def read(path: Path) -> Signature | None:

@@ -30,7 +30,7 @@ SCALE = 4000
 
 
 @dataclass(frozen=True)
-class _Fit:
+class Fit:
     """How many jumps of two films lie over each other, at which speed and offset of the second."""
 
     jumps: int
@@ -111,20 +111,20 @@ def _fits(
     least: int,
 ) -> bool:
     """Say whether enough jumps lie over each other, and the pictures are alike that way."""
-    fit = _best_fit(jumps.marks[one], jumps.marks[other])
+    fit = best_fit(jumps.marks[one], jumps.marks[other])
     if fit.jumps < least:
         return False
     return pictures_alike(first, second, fit.speed, fit.offset_s) >= PICTURES - LOOSE
 
 
-def _best_fit(here: np.ndarray, there: np.ndarray) -> _Fit:
+def best_fit(here: np.ndarray, there: np.ndarray) -> Fit:
     """Return the speed and the offset at which most shared jumps lie over each other."""
     offsets = here[:, None] - there[:, None] * np.array(SPEEDS)
     near = np.abs(offsets[:, None] - offsets[None]) < SLACK_S
     count = near.sum(axis=1)
     jump, speed = np.unravel_index(int(count.argmax()), count.shape)
     offset = float(offsets[near[jump, :, speed], speed].mean())
-    return _Fit(int(count[jump, speed]), SPEEDS[speed], offset)
+    return Fit(int(count[jump, speed]), SPEEDS[speed], offset)
 
 
 def _whole(pictures: np.ndarray) -> np.ndarray:

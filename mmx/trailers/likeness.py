@@ -45,8 +45,7 @@ class Likeness:
 
 def compare(first: Signature, second: Signature) -> Likeness:
     """Return the best way to lay one film over the other, over all offsets and `SPEEDS`."""
-    found = [_best_offset(first, second, speed) for speed in SPEEDS]
-    best = max(found, key=lambda each: each.correlation)
+    best = overlay(first.light, second.light)
     return replace(best, pictures=pictures_alike(first, second, best.speed, best.offset_s))
 
 
@@ -64,8 +63,14 @@ def pictures_alike(first: Signature, second: Signature, speed: float, offset_s: 
     return float(np.median(values)) if len(values) else 0.0
 
 
-def _best_offset(first: Signature, second: Signature, speed: float) -> Likeness:
-    a, b = first.light, _slowed(second.light, speed)
+def overlay(first: np.ndarray, second: np.ndarray) -> Likeness:
+    """Return the best way to lay one film's light [samples, regions] over another's."""
+    found = [_best_offset(first, second, speed) for speed in SPEEDS]
+    return max(found, key=lambda each: each.correlation)
+
+
+def _best_offset(first: np.ndarray, second: np.ndarray, speed: float) -> Likeness:
+    a, b = first, _slowed(second, speed)
     least = max(SHARED * min(len(a), len(b)), LEAST_S * RATE)
     size = 1 << (len(a) + len(b)).bit_length()
     shared = _correlate(np.ones((len(a), 1)), np.ones((len(b), 1)), size)

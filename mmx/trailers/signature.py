@@ -36,8 +36,10 @@ BESIDE_S = np.array([-0.1, 0.1])
 """Seconds from a jump at which the pictures beside it are taken."""
 WINDOW = np.arange(-12, 13) / RATE
 """Seconds around a jump that describe it."""
-_REGIONS = ((0, 0), (0, 1), (1, 0), (1, 1))
-_WIDE = (len(_REGIONS) + 1) * len(WINDOW)
+_QUARTERS = ((0, 0), (0, 1), (1, 0), (1, 1))
+REGIONS = len(_QUARTERS) + 1
+"""Regions of which the light is kept: quarters and middle."""
+_WIDE = REGIONS * len(WINDOW)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,10 +76,9 @@ class Signature:
         data = base64.b64decode(text, validate=True)
         samples, jumps, looks = (int(n) for n in np.frombuffer(data[:12], "<i4"))
         values = np.frombuffer(data[12:], "<f2").astype(np.float32)
-        regions = len(_REGIONS) + 1
         picture = LOOK**2
         jump = ((jumps,), (jumps, _WIDE))
-        shapes = ((samples, regions), *jump, (looks, picture), (jumps, 2 * picture))
+        shapes = ((samples, REGIONS), *jump, (looks, picture), (jumps, 2 * picture))
         ends = np.cumsum([np.prod(shape) for shape in shapes])
         if min(samples, jumps, looks) < 0 or len(values) != ends[-1]:
             raise ValueError("not a packed signature")
@@ -155,7 +156,7 @@ def _levels(pictures: np.ndarray) -> np.ndarray:
     height, width = pictures.shape[1] // 2, pictures.shape[2] // 2
     quarters = [
         pictures[:, y * height : y * height + height, x * width : x * width + width]
-        for y, x in _REGIONS
+        for y, x in _QUARTERS
     ]
     middle = pictures[:, height // 2 : height // 2 + height, width // 2 : width // 2 + width]
     return np.stack([part.mean(axis=(1, 2)) for part in (*quarters, middle)], axis=1)

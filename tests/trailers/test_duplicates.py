@@ -2,9 +2,9 @@ import random
 import shutil
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
+from cut_film import FPS, TRANSFORMS, changed, film, times
 
 from mmx.engine.parquet import write_parquet
 from mmx.project import open_project
@@ -19,52 +19,6 @@ from mmx.trailers.signatures import accept_groups, find_duplicates
 pytestmark = pytest.mark.slow
 
 TOP = Path(__file__).parents[2]
-FPS = 24
-
-
-def film(seed: int, seconds: int = 24) -> np.ndarray:
-    """Shots of blurred noise, each drifting, of half a second to three: [frames, SIDE, SIDE]."""
-    rng = np.random.default_rng(seed)
-    frames: list[np.ndarray] = []
-    while len(frames) < seconds * FPS:
-        noise = cv2.GaussianBlur(rng.uniform(0, 255, (64, 64)), (0, 0), 6)
-        low, high = sorted(rng.uniform(40, 240, 2))
-        noise = low + (high - low) * (noise - noise.min()) / np.ptp(noise)
-        for k in range(int(rng.integers(12, 72))):
-            frames.append(noise[k % 24 : k % 24 + SIDE, 8 : 8 + SIDE])
-    return np.asarray(frames[: seconds * FPS], np.uint8)
-
-
-def times(pictures: np.ndarray, speed: float = 1.0) -> np.ndarray:
-    return np.arange(len(pictures)) / FPS / speed
-
-
-def resized(pictures: np.ndarray) -> np.ndarray:
-    return np.stack(
-        [cv2.resize(each, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for each in pictures]
-    )
-
-
-def changed(pictures: np.ndarray, how: str) -> Signature:
-    """The signature of a film after a transform."""
-    rng = np.random.default_rng(5)
-    if how == "noisy":
-        pictures = np.clip(pictures + rng.normal(0, 4, pictures.shape), 0, 255).astype(np.uint8)
-    if how == "cropped":
-        pictures = resized(pictures[:, 2:-2, 2:-2])
-    if how == "barred":
-        pictures = resized(np.pad(pictures, ((0, 0), (6, 6), (0, 0)), constant_values=16))
-    if how == "trimmed":
-        pictures = pictures[3 * FPS + 5 : -4 * FPS]
-    if how == "watermarked":
-        pictures = pictures.copy()
-        pictures[:, 24:30, 22:30] = 250
-    if how == "darker":
-        pictures = (pictures * 0.7).astype(np.uint8)
-    return sign(times(pictures, 1.05 if how == "faster" else 1.0), pictures)
-
-
-TRANSFORMS = ("noisy", "cropped", "barred", "trimmed", "watermarked", "darker", "faster")
 
 
 def test_a_transformed_film_is_found_among_others_and_no_other() -> None:
