@@ -10,6 +10,7 @@ from mmx.trailers.csvfile import TableError
 from mmx.trailers.duplicates import Pair, near_duplicates, proposed_groups, same_digests
 from mmx.trailers.groups import film_groups
 from mmx.trailers.manifest import read_manifest, read_records, write_records
+from mmx.trailers.pairs_table import write_pairs
 from mmx.trailers.signature_store import SignatureStore
 
 
@@ -23,7 +24,7 @@ class Duplicates:
 
 
 def find_duplicates(project: Project) -> Duplicates:
-    """Compare all accepted videos with each other, and propose groups.
+    """Compare all accepted videos with each other, write data/duplicates.csv, and propose groups.
 
     Raises:
         TableError: the manifest cannot be read.
@@ -40,6 +41,7 @@ def find_duplicates(project: Project) -> Duplicates:
     near = near_duplicates({name: each for name, each in signed.items() if each})
     told = {(pair.first, pair.second) for pair in equal}
     pairs = [*equal, *(pair for pair in near if (pair.first, pair.second) not in told)]
+    write_pairs(project.layout.duplicates, pairs)
     groups = film_groups(read_manifest(project.layout.manifest))
     known = [pair for pair in pairs if {pair.first, pair.second} <= groups.keys()]
     return Duplicates(tuple(pairs), proposed_groups(known, groups))

@@ -10,9 +10,11 @@ from mmx.engine.parquet import write_parquet
 from mmx.project import open_project
 from mmx.sample.generate import generate
 from mmx.trailers import candidates, ingest, init
+from mmx.trailers.csvfile import TableError
 from mmx.trailers.duplicates import Pair, near_duplicates, proposed_groups, same_digests
-from mmx.trailers.likeness import compare
+from mmx.trailers.likeness import Likeness, compare
 from mmx.trailers.manifest import read_manifest
+from mmx.trailers.pairs_table import read_pairs, write_pairs
 from mmx.trailers.signature import SIDE, Signature, sign
 from mmx.trailers.signatures import accept_groups, find_duplicates
 
@@ -102,6 +104,19 @@ def test_equal_digests_are_told_by_the_strongest_kind() -> None:
     }  # fmt: skip
 
 
+def test_pairs_are_read_as_they_were_written_and_evidence_that_is_none_is_told(
+    tmp_path: Path,
+) -> None:
+    pairs = [Pair("-a", "b", "file"), Pair("a", "c", "near", Likeness(0.9, 1.05, -2.5, 30.0, 0.8))]
+    table = tmp_path / "duplicates.csv"
+    assert read_pairs(table) == []
+    write_pairs(table, pairs)
+    assert read_pairs(table) == pairs
+    table.write_text(table.read_text().replace("0.9000", "much"))
+    with pytest.raises(TableError, match="row 3, has no evidence"):
+        read_pairs(table)
+
+
 def test_a_proposed_group_takes_in_whole_groups() -> None:
     groups = {"a": "g", "b": "g", "c": "c", "d": "d"}
     assert proposed_groups([Pair("b", "c", "file")], groups) == {"a": "c", "b": "c"}
@@ -128,6 +143,7 @@ def test_duplicates_of_a_project_are_proposed_and_accepted(
         (pair.first, pair.kind) for pair in found.pairs
     ] == [(first.stem, "file")]
     assert find_duplicates(project) == found
+    assert read_pairs(project.layout.duplicates) == [*found.pairs]
     accept_groups(project.layout.manifest, found.groups)
     groups = {each.trailer_id: each.group_id for each in read_manifest(project.layout.manifest)}
     assert len({groups.get(name) or name for name in found.groups} | {*found.groups.values()}) == 1
