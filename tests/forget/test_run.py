@@ -23,6 +23,8 @@ from mmx.forget.traces import Traces
 from mmx.release.about import read_about
 from mmx.release.register import folder_of, read_register
 from mmx.release.verify import verify_release
+from mmx.trailers.duplicates import Pair
+from mmx.trailers.pairs_table import read_pairs, write_pairs
 from mmx.trailers.signature_store import SignatureStore, sign_video
 from mmx.trailers.tombstones import Refusals, TombstoneError, concealed, read_tombstones
 
@@ -213,9 +215,12 @@ def test_the_tombstone_recognises_the_pictures_and_the_kept_signature_goes(
     store = SignatureStore(project.signatures, project.limits)
     assert len(list(store.read({digests["t00002"]: gone}, 1, "test"))) == 1
     store.clear(["an imprint"], [digests["t00002"]])
+    pairs = [Pair("t00001", "t00002", "file"), Pair("t00001", "t00003", "file")]
+    write_pairs(project.layout.duplicates, pairs)
     (film,) = (film for _, film in store.kept([digests["t00002"]]))
     done = forget(project, ["t00002", "t00005"], "asked", say=quiet).certificate
     assert done.ok
+    assert read_pairs(project.layout.duplicates) == pairs[1:]
     assert not [path for path in project.signatures.rglob("*") if path.is_file()]
     with_pictures, without = sorted(read_tombstones(own.root), key=lambda t: not t.imprints)
     assert with_pictures.recognises(film) and not without.imprints
