@@ -97,7 +97,7 @@ class Layout:
 
     @property
     def trailer_embeddings(self) -> Path:
-        """The bottleneck embedding of every trailer, coarse and fine."""
+        """The embedding of every trailer, coarse and fine."""
         return self.root / "data" / "trailer_embeddings.parquet"
 
     @property

@@ -93,7 +93,7 @@ def _write_summary(folder: Path, metrics: Json) -> None:
 
 
 def _embedding_table(subject: Subject) -> pa.Table:
-    """Return the bottleneck embedding of every trailer, coarse and fine, float32."""
+    """Return the embedding of every trailer, coarse and fine, float32."""
     columns = {"trailer_id": subject.ids, "split": subject.collection.split.tolist()}
     vectors = {n: pa.array(list(e.trailer), FLOATS) for n, e in subject.embedded.items()}
     return pa.table(columns | vectors)

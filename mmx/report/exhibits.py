@@ -96,13 +96,19 @@ def retrievals(sources: Sources, count: int = 5, depth: int = 5) -> list[dict[st
     ]
 
 
-def added_labels(table: ResultTable, count: int = 12) -> list[dict[str, Any]]:
-    """The first rows of Table 4, with lists of genres."""
-    return [
-        {"title": row["title"]}
-        | {name: str(row[name]).split("|") for name in ("labels", "predicted", "added")}
-        for row in table.records()[:count]
-    ]
+def changed_labels(table: ResultTable, count: int = 12) -> list[dict[str, Any]]:
+    """The first trailers of Table 4, each with what both models add to its labels and drop."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in table.records():
+        shown = {"title": row["title"], "labels": _split(row["labels"])}
+        changes = {name: _split(row[name]) for name in ("added", "dropped")}
+        found.setdefault(str(row["trailer_id"]), shown)[str(row["model"])] = changes
+    return list(found.values())[:count]
+
+
+def _split(names: Any) -> list[str]:
+    """Names of genres as Table 4 joins them."""
+    return str(names).split("|") if names else []
 
 
 def _plane(sources: Sources, name: str) -> Plane:

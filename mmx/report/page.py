@@ -120,7 +120,7 @@ def _about_results(sources: Sources, made: Mapping[str, ResultTable]) -> Context
         "table1": evidence.show_datasets(measured, made["table1"]),
         "table2": evidence.show_genres(measured, made["table2"]),
         "table3": evidence.show_areas(measured, made["table3"]),
-        "table4": exhibits.added_labels(made["table4"]),
+        "table4": exhibits.changed_labels(made["table4"]),
         "table5": evidence.show_lengths(measured, made["table5"]),
         "per_genre": evidence.per_genre(measured),
         "multiples": evidence.curve_multiples(measured, sources.curves),

@@ -18,7 +18,7 @@ class Embedded:
 
     ids: list[str]
     trailer: np.ndarray
-    """[trailers, bottleneck]."""
+    """[trailers, width]: what they are compared by, see `Encoded.embedding`."""
     logits: np.ndarray
     """[trailers, genres]."""
     sequences: np.ndarray
@@ -89,7 +89,7 @@ def _join(ids: list[str], outputs: list[Output]) -> Embedded:
     positions = np.arange(len(ids))
     return Embedded(
         ids=ids,
-        trailer=_stack([one.trailer for one in outputs]),
+        trailer=_stack([one.embedding for one in outputs]),
         logits=_stack([one.logits for one in outputs]),
         sequences=_stack([one.sequences for one in outputs]),
         sequence_logits=_stack(heads) if heads else None,
