@@ -34,12 +34,9 @@ LOOKS, LOOK = 2, 6
 """Pictures a second that are kept, and their width and height."""
 BESIDE_S = np.array([-0.1, 0.1])
 """Seconds from a jump at which the pictures beside it are taken."""
-WINDOW = np.arange(-12, 13) / RATE
-"""Seconds around a jump that describe it."""
 _QUARTERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 REGIONS = len(_QUARTERS) + 1
 """Regions of which the light is kept: quarters and middle."""
-_WIDE = REGIONS * len(WINDOW)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +47,6 @@ class Signature:
     """float32 [samples, 5]: roots of the changing luma of quarters and middle, `RATE` a second."""
     marks: np.ndarray
     """float32 [jumps]: seconds of the strongest jumps, in order of time."""
-    around: np.ndarray
-    """float32 [jumps, 125]: the light around each, of length 1."""
-
     looks: np.ndarray
     """float32 [pictures, LOOK * LOOK]: `LOOKS` a second, mean 0 and length 1; 0 where even."""
     beside: np.ndarray
@@ -66,24 +60,26 @@ class Signature:
     def pack(self) -> str:
         """Return the signature as text; `unpack` reads it."""
         head = np.array([len(self.light), len(self.marks), len(self.looks)], "<i4").tobytes()
-        arrays = (self.light, self.marks, self.around, self.looks, self.beside)
-        parts = [array.astype("<f2").tobytes() for array in arrays]
-        return base64.b64encode(head + b"".join(parts)).decode()
+        parts = [array.astype("<f2").tobytes() for array in (self.light, self.looks, self.beside)]
+        # Two bytes would be too coarse for the times of a long film.
+        marks = self.marks.astype("<f4").tobytes()
+        return base64.b64encode(b"".join([head, marks, *parts])).decode()
 
     @classmethod
     def unpack(cls, text: str) -> "Signature":
         """Read what `pack` returned; raise ValueError for anything else."""
         data = base64.b64decode(text, validate=True)
         samples, jumps, looks = (int(n) for n in np.frombuffer(data[:12], "<i4"))
-        values = np.frombuffer(data[12:], "<f2").astype(np.float32)
-        picture = LOOK**2
-        jump = ((jumps,), (jumps, _WIDE))
-        shapes = ((samples, REGIONS), *jump, (looks, picture), (jumps, 2 * picture))
+        shapes = ((samples, REGIONS), (looks, LOOK**2), (jumps, 2 * LOOK**2))
         ends = np.cumsum([np.prod(shape) for shape in shapes])
-        if min(samples, jumps, looks) < 0 or len(values) != ends[-1]:
+        if min(samples, jumps, looks) < 0 or len(data) != 12 + 4 * jumps + 2 * ends[-1]:
             raise ValueError("not a packed signature")
-        parts = np.split(values, ends[:-1])
-        return cls(*(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)))
+        marks = np.frombuffer(data[12 : 12 + 4 * jumps], "<f4")
+        values = np.frombuffer(data[12 + 4 * jumps :], "<f2").astype(np.float32)
+        light, pictures, beside = np.split(values, ends[:-1])
+        return cls(
+            light.reshape(shapes[0]), marks, pictures.reshape(shapes[1]), beside.reshape(shapes[2])
+        )
 
 
 def read_signature(path: Path, limits: Limits = DEFAULT_LIMITS) -> Signature:
@@ -100,10 +96,7 @@ def sign(times: np.ndarray, pictures: np.ndarray) -> Signature:
     grid = np.arange(int(times[-1] * RATE) + 1) / RATE
     light = _flat(_at(grid, times, levels))
     marks = _jumps(times, levels)
-    windows = [_flat(_at(mark + WINDOW, times, levels)).ravel() for mark in marks]
-    around = np.asarray(windows, float).reshape(len(marks), _WIDE)
-    around /= np.maximum(np.linalg.norm(around, axis=1, keepdims=True), 1e-6)
-    arrays = (light, marks, around, *_looks(times, inside, marks))
+    arrays = (light, marks, *_looks(times, inside, marks))
     return Signature(*(array.astype(np.float32) for array in arrays))
 
 
@@ -117,7 +110,7 @@ def _looks(
     regular = _small(times, pictures, np.arange(max(int(times[-1] * LOOKS), 1)) / LOOKS)
     beside = _small(times, pictures, (marks[:, None] + BESIDE_S).ravel())
     still = regular.mean(axis=0)
-    return _unit(regular - still), _unit(beside - still).reshape(len(marks), -1)
+    return _unit(regular - still), _unit(beside - still).reshape(len(marks), 2 * LOOK**2)
 
 
 def _small(times: np.ndarray, pictures: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -73,6 +73,20 @@ def test_how_many_jumps_are_compared_at_a_time_makes_no_difference(
     assert list(candidates.likely_pairs(films)) == whole
 
 
+def test_a_long_film_is_found_by_cuts_near_its_end() -> None:
+    long = film(30, seconds=700)
+    read = [Signature.unpack(sign(times(each), each).pack()) for each in (long, long[FPS * 90 :])]
+    assert np.abs(read[0].marks - sign(times(long), long).marks).max() < 1e-3
+    assert [pair.second for pair in near_duplicates({"a": read[0], "b": read[1]})] == ["b"]
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_a_film_of_one_or_two_pictures_has_a_signature(frames: int) -> None:
+    pictures = film(1)[:frames]
+    made = Signature.unpack(sign(times(pictures), pictures).pack())
+    assert near_duplicates({"a": made, "b": made}) == []
+
+
 @pytest.mark.parametrize("pictures", [np.zeros((3, SIDE, SIDE)), np.full((400, SIDE, SIDE), 90.0)])
 def test_films_in_which_nothing_happens_are_no_duplicates(pictures: np.ndarray) -> None:
     still = sign(times(pictures), pictures.astype(np.uint8))
