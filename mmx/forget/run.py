@@ -214,6 +214,7 @@ def _remove_all(places: Places, plan: Plan, aside: Path, say: Callable[[str], No
     say("item store")
     counts = clean_store(project.store, traces, whole)
     kept = SignatureStore(project.signatures, project.limits)
+    kept.drop_notes()
     counts["signatures"] = kept.drop(traces.content)
     removed += [Removal("item store", what, count) for what, count in counts.items()]
     say("DVC's cache and remotes")

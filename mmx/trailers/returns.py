@@ -25,4 +25,7 @@ def returned(
     signed = store.read(unknown, workers, "taken out before?")
     reasons = {digest: refusals.reason_by_pictures(film) for digest, film in signed}
     store.clear(imprints, cleared & videos.keys() | {d for d, why in reasons.items() if not why})
-    return {digest: reason for digest, reason in reasons.items() if reason}
+    refused = {digest: reason for digest, reason in reasons.items() if reason}
+    # Nothing that was made of them is kept; they are read again as long as the manifest has them.
+    store.drop(refused)
+    return refused

@@ -61,12 +61,20 @@ class SignatureStore:
                 yield digest, signature
 
     def drop(self, digests: Collection[str]) -> int:
-        """Remove the signatures of some videos, and all notes; return how many signatures."""
-        files = [path for path in self.folder.rglob("*") if path.is_file()]
-        gone = [path for path in files if path.name in digests]
-        for path in gone + [path for path in files if path.parent.name == CLEARED]:
+        """Remove the signatures of some videos, by any version of the code; return how many."""
+        gone = [path for path in self._files() if path.name in digests]
+        for path in gone:
             path.unlink()
         return len(gone)
+
+    def drop_notes(self) -> None:
+        """Remove all notes that `clear` made: they have digests of videos in them."""
+        for path in self._files():
+            if path.parent.name == CLEARED:
+                path.unlink()
+
+    def _files(self) -> list[Path]:
+        return [path for path in self.folder.rglob("*") if path.is_file()]
 
     def cleared(self, imprints: Sequence[str]) -> set[str]:
         """Return the digests of the videos of which is known that none of the imprints fits."""

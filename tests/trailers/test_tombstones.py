@@ -83,7 +83,7 @@ def test_ingest_refuses_a_return_under_another_name_and_remuxed(tmp_path: Path) 
 
 @pytest.mark.slow
 def test_a_return_that_is_encoded_anew_is_refused_under_any_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     params = load_params(TOP / "params.yaml").collection
     videos = tmp_path / "videos"
@@ -109,9 +109,12 @@ def test_a_return_that_is_encoded_anew_is_refused_under_any_name(
     first = verdicts()
     assert first.pop("other") == ""
     assert len(first) == 3 and all("recognised by its pictures" in why for why in first.values())
-    # What was found stands, without a video being decoded again.
-    monkeypatch.setattr("mmx.trailers.signature_store._read", None)
+    # Nothing of the refused ones is kept; the other one is not read again.
+    kept = [path for path in (tmp_path / "signatures").rglob("*") if path.is_file()]
+    assert len(kept) == 2 and {path.parent.name for path in kept} >= {"cleared"}
+    capsys.readouterr()
     assert verdicts() == {**first, "other": ""}
+    assert "0 reused, 3 computed, 0 failed of 3" in capsys.readouterr().err
 
 
 def test_a_tombstone_takes_over_what_an_earlier_one_knew_and_a_broken_imprint_is_told(
