@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mmx.evaluation.item import CLIPS
 from mmx.evaluation.retrieval import Neighbours
 from mmx.evaluation.tables import ResultTable
 from mmx.report import evidence, explorer, keyframes
@@ -21,9 +22,9 @@ class Strip:
     """Its row number."""
     genres: Sequence[str]
     values: Sequence[Sequence[float]]
-    """Genres x sequences, 0..1."""
+    """Genres x parts, 0..1."""
     spans: Sequence[float]
-    """The (sequences + 1) borders, seconds."""
+    """The (parts + 1) borders, seconds."""
 
 
 SPACES = {"coarse": "coarse", "fine": "fine-tuned"}
@@ -86,6 +87,25 @@ def running_times(sources: Sources, count: int = 4) -> list[Strip]:
     genres = sources.description.genres
     found = [(at, evidence.strongest(sources.table, at, genres)) for at in held_out(sources, count)]
     return [Strip(at, *parts) for at, parts in found if parts[0]]
+
+
+def clip_times(sources: Sources, strips: Sequence[Strip]) -> list[Strip]:
+    """Return the genres of each of `strips` by single clip."""
+    return [_by_clip(sources, strip) for strip in strips]
+
+
+def _by_clip(sources: Sources, strip: Strip) -> Strip:
+    """The genres of one film by clip: clips in order, each up to the beginning of the next."""
+    own = [("trailer_id", "==", sources.ids[strip.film])]
+    rows = pq.read_table(sources.layout.evaluation / CLIPS, filters=own).to_pylist()
+    by_genre = {name: [row for row in rows if row["genre"] == name] for name in strip.genres}
+    clips = by_genre[strip.genres[0]]
+    return Strip(
+        strip.film,
+        strip.genres,
+        [[row["probability"] for row in by_genre[name]] for name in strip.genres],
+        [*(row["start_s"] for row in clips), clips[-1]["stop_s"]],
+    )
 
 
 def retrievals(sources: Sources, count: int = 5, depth: int = 5) -> list[dict[str, Any]]:

@@ -74,9 +74,16 @@ def _about_films(sources: Sources, pictures: Pictures) -> Context:
         "films": sources.films,
         "pictures": pictures,
         "data": exhibits.film_data(sources, pictures),
-        "times": [(strip.film, _heat(strip)) for strip in exhibits.running_times(sources)],
+        "times": _running_times(sources),
         "retrieval": exhibits.retrievals(sources),
     }
+
+
+def _running_times(sources: Sources) -> list[tuple[int, Markup, Markup]]:
+    """Figure 8: films by number, each by sequence and by clip."""
+    strips = exhibits.running_times(sources)
+    clips = exhibits.clip_times(sources, strips)
+    return [(a.film, _heat(a), _heat(b)) for a, b in zip(strips, clips, strict=True)]
 
 
 def _heat(strip: Strip) -> Markup:
