@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from mmx.evaluation.item import CLIPS
 from mmx.evaluation.retrieval import Neighbours

@@ -60,7 +60,7 @@ class _Jumps:
 def likely_pairs(films: Sequence[Signature]) -> Iterator[tuple[int, int]]:
     """Yield the numbers of films that may be one, sorted: the smaller number first.
 
-    The same on every machine, and memory does not grow with the number of pairs.
+    The same on every machine. Memory grows with the number of films, not with that of pairs.
     """
     jumps = _Jumps.of(films)
     borders = np.searchsorted(jumps.owner, np.arange(len(films) + 1))

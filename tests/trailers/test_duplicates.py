@@ -80,6 +80,19 @@ def test_a_long_film_is_found_by_cuts_near_its_end() -> None:
     assert [pair.second for pair in near_duplicates({"a": read[0], "b": read[1]})] == ["b"]
 
 
+def test_products_of_descriptions_are_exact_so_that_no_order_of_adding_matters() -> None:
+    beside = np.concatenate([sign(times(each), each).beside for each in map(film, range(4))])
+    whole = candidates._whole(np.concatenate([beside, np.full((1, 72), 0.1), np.zeros((1, 72))]))
+    exact = whole.astype(np.int64) @ whole.astype(np.int64).T
+    assert exact.max() < 2**24
+    for order in (slice(None), slice(None, None, -1)):
+        columns = whole[:, order]
+        added = np.zeros(exact.shape, np.float32)
+        for column in columns.T:
+            added += np.outer(column, column)
+        assert np.array_equal(added, exact)
+
+
 @pytest.mark.parametrize("frames", [1, 2])
 def test_a_film_of_one_or_two_pictures_has_a_signature(frames: int) -> None:
     pictures = film(1)[:frames]
