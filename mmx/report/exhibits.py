@@ -38,10 +38,8 @@ def take_pictures(sources: Sources) -> Pictures:
     """Return key frames of evenly spaced trailers and of those in retrieval examples."""
     params = sources.params.evaluate
     chosen = pictured(sources) if params.pictured else []
-    rows = pq.read_table(sources.layout.sources, columns=["trailer_id", "video"]).to_pylist()
-    paths = {row["trailer_id"]: sources.layout.sources.parent / row["video"] for row in rows}
     found = keyframes.key_frames_of(
-        {sources.ids[at]: paths[sources.ids[at]] for at in chosen},
+        {sources.ids[at]: sources.videos[sources.ids[at]] for at in chosen},
         sources.archive.clips,
         params.key_frames,
         params.frame_width,
