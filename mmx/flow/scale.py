@@ -12,7 +12,7 @@ from mmx.flow.cache import cache_folder, cached_njit
 from mmx.flow.median import median_array, median_filter
 from mmx.flow.parameters import TVL1Params
 from mmx.flow.relaxation import Case, relax
-from mmx.flow.simd import LANES, Address, splat
+from mmx.flow.simd import LANES, PARTS, Address, splat_part
 from mmx.flow.stopping import Stop, stop_for
 from mmx.flow.tiles import (
     FIELD_TILE,
@@ -60,13 +60,22 @@ class Buffers(NamedTuple):
     """The illumination term's part of the flow; None without."""
     changes: Address
     """Squared changes of every pixel in the last iteration, in tiles."""
+    pending: Address
+    """Numbers of parts of a row."""
 
 
 @njit
 def begin_warp(buffers: Buffers, grid: Grid, settings: Settings) -> Case:
     """Linearise at the flow so far; return what the warp's iterations have in common."""
     linearise(
-        buffers.frame, buffers.image, buffers.flow, buffers.field, grid, buffers.masks, buffers.plan
+        buffers.frame,
+        buffers.image,
+        buffers.flow,
+        buffers.field,
+        grid,
+        buffers.masks,
+        buffers.plan,
+        settings.bound,
     )
     return make_case(buffers, grid, settings)
 
@@ -75,17 +84,17 @@ def begin_warp(buffers: Buffers, grid: Grid, settings: Settings) -> Case:
 def make_case(buffers: Buffers, grid: Grid, settings: Settings) -> Case:
     """Return what the iterations of a warp have in common."""
     return Case(
-        grid.rows,
-        grid.tiles,
+        grid,
         buffers.masks,
         buffers.field,
         buffers.flow,
         buffers.shade,
-        splat(settings.bound),
-        splat(settings.theta),
-        splat(settings.ratio),
-        splat(settings.gamma),
+        splat_part(settings.bound),
+        splat_part(settings.theta),
+        splat_part(settings.ratio),
+        splat_part(settings.gamma),
         buffers.changes,
+        buffers.pending,
     )
 
 
@@ -129,6 +138,7 @@ class Scale:
             self._flow,
             self._shade,
             aligned_zeros(rows * grid.tiles * LANES),
+            np.zeros(grid.tiles * PARTS, np.int32),
         ]
         self._buffers = Buffers._make(map(_address, self._arrays))
 

@@ -2,7 +2,7 @@
 
 A tile holds its planes one after the other, so that a pass over an image reads memory as one
 stream. The flow's tile holds u, px, py of u1, then of u2; the field's tile holds I1wx, I1wy,
-|grad|^2, the same to divide by and rho_c; the shade's tile (the illumination term) holds u, px, py
+lambda theta |grad|^2, |grad|^2 to divide by and rho_c; the shade's tile (the illumination term) holds u, px, py
 of u3. Flow and shade have a row of zeros above the image, whose dual variables are those outside
 it, and one below. Pixels of the last tile that lie beyond the image are zero in the planes of flow,
 shade and gradient, and stay it.
@@ -12,12 +12,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmx.flow.simd import LANES
+from numba import njit
+
+from mmx.flow.simd import LANES, PART, PARTS, Address, Vector, load_part
 
 FLOW_TILE = 6 * LANES
 FIELD_TILE = 5 * LANES
-IX, IY, SQUARE, DIVISOR, CONSTANT = (plane * LANES for plane in range(5))
+IX, IY, LIMIT, DIVISOR, CONSTANT = (plane * LANES for plane in range(5))
 U2 = 3 * LANES
+SHADE_TILE = 3 * LANES
+_SHIFT = PARTS.bit_length() - 1
 
 
 ONES, INSIDE, INNER = 0, LANES, 2 * LANES
@@ -32,11 +36,25 @@ class Grid(NamedTuple):
     """Pixels."""
     tiles: int
     """Tiles per row."""
+    parts: int
+    """Parts of tiles per row, of PART pixels each, in which the image is."""
 
 
 def make_grid(rows: int, width: int) -> Grid:
     """Return the grid of an image."""
-    return Grid(rows, width, -(-width // LANES))
+    return Grid(rows, width, -(-width // LANES), -(-width // PART))
+
+
+@njit(forceinline=True)
+def part_at(number: int, size: int) -> int:
+    """Return where the first plane of a part is, in tiles of `size` numbers."""
+    return (number >> _SHIFT) * size + (number & (PARTS - 1)) * PART
+
+
+@njit(forceinline=True)
+def edge_mask(masks: Address, kind: int, parts: int) -> Vector:
+    """Return the part for the last of a row of one of the masks that `edge_masks` makes."""
+    return load_part(masks, kind + ((parts - 1) & (PARTS - 1)) * PART)
 
 
 def edge_masks(grid: Grid) -> np.ndarray:

@@ -38,8 +38,8 @@ from mmx.flow.tiles import (
     INSIDE,
     IX,
     IY,
+    LIMIT,
     ONES,
-    SQUARE,
     U2,
     Grid,
     aligned_zeros,
@@ -176,13 +176,15 @@ def _write_field(
     u1: Vector,
     u2: Vector,
     i0: Vector,
+    bound: np.float32,
 ) -> None:
-    """rho_c, the gradient, its squared length, and that to divide by, infinite for no gradient."""
+    """The gradient; its squared length times `bound`, and to divide by (infinite for no gradient);
+    rho_c."""
     square = ix * ix + iy * iy
     divisor = select_greater(square, splat(_EPSILON), square, splat(_INFINITY))
     store(field, here + IX, ix)
     store(field, here + IY, iy)
-    store(field, here + SQUARE, square)
+    store(field, here + LIMIT, splat(bound) * square)
     store(field, here + DIVISOR, divisor)
     store(field, here + CONSTANT, warped - ix * u1 - iy * u2 - i0)
 
@@ -196,11 +198,13 @@ def linearise(
     grid: Grid,
     masks: Address,
     plan: Address,
+    bound: np.float32,
 ) -> None:
     """Warp I1 and its gradient by the flow, and write the field of one warp.
 
     Addresses: `frame`, I0 in tiles; `image`, what `interleave` made of I1; `flow`; `field`;
-    `masks`, of what `edge_masks` makes; `plan`, work space that `plan_array` makes.
+    `masks`, of what `edge_masks` makes; `plan`, work space that `plan_array` makes. `bound` is lambda
+    theta.
     """
     span = (grid.rows + 2 * MARGIN) * 4
     for row in range(grid.rows):
@@ -212,4 +216,4 @@ def linearise(
             at = (number + grid.tiles) * FLOW_TILE
             u1, u2, i0 = load(flow, at), load(flow, at + U2), load(frame, number * LANES)
             here = number * FIELD_TILE
-            _write_field(field, here, warped, ix * inside, iy * inside, u1, u2, i0)
+            _write_field(field, here, warped, ix * inside, iy * inside, u1, u2, i0, bound)
