@@ -6,6 +6,7 @@ It works on integers that sort like the numbers, since processors have more unit
 import numpy as np
 from numba import njit
 
+from mmx.flow.planes import FLOW, INSIDE, U2, Grid, aligned_zeros, block_size, edge_mask, place
 from mmx.flow.simd import (
     LANES,
     PART,
@@ -20,7 +21,6 @@ from mmx.flow.simd import (
     splat_part,
     store,
 )
-from mmx.flow.tiles import FLOW_TILE, INSIDE, ONES, U2, Grid, aligned_zeros, edge_mask, part_at
 
 
 @njit(forceinline=True)
@@ -98,10 +98,15 @@ def _copy_row(flow: Address, row: int, lines: Address, grid: Grid) -> None:
     stride = (grid.tiles + 2) * LANES
     for channel in range(2):
         start = (5 * channel + row % 5) * stride + LANES
-        at = (row + 1) * grid.tiles * FLOW_TILE + channel * U2
-        store(lines, start - PART, ranked(splat_part(load_number(flow, at))))
+        first = channel * U2 * block_size(grid)
+        store(
+            lines,
+            start - PART,
+            ranked(splat_part(load_number(flow, first + place(grid, FLOW, row + 1, 0)))),
+        )
         for part in range(grid.parts):
-            store(lines, start + part * PART, ranked(load_part(flow, at + part_at(part, FLOW_TILE))))
+            at = first + place(grid, FLOW, row + 1, part * PART)
+            store(lines, start + part * PART, ranked(load_part(flow, at)))
         last = start + grid.width - 1
         store(lines, last + 1, splat_part(load_number(lines, last)))
 
@@ -177,6 +182,6 @@ def median_filter(flow: Address, work: Address, grid: Grid, masks: Address, size
             if part == grid.parts - 1:
                 inside = edge_mask(masks, INSIDE, grid.parts)
                 u1, u2 = u1 * inside, u2 * inside
-            target = (row + 1) * grid.tiles * FLOW_TILE + part_at(part, FLOW_TILE)
+            target = place(grid, FLOW, row + 1, part * PART)
             store(flow, target, u1)
-            store(flow, target + U2, u2)
+            store(flow, target + U2 * block_size(grid), u2)

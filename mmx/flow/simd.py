@@ -344,8 +344,6 @@ def differ(typingctx: Any, a: Float32s, b: Float32s, c: Float32s, d: Float32s) -
     return types.boolean(a, b, c, d), codegen
 
 
-
-
 @_compiled
 def total(typingctx: Any, a: Float32s) -> Typed:
     """Return the sum of the lanes as float32, always added in the same order."""
