@@ -21,9 +21,6 @@ from numba.extending import intrinsic, models, overload, register_model
 
 LANES = 16
 """Pixels of a tile."""
-QUICK_ROOTS = (config.CPU_NAME or binding.get_host_cpu_name()).startswith("znver")
-"""Whether a root costs less than the three products that refine an estimate of it: on AMD's Zen,
-whose divider is free for it. On Intel's processors roots and quotients wait for each other."""
 _FLOAT, _INTEGER = ir.FloatType(), ir.IntType(32)
 _VECTOR = ir.VectorType(_FLOAT, LANES)
 _QUARTER = ir.VectorType(_FLOAT, LANES // 4)
@@ -35,6 +32,11 @@ def _has(feature: str) -> bool:
     return f"+{feature}" in (get_host_cpu_features() if named is None else named).split(",")
 
 
+_ARM = binding.get_process_triple().startswith(("aarch64", "arm64"))
+"""Whether code is compiled for a processor with NEON."""
+QUICK_ROOTS = _ARM or (config.CPU_NAME or binding.get_host_cpu_name()).startswith("znver")
+"""Whether a root costs less than the products that refine an estimate of it: on Arm and on AMD's
+Zen, whose divider is free for it. On Intel's processors roots and quotients wait for each other."""
 PART = 16 if _has("avx512f") else 8 if _has("avx") else 4
 """Numbers in a register."""
 PARTS = LANES // PART
@@ -212,6 +214,11 @@ def _rough_root_inverse(builder: Any, a: Any) -> Any:
         return _call_of(builder, "llvm.x86.avx512.rsqrt14.ps.512", a.type, a, zeros, mask)
     if a.type.count == 8 and _has("avx"):
         return _call_of(builder, "llvm.x86.avx.rsqrt.ps.256", a.type, a)
+    if a.type.count == 4 and _ARM:
+        rough = _call_of(builder, "llvm.aarch64.neon.frsqrte.v4f32", a.type, a)
+        square = builder.fmul(a, rough)
+        step = _call_of(builder, "llvm.aarch64.neon.frsqrts.v4f32", a.type, square, rough)
+        return builder.fmul(rough, step)
     return builder.fdiv(_same(a, 1.0), _call("llvm.sqrt")(builder, a), flags=_ESTIMATE)
 
 
