@@ -112,8 +112,8 @@ def field_of(values: np.ndarray | float, grid: Grid) -> np.ndarray:
     padded = np.zeros((FIELD, grid.rows, grid.span), np.float32)
     padded[3] = np.inf
     padded[..., : grid.width] = values
-    padded = padded.reshape(FIELD, grid.rows, -1, block_size.py_func(grid))
-    field[:] = np.moveaxis(padded, 0, 2).reshape(-1)
+    blocks = padded.reshape(FIELD, grid.rows, -1, block_size.py_func(grid))
+    field[:] = np.moveaxis(blocks, 0, 2).reshape(-1)
     return field
 
 
