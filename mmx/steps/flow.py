@@ -5,7 +5,7 @@ from typing import Any
 from mmx.device import find_device
 from mmx.engine.run import Recipe
 from mmx.outputs import FilesOutput
-from mmx.pipeline.step import PICTURE_TOOLS, VIDEO, TrailerStep
+from mmx.pipeline.step import OVERRUN, PICTURE_TOOLS, VIDEO, TrailerStep
 from mmx.pipeline.upstream import Upstream
 
 
@@ -28,6 +28,7 @@ STEP = TrailerStep(
     recipe=Recipe(
         "mmx.flow.item:flow_item",
         ("mmx.media.faults:MediaFault",),
+        overrun=OVERRUN,
         parts="pairs",
         before="mmx.flow.cache:cache_folder",
     ),
