@@ -13,7 +13,7 @@ frames, and the samples of the sound. Outcomes:
 - `fault CODE`: refused with a reason. `same`: accepted, frames and sound are those of the original.
 - `flagged`: accepted and different, and its row of sources.parquet says that something is amiss:
   damaged or missing pictures or sound, holes, a corrected clock, lengths that disagree, an unknown
-  end after which the film was cut.
+  end after which the film was cut; or that damage to its sound is not noticed.
 - `another`: a header says something else that is as legal: another aspect, rotation, rate, layout.
 - `within`: different only in the content of some pictures or packets of sound, in a codec without
   checksums: no reader can know.
@@ -240,7 +240,7 @@ def compare(found: Reading, original: Reading) -> str:
     sound = length and _near(found.sound, original.sound)
     if pictures and sound:
         return "same"
-    if _flagged(found, original):
+    if _flagged(found, original) or (pictures and not found.facts.sound_damage_known):
         return "flagged"
     if any(getattr(found.facts, name) != getattr(original.facts, name) for name in LEGAL):
         return "another"

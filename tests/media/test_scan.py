@@ -117,6 +117,28 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return make(path, Film(frames=250, video_options={"preset": "ultrafast"})).read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("name", "film", "known"),
+    [
+        ("a.wmv", Film(video="wmv2", video_options={}, sound="wmav2", rate=44100), False),
+        ("a.mkv", Film(sound="pcm_s16le"), False),
+        ("a.mkv", Film(sound="libopus", layout="stereo"), False),
+        ("a.mkv", Film(sound="aac"), True),
+        ("a.mkv", Film(sound=None), None),
+    ],
+)
+def test_whether_damage_to_the_sound_is_known(
+    tmp_path: Path, name: str, film: Film, known: bool | None
+) -> None:
+    """Where it is not, inverted bytes are decoded to another sound and nothing is refused."""
+    source = make(tmp_path / name, film)
+    assert probe(source).sound_damage_known is known
+    if known is False:
+        half = lambda n, data: data[:16] + bytes(255 - x for x in data[16:]) if n > 5 else data  # noqa: E731
+        found = probe(damaged(source, tmp_path / f"b{name}", half, "audio"))
+        assert found.concealed_sound == 0 and found.sound_damage_known is False
+
+
 class TestTransportStream:
     def test_lost_packets(self, whole: bytes, tmp_path: Path) -> None:
         count = len(whole) // TS
