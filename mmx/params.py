@@ -81,9 +81,9 @@ class CollectionParams(Section):
     """A video is rejected if a larger share of its frames, or of the packets of its sound, is
     damaged or missing."""
     cpu_seconds_per_mb: Annotated[float, NUMBER, Field(gt=0.0, le=1e6)] = 20.0
-    """CPU seconds that ingest may take per megabyte of a video, beside a minute for any."""
+    """CPU seconds that reading a video may take in a step per megabyte, beside a minute for any."""
     max_memory_gb: Annotated[float, NUMBER, Field(ge=0.5, le=1024.0)] = 4.0
-    """Memory that ingest may take for one video, in units of 2^30 bytes."""
+    """Memory that reading one video may take in a step, in units of 2^30 bytes."""
 
     @model_validator(mode="after")
     def _aliases_name_genres(self) -> "CollectionParams":

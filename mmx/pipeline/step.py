@@ -28,6 +28,12 @@ CORE_TOOLS = ("numpy", "pyarrow", "python")
 PICTURE_TOOLS = (*CORE_TOOLS, "av", "opencv-contrib-python")
 LEARNING_TOOLS = (*CORE_TOOLS, "safetensors", "scikit-learn", "torch")
 
+OVERRUN = (
+    "the decoder did not return from the video, twice, within the CPU time and memory that "
+    "collection.cpu_seconds_per_mb and max_memory_gb allow"
+)
+"""The fault of a video whose decoder has to be ended with its process, in any step."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Step(ABC):

@@ -4,7 +4,7 @@ from typing import Any
 
 from mmx.engine.run import Recipe
 from mmx.outputs import FilesOutput
-from mmx.pipeline.step import CORE_TOOLS, SOUND, TrailerStep
+from mmx.pipeline.step import CORE_TOOLS, OVERRUN, SOUND, TrailerStep
 from mmx.pipeline.upstream import Upstream
 from mmx.rates import Rate
 
@@ -22,7 +22,9 @@ def arguments(upstream: Upstream, trailer: str) -> dict[str, Any]:
 STEP = TrailerStep(
     name="audio",
     needs=(SOUND,),
-    recipe=Recipe("mmx.media.audio:extract_item", ("mmx.media.faults:MediaFault",)),
+    recipe=Recipe(
+        "mmx.media.audio:extract_item", ("mmx.media.faults:MediaFault",), overrun=OVERRUN
+    ),
     keys=("audio",),
     tools=(*CORE_TOOLS, "av"),
     output=FilesOutput("data/audio", ".wav"),

@@ -22,7 +22,7 @@ from mmx.experts.weights import (
 )
 from mmx.outputs import TableOutput
 from mmx.params import EmbedParams, Params
-from mmx.pipeline.step import PICTURE_TOOLS, VIDEO, TrailerStep
+from mmx.pipeline.step import OVERRUN, PICTURE_TOOLS, VIDEO, TrailerStep
 from mmx.pipeline.upstream import Upstream
 from mmx.project import Project
 
@@ -66,6 +66,7 @@ def embed_step(name: str) -> TrailerStep:
         recipe=Recipe(
             "mmx.experts.item:embed_items",
             ("mmx.media.faults:MediaFault",),
+            overrun=OVERRUN,
             job="mmx.experts.job:EmbedJob",
         ),
         modules=(MODULES[name], READERS[expert.reads]),

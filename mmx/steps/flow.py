@@ -6,7 +6,7 @@ from mmx.device import find_device
 from mmx.engine.run import Recipe
 from mmx.outputs import FilesOutput
 from mmx.params import Params
-from mmx.pipeline.step import PICTURE_TOOLS, VIDEO, TrailerStep
+from mmx.pipeline.step import OVERRUN, PICTURE_TOOLS, VIDEO, TrailerStep
 from mmx.pipeline.upstream import Upstream
 from mmx.rates import Rate, pairs_per_minute
 
@@ -43,6 +43,7 @@ STEP = TrailerStep(
     recipe=Recipe(
         "mmx.flow.item:flow_item",
         ("mmx.media.faults:MediaFault",),
+        overrun=OVERRUN,
         parts="pairs",
         before="mmx.flow.cache:cache_folder",
     ),

@@ -4,7 +4,7 @@ from typing import Any
 
 from mmx.engine.run import Recipe
 from mmx.outputs import TableOutput
-from mmx.pipeline.step import PICTURE_TOOLS, VIDEO, TrailerStep
+from mmx.pipeline.step import OVERRUN, PICTURE_TOOLS, VIDEO, TrailerStep
 from mmx.pipeline.upstream import Upstream
 from mmx.rates import Rate
 
@@ -23,7 +23,9 @@ OUTPUT = TableOutput("data/clips", "c")
 STEP = TrailerStep(
     name="scenes",
     needs=(VIDEO,),
-    recipe=Recipe("mmx.scenes.shots:detect_item", ("mmx.media.faults:MediaFault",)),
+    recipe=Recipe(
+        "mmx.scenes.shots:detect_item", ("mmx.media.faults:MediaFault",), overrun=OVERRUN
+    ),
     keys=("scenes",),
     tools=(*PICTURE_TOOLS, "scenedetect"),
     output=OUTPUT,
