@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from mmx.engine.atomic import link_or_copy
 from mmx.engine.parquet import write_parquet
 from mmx.engine.receipt import Receipt, gc_disabled
-from mmx.engine.shards import shard_of
+from mmx.engine.shards import shard_count, shard_of
 from mmx.features.describe import describe
 from mmx.features.digest import ShardDigest
 from mmx.features.read import read_columns
@@ -94,7 +94,7 @@ def _link_table(table: StoreTable, directory: Path, out: Path) -> None:
 
 def _shards_of(table: StoreTable, directory: Path) -> list[Path]:
     """Return the shards in a step's output directory, sorted."""
-    return sorted(directory.glob(f"{table.letter}[0-9a-f][0-9a-f].parquet"))
+    return sorted(directory.glob(f"{table.letter}*.parquet"))
 
 
 def write_trailers(out: Path, sources: Path, receipts: Mapping[str, Receipt]) -> None:
@@ -108,7 +108,8 @@ def write_trailers(out: Path, sources: Path, receipts: Mapping[str, Receipt]) ->
     table = table.append_column("n_clips", pa.array([counts[name] for name in ids], pa.int32()))
     table = table.append_column("fingerprint", pa.array(made, pa.string()))
     table = table.select(TRAILERS_SCHEMA.names).cast(TRAILERS_SCHEMA).sort_by("trailer_id")
-    shards = pa.array([shard_of(name) for name in table["trailer_id"].to_pylist()], pa.string())
+    count = shard_count(len(table))
+    shards = pa.array([shard_of(name, count) for name in table["trailer_id"].to_pylist()])
     for shard in sorted(pc.unique(shards).to_pylist()):
         path = out / TRAILERS_TABLE.name / f"{TRAILERS_TABLE.letter}{shard}.parquet"
         write_parquet(table.filter(pc.equal(shards, shard)), path)
