@@ -409,10 +409,12 @@ def receipt_line(item: str, receipt: Receipt) -> bytes:
     return canonical({"item": item, "receipt": receipt.to_dict()})
 
 
-def read_line(line: bytes, *, verify: bool = True) -> tuple[str, Receipt]:
+def read_line(
+    line: bytes, *, verify: bool = True, like: Receipt | None = None
+) -> tuple[str, Receipt]:
     """Return (item, receipt) of one line; raise ReceiptError where it is not one.
 
-    verify: as in `Receipt.from_dict`.
+    verify, like: as in `Receipt.from_dict`.
     """
     try:
         entry = orjson.loads(line)
@@ -421,7 +423,7 @@ def read_line(line: bytes, *, verify: bool = True) -> tuple[str, Receipt]:
         raise ReceiptError(f"not a receipt: {error}") from None
     if not is_plain_name(item):
         raise ReceiptError("not a receipt: the name of an item is not a plain name")
-    return item, Receipt.from_dict(data, verify=verify)
+    return item, Receipt.from_dict(data, verify=verify, like=like)
 
 
 def read_receipts(out: Path, *, verify: bool = True) -> dict[str, Receipt]:
@@ -438,7 +440,12 @@ def read_receipts(out: Path, *, verify: bool = True) -> dict[str, Receipt]:
 
 def read_shard(path: Path, *, verify: bool = True) -> dict[str, Receipt]:
     """Return the receipts of one file of receipts, like `read_receipts`."""
-    return dict(read_line(line, verify=verify) for line in _lines(path))
+    found: dict[str, Receipt] = {}
+    last: Receipt | None = None
+    for line in _lines(path):
+        item, last = read_line(line, verify=verify, like=last)
+        found[item] = last
+    return found
 
 
 def _lines(path: Path) -> list[bytes]:

@@ -54,7 +54,11 @@ class Ingredients:
         )
 
 
-@dataclass(frozen=True)
+_COMMON = ("step", "code", "parameters", "tools")
+"""Fields of ingredients that mostly are the same for all items of a step; so are the weights."""
+
+
+@dataclass(frozen=True, slots=True)
 class OutputFile:
     """One file that the item made."""
 
@@ -128,15 +132,18 @@ class Receipt:
         }
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any], *, verify: bool = True) -> "Receipt":
+    def from_dict(
+        cls, data: dict[str, Any], *, verify: bool = True, like: "Receipt | None" = None
+    ) -> "Receipt":
         """Read what `to_dict` gave; raise ReceiptError where it is inconsistent.
 
         Digests must be digests and names relative paths without `..`, whoever wrote the receipt.
         verify: compute the fingerprint again instead of taking it as written, which is most of the
-        work; False for bytes known to be as a step wrote them.
+        work; False for bytes known to be as a step wrote them. like: another receipt of the step,
+        with which equal parts are shared, which takes less than half of the memory.
         """
         try:
-            ingredients = dict(data["ingredients"])
+            ingredients = _shared(data["ingredients"], like)
             ingredients["weights"] = tuple(Weight(**weight) for weight in ingredients["weights"])
             receipt = cls(
                 ingredients=Ingredients(**ingredients),
@@ -147,6 +154,8 @@ class Receipt:
             )
             _refuse_unsafe(receipt.outputs)
             _refuse_odd(receipt)
+            if like and receipt.ingredients.weights == like.ingredients.weights:
+                vars(receipt.ingredients)["weights"] = like.ingredients.weights
             written = data.get("fingerprint")
             if not verify and is_sha256(written):
                 # Set where cached_property looks it up, since the class is frozen.
@@ -156,6 +165,22 @@ class Receipt:
         except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
             raise ReceiptError(f"not a receipt: {str(error)[:200]}") from None
         return receipt
+
+
+def _shared(ingredients: dict[str, Any], like: Receipt | None) -> dict[str, Any]:
+    """Return the ingredients as JSON data, with what all items of a step have in common once."""
+    if like is None:
+        return dict(ingredients)
+    known = vars(like.ingredients)
+    return {
+        name: known[name] if name in _COMMON and _is_same(value, known[name]) else value
+        for name, value in ingredients.items()
+    }
+
+
+def _is_same(value: Any, other: Any) -> bool:
+    """Say whether JSON data are equal as text, too: 1, 1.0 and true are not."""
+    return bool(value == other) and canonical_floatless(value) == canonical_floatless(other)
 
 
 def _refuse_unsafe(outputs: Sequence[OutputFile]) -> None:

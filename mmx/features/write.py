@@ -1,10 +1,8 @@
 """Build the store from the outputs of the earlier steps, with the files that describe it."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +11,26 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mmx.engine.atomic import link_or_copy
-from mmx.engine.parquet import write_parquet
+from mmx.engine.parquet import write_parquet, write_parts
 from mmx.engine.receipt import Receipt, gc_disabled
 from mmx.engine.shards import shard_count, shard_of
 from mmx.features.describe import describe
 from mmx.features.digest import ShardDigest
 from mmx.features.read import read_columns
-from mmx.features.receipts import receipts_table
+from mmx.features.receipts import step_receipts
 from mmx.features.schema import (
     CLIPS_TABLE,
     EXPERTS_FILE,
     EXPERTS_SCHEMA,
     RECEIPTS_FILE,
+    RECEIPTS_SCHEMA,
     RESERVED,
     TRAILERS_SCHEMA,
     TRAILERS_TABLE,
     StoreTable,
     expert_table,
 )
-from mmx.outputs import read_receipts
+from mmx.outputs import read_shard, receipt_files
 
 
 @dataclass(frozen=True)
@@ -70,16 +69,23 @@ def build_store(
     _link_table(CLIPS_TABLE, clips, out)
     for expert in experts:
         _link_table(expert_table(expert.name), expert.directory, out)
-    read = partial(read_receipts, verify=False)
-    scenes = read(clips)
-    made = {expert.name: read(expert.directory) for expert in experts}
-    write_trailers(out, sources, scenes)
-    steps = [scenes, *made.values(), *map(read, upstream)]
-    write_parquet(receipts_table(chain.from_iterable(map(dict.items, steps))), out / RECEIPTS_FILE)
-    rows = [_expert_row(expert, made[expert.name].values()) for expert in experts]
-    rows.sort(key=lambda row: row["expert"])
+    write_trailers(out, sources, clips)
+    _write_receipts([clips, *(expert.directory for expert in experts), *upstream], out)
+    rows = sorted(map(_expert_row, experts), key=lambda row: row["expert"])
     write_parquet(pa.Table.from_pylist(rows, EXPERTS_SCHEMA), out / EXPERTS_FILE)
     return describe(out, known)
+
+
+def _write_receipts(directories: Sequence[Path], out: Path) -> None:
+    """Write the receipts of all steps, sorted by step, those of one step in memory at a time."""
+    steps = sorted((_step_in(directory), directory) for directory in directories)
+    tables = (step_receipts(directory) for name, directory in steps if name)
+    write_parts(tables, RECEIPTS_SCHEMA, out / RECEIPTS_FILE)
+
+
+def _step_in(directory: Path) -> str:
+    """Return the step that made an output directory; empty where nothing was made."""
+    return next((receipt.ingredients.step for _, receipt in _receipts_in(directory)), "")
 
 
 def _link_table(table: StoreTable, directory: Path, out: Path) -> None:
@@ -97,16 +103,16 @@ def _shards_of(table: StoreTable, directory: Path) -> list[Path]:
     return sorted(directory.glob(f"{table.letter}*.parquet"))
 
 
-def write_trailers(out: Path, sources: Path, receipts: Mapping[str, Receipt]) -> None:
+def write_trailers(out: Path, sources: Path, clips: Path) -> None:
     """Write trailers/tXX.parquet: facts about each accepted video, and its number of clips."""
     counts: Counter[str] = Counter()
     if CLIPS_TABLE.paths(out):
         counts.update(read_columns(out / "clips", ["trailer_id"])["trailer_id"].to_pylist())
     table = pq.read_table(sources).rename_columns({"sha256": "video_sha256"})
     ids = table["trailer_id"].to_pylist()
-    made = [receipts[name].fingerprint if name in receipts else None for name in ids]
+    made = {item: receipt.fingerprint for item, receipt in _receipts_in(clips)}
     table = table.append_column("n_clips", pa.array([counts[name] for name in ids], pa.int32()))
-    table = table.append_column("fingerprint", pa.array(made, pa.string()))
+    table = table.append_column("fingerprint", pa.array(map(made.get, ids), pa.string()))
     table = table.select(TRAILERS_SCHEMA.names).cast(TRAILERS_SCHEMA).sort_by("trailer_id")
     count = shard_count(len(table))
     shards = pa.array([shard_of(name, count) for name in table["trailer_id"].to_pylist()])
@@ -115,8 +121,15 @@ def write_trailers(out: Path, sources: Path, receipts: Mapping[str, Receipt]) ->
         write_parquet(table.filter(pc.equal(shards, shard)), path)
 
 
-def _expert_row(expert: ExpertSource, made: Iterable[Receipt]) -> dict[str, Any]:
+def _receipts_in(directory: Path) -> Iterator[tuple[str, Receipt]]:
+    """Yield the receipts of an output directory by item, those of one shard in memory at a time."""
+    for path in receipt_files(directory):
+        yield from read_shard(path, verify=False).items()
+
+
+def _expert_row(expert: ExpertSource) -> dict[str, Any]:
     """Return the row of experts.parquet; an expert that failed on every trailer has no width."""
+    made = (receipt for _, receipt in _receipts_in(expert.directory))
     weights = {weight.sha256: weight for item in made for weight in item.ingredients.weights}
     ordered = [weights[sha256] for sha256 in sorted(weights)]
     return {
