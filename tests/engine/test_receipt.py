@@ -180,7 +180,8 @@ def test_other_json_is_no_receipt(data: Any) -> None:
 
 def test_equal_parts_are_shared_and_numbers_of_other_kinds_are_not() -> None:
     def read(value: object, like: Receipt | None = None) -> Receipt:
-        made = Receipt(
+        ingredients = Ingredients("flow", 1, {"video": "0" * 64}, {"bound": value}, "c", {"a": "1"})
+        made = Receipt(ingredients)
             Ingredients("flow", 1, {"video": "0" * 64}, {"bound": value}, "c", {"a": "1"})
         )
         return Receipt.from_dict(json.loads(json.dumps(made.to_dict())), like=like)
