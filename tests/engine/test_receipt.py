@@ -182,8 +182,6 @@ def test_equal_parts_are_shared_and_numbers_of_other_kinds_are_not() -> None:
     def read(value: object, like: Receipt | None = None) -> Receipt:
         ingredients = Ingredients("flow", 1, {"video": "0" * 64}, {"bound": value}, "c", {"a": "1"})
         made = Receipt(ingredients)
-            Ingredients("flow", 1, {"video": "0" * 64}, {"bound": value}, "c", {"a": "1"})
-        )
         return Receipt.from_dict(json.loads(json.dumps(made.to_dict())), like=like)
 
     first = read(20)
