@@ -441,10 +441,11 @@ def read_receipts(out: Path, *, verify: bool = True) -> dict[str, Receipt]:
 def read_shard(path: Path, *, verify: bool = True) -> dict[str, Receipt]:
     """Return the receipts of one file of receipts, like `read_receipts`."""
     found: dict[str, Receipt] = {}
-    last: Receipt | None = None
+    first: Receipt | None = None
     for line in _lines(path):
-        item, last = read_line(line, verify=verify, like=last)
-        found[item] = last
+        item, receipt = read_line(line, verify=verify, like=first)
+        found[item] = receipt
+        first = first or receipt
     return found
 
 

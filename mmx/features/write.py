@@ -1,7 +1,8 @@
 """Build the store from the outputs of the earlier steps, with the files that describe it."""
 
+import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mmx.engine.atomic import link_or_copy
-from mmx.engine.parquet import write_parquet, write_parts
-from mmx.engine.receipt import Receipt, gc_disabled
+from mmx.engine.parquet import read_parquet, write_parquet, write_parts
+from mmx.engine.receipt import gc_disabled
 from mmx.engine.shards import shard_count, shard_of
 from mmx.features.describe import describe
 from mmx.features.digest import ShardDigest
@@ -69,9 +70,9 @@ def build_store(
     _link_table(CLIPS_TABLE, clips, out)
     for expert in experts:
         _link_table(expert_table(expert.name), expert.directory, out)
-    write_trailers(out, sources, clips)
     _write_receipts([clips, *(expert.directory for expert in experts), *upstream], out)
-    rows = sorted(map(_expert_row, experts), key=lambda row: row["expert"])
+    write_trailers(out, sources, clips)
+    rows = sorted((_expert_row(expert, out) for expert in experts), key=lambda row: row["expert"])
     write_parquet(pa.Table.from_pylist(rows, EXPERTS_SCHEMA), out / EXPERTS_FILE)
     return describe(out, known)
 
@@ -85,7 +86,14 @@ def _write_receipts(directories: Sequence[Path], out: Path) -> None:
 
 def _step_in(directory: Path) -> str:
     """Return the step that made an output directory; empty where nothing was made."""
-    return next((receipt.ingredients.step for _, receipt in _receipts_in(directory)), "")
+    made = (read_shard(path, verify=False) for path in receipt_files(directory))
+    return next((each.ingredients.step for shard in made for each in shard.values()), "")
+
+
+def _receipts_of(directory: Path, out: Path, columns: Sequence[str]) -> pa.Table:
+    """Return columns of the written rows of receipts.parquet that belong to an output directory."""
+    table = read_parquet(out / RECEIPTS_FILE, ["step", *columns])
+    return table.filter(pc.equal(table["step"], _step_in(directory)))
 
 
 def _link_table(table: StoreTable, directory: Path, out: Path) -> None:
@@ -110,7 +118,8 @@ def write_trailers(out: Path, sources: Path, clips: Path) -> None:
         counts.update(read_columns(out / "clips", ["trailer_id"])["trailer_id"].to_pylist())
     table = pq.read_table(sources).rename_columns({"sha256": "video_sha256"})
     ids = table["trailer_id"].to_pylist()
-    made = {item: receipt.fingerprint for item, receipt in _receipts_in(clips)}
+    receipts = _receipts_of(clips, out, ["trailers", "fingerprint"]).to_pylist()
+    made = {name: row["fingerprint"] for row in receipts for name in row["trailers"]}
     table = table.append_column("n_clips", pa.array([counts[name] for name in ids], pa.int32()))
     table = table.append_column("fingerprint", pa.array(map(made.get, ids), pa.string()))
     table = table.select(TRAILERS_SCHEMA.names).cast(TRAILERS_SCHEMA).sort_by("trailer_id")
@@ -121,25 +130,19 @@ def write_trailers(out: Path, sources: Path, clips: Path) -> None:
         write_parquet(table.filter(pc.equal(shards, shard)), path)
 
 
-def _receipts_in(directory: Path) -> Iterator[tuple[str, Receipt]]:
-    """Yield the receipts of an output directory by item, those of one shard in memory at a time."""
-    for path in receipt_files(directory):
-        yield from read_shard(path, verify=False).items()
-
-
-def _expert_row(expert: ExpertSource) -> dict[str, Any]:
+def _expert_row(expert: ExpertSource, out: Path) -> dict[str, Any]:
     """Return the row of experts.parquet; an expert that failed on every trailer has no width."""
-    made = (receipt for _, receipt in _receipts_in(expert.directory))
-    weights = {weight.sha256: weight for item in made for weight in item.ingredients.weights}
+    texts = pc.unique(_receipts_of(expert.directory, out, ["weights"])["weights"]).to_pylist()
+    weights = {weight["sha256"]: weight for text in sorted(texts) for weight in json.loads(text)}
     ordered = [weights[sha256] for sha256 in sorted(weights)]
     return {
         "expert": expert.name,
         "modality": expert.modality,
         "claimed_width": expert.claimed_width,
         **shape(_shards_of(expert_table(expert.name), expert.directory)),
-        "weights_sha256": [weight.sha256 for weight in ordered],
-        "weights_source": [weight.source for weight in ordered],
-        "weights_licence": [weight.licence for weight in ordered],
+        "weights_sha256": [weight["sha256"] for weight in ordered],
+        "weights_source": [weight["source"] for weight in ordered],
+        "weights_licence": [weight["licence"] for weight in ordered],
     }
 
 
