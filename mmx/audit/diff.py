@@ -114,12 +114,13 @@ def read_items(path: Path) -> Items:
 def _items_of(content: pa.BufferReader) -> Items:
     """Return receipts by step and trailer, a few thousand rows as Python objects at a time."""
     items: Items = {}
-    last: Receipt | None = None
+    firsts: dict[str, Receipt] = {}
     with pq.ParquetFile(content) as file:
         for batch in file.iter_batches(ROWS):
             for row in batch.to_pylist():
-                last = receipt_of(row, last)
-                items |= dict.fromkeys(((row["step"], name) for name in row["trailers"]), last)
+                receipt = receipt_of(row, firsts.get(row["step"]))
+                firsts.setdefault(row["step"], receipt)
+                items.update(((row["step"], name), receipt) for name in row["trailers"])
     return items
 
 
