@@ -66,8 +66,8 @@ class Extras:
     """N x G, 0..1."""
     sequences: Sequence[tuple[Sequence[float], NDArray[np.floating]] | None] = ()
     """Per film the (S + 1) borders in seconds and S x G probabilities; None if unknown."""
-    frames: Mapping[int, Sequence[str]] = field(default_factory=dict)
-    """Key frames as data URLs, by position of the film."""
+    stills: Mapping[str, Any] = field(default_factory=dict)
+    """What `mmx.report.stills.stills_data` returns."""
 
 
 def payload(
@@ -136,7 +136,7 @@ def _extra(extras: Extras) -> dict[str, Any]:
         "digests": [digest[:16] for digest in extras.digests],
         "probabilities": [] if probabilities is None else _percent(probabilities),
         "sequences": [None if entry is None else _sequence(*entry) for entry in extras.sequences],
-        "frames": {str(film): list(urls) for film, urls in extras.frames.items()},
+        "stills": dict(extras.stills),
     }
     return {name: value for name, value in found.items() if value}
 

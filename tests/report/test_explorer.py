@@ -45,7 +45,7 @@ def test_extras_are_small_whole_numbers() -> None:
         threshold=0.3,
         probabilities=np.array([[0.126, 0.9]] * 3),
         sequences=[((0.0, 9.6, 20.2), np.array([[0.1, 0.2], [0.3, 0.999]])), None, None],
-        frames={1: ["data:image/jpeg;base64,AA=="]},
+        stills={"sheets": ["", "a.webp", ""]},
     )
     data = explorer.payload(FILMS, ["Drama", "War"], [PLANE], extras)
     assert data["threshold"] == 30
@@ -55,7 +55,7 @@ def test_extras_are_small_whole_numbers() -> None:
         {"spans": [0, 10, 20], "values": [[10, 20], [30, 100]]}, None, None
     ]  # fmt: skip
     assert data["digests"][0] == "ab" * 8
-    assert data["frames"] == {"1": ["data:image/jpeg;base64,AA=="]}
+    assert data["stills"] == {"sheets": ["", "a.webp", ""]}
     assert "facts" not in data
 
 

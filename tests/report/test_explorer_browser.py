@@ -196,7 +196,7 @@ def test_the_list_leaves_the_page_as_csv(tab: Page, world: World) -> None:
     rows = list(csv.DictReader(tab.run("toCsv(found)").splitlines()))
     assert [row["trailer_id"] for row in rows] == world.ids
     assert [row["genres"].split("|") for row in rows] == world.genres
-    assert [tab.run(f"cell({json.dumps(text)})") for text in ("=1+1", 'a "b"', "a,b")] == [
+    assert [tab.run(f"csvCell({json.dumps(text)})") for text in ("=1+1", 'a "b"', "a,b")] == [
         "'=1+1",
         '"a ""b"""',
         '"a,b"',

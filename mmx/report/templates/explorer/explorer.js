@@ -210,7 +210,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 /* ---- page ---- */
-document.querySelectorAll("[data-still]").forEach((image) => { image.src = first(image.dataset.still).src; });
+document.querySelectorAll("[data-still]").forEach((one) => cut(one, Number(one.dataset.still)));
 document.querySelectorAll("[data-film]").forEach((button) => {
   button.onclick = () => { select(Number(button.dataset.film)); byId("explorer").scrollIntoView(); };
 });

@@ -136,7 +136,8 @@ class FilmMap {
     this.bubble.hidden = film < 0;
     if (film < 0) return;
     const [x, y] = this.place(film);
-    this.bubble.textContent = `${caption(film)} · ${genreNames(film)}`;
+    if (this.named !== film) this.bubble.replaceChildren(...contactSheet(film, 4), `${caption(film)} · ${genreNames(film)}`);
+    this.named = film;
     this.bubble.style.left = `${Math.max(4, Math.min(x + 12, this.width - this.bubble.offsetWidth - 4))}px`;
     this.bubble.style.top = `${Math.max(4, Math.min(y + 12, this.height - this.bubble.offsetHeight - 4))}px`;
   }
