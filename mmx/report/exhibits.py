@@ -121,7 +121,8 @@ def _plane(sources: Sources, name: str) -> Plane:
         np.array(table[f"{name}_{column}"].to_pylist()).reshape(len(xy), -1)
         for column in ("near", "similarity")
     )
-    return Plane(SPACES[name], xy, Neighbours(near, similarity))
+    clusters = table[f"{name}_cluster"].to_numpy()
+    return Plane(SPACES[name], xy, Neighbours(near, similarity), clusters)
 
 
 def _facts(sources: Sources, name: str) -> list[str]:

@@ -19,7 +19,8 @@ from sklearn.neighbors import NearestNeighbors
 from mmx.engine.atomic import write_atomic
 from mmx.errors import UserError
 from mmx.evaluation.clusters import project
-from mmx.evaluation.retrieval import Neighbours, neighbours
+from mmx.evaluation.partition import find_clusters
+from mmx.evaluation.retrieval import Neighbours, neighbours, unit
 from mmx.report import explorer
 from mmx.report.explorer import Extras, Film, Plane
 from mmx.report.stills import Stills, is_inside, stills_data
@@ -196,9 +197,11 @@ def _plane(rows: pa.Table, space: Space, layout: Layout) -> Plane:
     if len(space.columns) == 1:
         vectors = _vectors(rows, space)
         places = project(vectors, seed=layout.seed, perplexity=layout.perplexity)
-        return Plane(space.name, places, neighbours(vectors, layout.neighbours))
+        clusters = find_clusters(unit(vectors), seed=layout.seed)
+        return Plane(space.name, places, neighbours(vectors, layout.neighbours), clusters)
     places = np.stack([_numbers(rows, name) for name in space.columns], axis=1)
-    return Plane(space.name, places, _neighbours_on_map(places, layout.neighbours))
+    clusters = find_clusters(places, seed=layout.seed)
+    return Plane(space.name, places, _neighbours_on_map(places, layout.neighbours), clusters)
 
 
 def _neighbours_on_map(places: NDArray[np.float64], count: int) -> Neighbours:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from mmx.evaluation.retrieval import Neighbours
+from mmx.report.cluster_names import name_clusters
 
 DISTINCT = (
     "oklch(0.62 0.18 27)",
@@ -47,6 +48,8 @@ class Plane:
     """N x 2."""
     near: Neighbours
     """Each film's nearest neighbours, N x K."""
+    clusters: NDArray[np.integer]
+    """Each film's cluster, 0 the largest."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def payload(
         "years": [film.year for film in films],
         "labels": [list(film.genres) for film in films],
         "k": planes[0].near.index.shape[1],
-        "spaces": [_plane(plane) for plane in planes],
+        "spaces": [_plane(plane, films, genres) for plane in planes],
         "threshold": round(100 * extras.threshold),
     }
     return data | _extra(extras)
@@ -107,13 +110,15 @@ def to_script(data: object) -> Markup:
     return Markup(text)
 
 
-def _plane(plane: Plane) -> dict[str, Any]:
-    """One space: places on the grid, neighbours, similarities in thousandths."""
+def _plane(plane: Plane, films: Sequence[Film], genres: Sequence[str]) -> dict[str, Any]:
+    """One space: places on the grid, neighbours, similarities in thousandths, clusters."""
     return {
         "name": plane.name,
         "xy": _on_grid(plane.xy).ravel().tolist(),
         "near": plane.near.index.ravel().tolist(),
         "similarity": np.rint(1000 * plane.near.similarity).astype(int).ravel().tolist(),
+        "clusters": plane.clusters.tolist(),
+        "names": name_clusters(plane.clusters, [film.genres for film in films], genres),
     }
 
 

@@ -9,7 +9,8 @@ from mmx.report.explorer import Extras, Film, Plane
 
 XY = np.array([[0.0, 0.0], [4.0, 1.0], [2.0, -1.0]])
 FILMS = [Film("a", "A", 1999, (1, 0)), Film("b", "B", None, (0,)), Film("c", "C", 2001, (1,))]
-PLANE = Plane("coarse", XY, retrieval.neighbours(XY + 1, 2))
+CLUSTERS = np.array([0, 1, 0])
+PLANE = Plane("coarse", XY, retrieval.neighbours(XY + 1, 2), CLUSTERS)
 
 
 def test_a_bare_table_is_enough() -> None:
@@ -26,12 +27,13 @@ def test_a_bare_table_is_enough() -> None:
 def test_a_map_is_centred_with_equal_scales() -> None:
     [space] = explorer.payload(FILMS, ["Drama", "War"], [PLANE], Extras())["spaces"]
     assert space["xy"] == [0, 500, 1000, 750, 500, 250]
+    assert (space["clusters"], space["names"]) == ([0, 1, 0], ["War", "Drama"])
     assert space["near"] == PLANE.near.index.ravel().tolist()
     assert space["similarity"][0] == round(1000 * PLANE.near.similarity[0, 0])
 
 
 def test_one_point_has_a_place() -> None:
-    plane = Plane("x", XY[:1], retrieval.neighbours(XY[:1], 5))
+    plane = Plane("x", XY[:1], retrieval.neighbours(XY[:1], 5), CLUSTERS[:1])
     data = explorer.payload(FILMS[:1], ["Drama", "War"], [plane], Extras())
     assert data["spaces"][0]["xy"] == [500, 500]
     assert data["k"] == 0

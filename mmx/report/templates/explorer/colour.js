@@ -48,16 +48,28 @@ function bySplit() {
   };
 }
 
+/** Clusters of a space have the genres' colours, by size; the smaller ones beyond them are neutral. */
+const GROUP_COLOURS = [...new Set(films.colours)].filter((colour) => colour !== NEUTRAL);
+const clusterColour = (cluster) => GROUP_COLOURS[cluster] || NEUTRAL;
+function byCluster(at) {
+  const { clusters, names } = films.spaces[at] || films.spaces[0];
+  return {
+    of: (film) => clusterColour(clusters[film]),
+    key: names.map((name, cluster) => [`${cluster + 1} ${name}`, clusterColour(cluster)]),
+  };
+}
+
 function byYear() {
   const known = films.years.filter((year) => year !== null);
   return byNumber(films.years, Math.min(...known), Math.max(...known), String);
 }
 
-/** Return the colouring of this name: genre, is:N, split, year, mistakes or odds:N. */
+/** Return the colouring of this name: genre, cluster:N, is:N, split, year, mistakes or odds:N. */
 function colouring(name) {
   const [kind, genre] = name.split(":");
   if (kind === "is") return byOneGenre(Number(genre));
   if (kind === "split") return bySplit();
+  if (kind === "cluster") return byCluster(Number(genre));
   if (kind === "year") return byYear();
   if (kind === "odds") {
     return byNumber(films.probabilities.map((chance) => chance[genre]), 0, 100, percent);
@@ -75,6 +87,9 @@ function colourings() {
   const group = (label, kind) => Object.assign(
     element("optgroup", { label }, ...films.genres.map((name, genre) => option(`${kind}:${genre}`, name))));
   const found = [option("genre", "Primary genre")];
+  films.spaces.forEach(({ name, names }, at) => {
+    if (names.length > 1) found.push(option(`cluster:${at}`, `Cluster in the ${name} space`));
+  });
   if (films.splits) found.push(option("split", "Split"));
   if (films.years.some((year) => year !== null)) found.push(option("year", "Year"));
   if (films.probabilities) found.push(option("mistakes", "Wrongly predicted genres"));
