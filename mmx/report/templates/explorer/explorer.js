@@ -177,6 +177,19 @@ function showControls() {
   byId("key").querySelectorAll("[data-cluster]").forEach((one) => one.setAttribute("aria-pressed", isCluster(one.dataset.cluster)));
   byId("order").value = state.order;
   byId("clear").hidden = !current;
+  byId("filters").textContent = told();
+}
+/** Return in words what is filtered, for print, where the controls are hidden. */
+function told() {
+  const parts = [`${found.length} of ${count} trailers`];
+  if (search.value) parts.push(`with “${search.value}” in title or identifier`);
+  if (state.genres.size) parts.push(`of ${[...state.genres].map((genre) => films.genres[genre]).join(state.any ? " or " : " and ")}`);
+  for (const { title, ends: [from, to] } of ranges) {
+    if (from || to) parts.push(`${title.toLowerCase()} ${[from && `from ${from}`, to && `to ${to}`].filter(Boolean).join(" ")}`);
+  }
+  if (state.cluster) parts.push(`in cluster ${state.cluster.number + 1} of the ${films.spaces[state.cluster.at].name} space`);
+  if (state.area) parts.push(`inside an outline on the ${state.area.space.name} space`);
+  return `Shown: ${parts.join(", ")}.`;
 }
 /** Write what is shown into the address. */
 function note() {
@@ -261,6 +274,20 @@ byId("theme").onclick = () => {
   redraw();
 };
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+/* Paper is light: canvases are painted again for it, and afterwards as they were. */
+let screenTheme;
+window.onbeforeprint = () => { screenTheme = root.dataset.theme; root.dataset.theme = "light"; redraw(); };
+window.onafterprint = () => {
+  if (screenTheme) root.dataset.theme = screenTheme; else delete root.dataset.theme;
+  redraw();
+};
+/* What scrolls by itself is reached by the keyboard, under the name of the heading above it. */
+document.querySelectorAll(".scroll").forEach((box) => {
+  box.tabIndex = 0;
+  box.setAttribute("role", "region");
+  const heading = box.closest("section")?.querySelector("h2");
+  if (!box.ariaLabel && heading) box.setAttribute("aria-label", heading.textContent);
+});
 /** Show what the address says, where it says more than a place on the page. */
 function follow() {
   if (!location.hash.includes("=")) return;

@@ -1,6 +1,7 @@
 /* The trailers that pass the filters, as a list that sorts and leaves the page as CSV or as a link. */
 
-const PAGE = 50;
+/** Films that the list shows at once: on a phone the page goes on below it. */
+const PAGE = matchMedia("(max-width: 44rem)").matches ? 12 : 50;
 const ORDERS = {
   listed: ["as listed", (film) => film],
   title: ["by title", (film) => fold(films.titles[film])],
