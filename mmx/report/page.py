@@ -76,9 +76,16 @@ def _about_films(sources: Sources, stills: Stills) -> Context:
         "films": sources.films,
         "sheet": [at for at in exhibits.pictured(sources) if at in stills.files],
         "data": exhibits.film_data(sources, stills),
-        "times": [(strip.film, _heat(strip)) for strip in exhibits.running_times(sources)],
+        "times": _running_times(sources),
         "retrieval": exhibits.retrievals(sources),
     }
+
+
+def _running_times(sources: Sources) -> list[tuple[int, Markup, Markup]]:
+    """Figure 8: films by number, each by sequence and by clip."""
+    strips = exhibits.running_times(sources)
+    clips = exhibits.clip_times(sources, strips)
+    return [(a.film, _heat(a), _heat(b)) for a, b in zip(strips, clips, strict=True)]
 
 
 def _heat(strip: Strip) -> Markup:
@@ -119,7 +126,7 @@ def _about_results(sources: Sources, made: Mapping[str, ResultTable]) -> Context
         "table1": evidence.show_datasets(measured, made["table1"]),
         "table2": evidence.show_genres(measured, made["table2"]),
         "table3": evidence.show_areas(measured, made["table3"]),
-        "table4": exhibits.added_labels(made["table4"]),
+        "table4": exhibits.changed_labels(made["table4"]),
         "table5": evidence.show_lengths(measured, made["table5"]),
         "per_genre": evidence.per_genre(measured),
         "multiples": evidence.curve_multiples(measured, sources.curves),

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from mmx.evaluation import plots, tables
 from mmx.evaluation.ablations import read_ablations
-from mmx.evaluation.item import EXPLORER, METRICS, SIMILARITY
+from mmx.evaluation.item import EXPLORER, METRICS, PREDICTIONS, SIMILARITY
 from mmx.evaluation.scores import Json
 from mmx.layout import Layout
 from mmx.params import Params
@@ -26,7 +26,7 @@ class Sources:
     params: Params
     archive: Archive
     description: ModelDescription
-    """Of the coarse model: network, experts, vocabulary."""
+    """Of the fine-tuned model: network, experts, vocabulary."""
     table: pa.Table
     """explorer.parquet."""
     evidence: Evidence
@@ -46,6 +46,16 @@ class Sources:
             Film(name, row["title"], row["year"], tuple(own))
             for name, row, own in zip(self.ids, known, genres, strict=True)
         ]
+
+    def probabilities(self, model: str) -> dict[str, dict[str, float]]:
+        """Return what `model` gives every genre, by trailer."""
+        table = pq.read_table(
+            self.layout.evaluation / PREDICTIONS, filters=[("model", "==", model)]
+        )
+        found: dict[str, dict[str, float]] = {}
+        for row in table.to_pylist():
+            found.setdefault(row["trailer_id"], {})[row["genre"]] = row["probability"]
+        return found
 
     @property
     def curves(self) -> Json:
@@ -67,7 +77,7 @@ class Sources:
 
 def read_sources(layout: Layout, params: Params) -> Sources:
     """Read everything that the page shows except videos."""
-    description = load_description(layout.coarse)
+    description = load_description(layout.fine)
     evidence = Evidence(
         metrics=tables.read_json(layout.evaluation / METRICS),
         ablations=read_ablations(layout.ablations),

@@ -76,6 +76,7 @@ function filter() {
   showList(found);
   ranges.forEach((range) => range.draw(state.shown));
   countGenres();
+  byId("filters").textContent = told();
   redraw();
 }
 /** Draw the maps that have a size yet. */
@@ -177,7 +178,6 @@ function showControls() {
   byId("key").querySelectorAll("[data-cluster]").forEach((one) => one.setAttribute("aria-pressed", isCluster(one.dataset.cluster)));
   byId("order").value = state.order;
   byId("clear").hidden = !current;
-  byId("filters").textContent = told();
 }
 /** Return in words what is filtered, for print, where the controls are hidden. */
 function told() {
