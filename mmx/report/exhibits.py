@@ -13,6 +13,7 @@ from mmx.evaluation.item import CLIPS
 from mmx.evaluation.retrieval import Neighbours
 from mmx.evaluation.tables import ResultTable
 from mmx.report import evidence, explorer
+from mmx.report.collection import missing_experts
 from mmx.report.explorer import Extras, Plane
 from mmx.report.sources import Sources
 from mmx.report.stills import Stills, stills_data
@@ -70,7 +71,10 @@ def film_data(sources: Sources, stills: Stills) -> dict[str, Any]:
     """Return the explorer's data."""
     table, inside = sources.table, sources.params.evaluate.stills_inside
     spans, values = (table[f"sequence_{n}"].to_pylist() for n in ("spans", "probabilities"))
+    experts = sorted({name for own in sources.description.experts.values() for name in own})
     extras = Extras(
+        experts=experts,
+        missing=missing_experts(sources.layout.features, experts, sources.ids),
         splits=table["split"].to_pylist(),
         seconds=[sources.archive.facts[name]["duration_s"] for name in sources.ids],
         facts=[_facts(sources, name) for name in sources.ids],

@@ -69,6 +69,9 @@ class Extras:
     """N x G, 0..1."""
     sequences: Sequence[tuple[Sequence[float], NDArray[np.floating]] | None] = ()
     """Per film the (S + 1) borders in seconds and S x G probabilities; None if unknown."""
+    experts: Sequence[str] = ()
+    missing: Sequence[Sequence[int]] = ()
+    """Per film, the experts without an embedding of it, by position."""
     stills: Mapping[str, Any] = field(default_factory=dict)
     """What `mmx.report.stills.stills_data` returns."""
 
@@ -141,6 +144,8 @@ def _extra(extras: Extras) -> dict[str, Any]:
         "digests": [digest[:16] for digest in extras.digests],
         "probabilities": [] if probabilities is None else _percent(probabilities),
         "sequences": [None if entry is None else _sequence(*entry) for entry in extras.sequences],
+        "experts": list(extras.experts) if any(extras.missing) else [],
+        "missing": [list(own) for own in extras.missing] if any(extras.missing) else [],
         "stills": dict(extras.stills),
     }
     return {name: value for name, value in found.items() if value}

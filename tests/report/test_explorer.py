@@ -32,6 +32,14 @@ def test_a_map_is_centred_with_equal_scales() -> None:
     assert space["similarity"][0] == round(1000 * PLANE.near.similarity[0, 0])
 
 
+@pytest.mark.parametrize("missing", [[[], [1], [0, 1]], [[], [], []]])
+def test_missing_experts_are_told_where_there_are_any(missing: list[list[int]]) -> None:
+    extras = Extras(experts=["look", "sound"], missing=missing)
+    data = explorer.payload(FILMS, ["Drama", "War"], [PLANE], extras)
+    assert data.get("missing") == (missing if any(missing) else None)
+    assert ("experts" in data) == any(missing)
+
+
 def test_one_point_has_a_place() -> None:
     plane = Plane("x", XY[:1], retrieval.neighbours(XY[:1], 5), CLUSTERS[:1])
     data = explorer.payload(FILMS[:1], ["Drama", "War"], [plane], Extras())
