@@ -39,7 +39,7 @@ def run_fine(files: "Files", coarse: Path, out: Path, **more: Any) -> dict[str, 
     out.mkdir()
     return finetune_item(
         coarse=coarse, features=files.features, trailers=files.trailers, splits=files.splits,
-        params=FINE, out=out, device="cpu", **more,
+        out=out, device="cpu", **{"params": FINE, **more},
     )  # fmt: skip
 
 
@@ -95,6 +95,16 @@ def test_fine_tuning_starts_from_the_coarse_model(models: Path, collection: Coll
     assert torch.equal(coarse.get_buffer(mean), fine.get_buffer(mean))
     one, other = (embed_collection(network, collection).trailer for network in (coarse, fine))
     assert 0 < np.abs(one - other).max() < 0.5
+
+
+def test_a_space_of_mean_features_is_saved_with_its_network(
+    files: "Files", models: Path, tmp_path: Path
+) -> None:
+    params = FINE.model_copy(update={"trains": "pooled"})
+    run_fine(files, models / "coarse", tmp_path / "pooled", params=params)
+    network = load_network(tmp_path / "pooled")
+    assert network.pooled is not None and network.config.pooled > 0
+    assert load_description(models / "fine").config.pooled == 0
 
 
 def test_curves_are_written_and_survive_resuming(
