@@ -1,5 +1,7 @@
 """Clusters of films in a space: k-means, with as many clusters as separate best."""
 
+from math import isqrt
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
@@ -20,9 +22,9 @@ Groups = NDArray[np.int32]
 def find_clusters(points: Points, *, seed: int) -> Groups:
     """Return the cluster of each of N x D points by Euclidean distance, 0 the largest.
 
-    There are as many, from 2 to MOST, as give the greatest mean silhouette (Rousseeuw 1987) to at
-    most SAMPLE points; of equals the fewest. Points too few to be told apart are one cluster. One
-    thread is used, so that equal points give equal clusters.
+    There are as many, from 2 to MOST and to the root of N, as give the greatest mean silhouette
+    (Rousseeuw 1987) to at most SAMPLE points; of equals the fewest. Points too few to
+    be told apart are one cluster. One thread is used, so that equal points give equal clusters.
     """
     points = np.asarray(points, np.float64)
     with threadpool_limits(1):
@@ -38,7 +40,7 @@ def _one(points: Points) -> Groups:
 def _best_count(points: Points, seed: int) -> int:
     """Return the number of clusters that separate best; 1 where there are no two."""
     distinct = len(np.unique(points, axis=0))
-    counts = range(2, min(MOST, distinct - 1, len(points) - 1) + 1)
+    counts = range(2, min(MOST, isqrt(len(points)), distinct - 1) + 1)
     scores = {k: silhouette_score(points, _k_means(points, k, seed)) for k in counts}
     return max(scores, key=lambda k: scores[k], default=1)
 

@@ -1,5 +1,6 @@
 """How the report looks, as facts of the page in Chromium: print, phones, headings, charts."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,16 @@ def test_the_number_of_a_figure_begins_its_caption(tab: Page) -> None:
         " && one.parentElement.textContent.trim().startsWith(one.textContent)])"
     )
     assert len(numbered) >= 6 and all(begins for _, begins in numbered)
+
+
+def test_genres_in_the_card_stand_in_even_rows(tab: Page, report: Path) -> None:
+    tab.open(report, "#film=t007")
+    tops = tab.run(
+        "[...document.querySelectorAll('#card .odds dt')]"
+        ".map((dt) => dt.getBoundingClientRect().top)"
+    )
+    steps = [after - before for before, after in pairwise(tops)]
+    assert len(steps) >= 3 and max(steps) - min(steps) < 3
 
 
 def test_percentages_are_not_wrapped(tab: Page, report: Path) -> None:

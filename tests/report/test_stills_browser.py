@@ -120,6 +120,10 @@ def test_the_map_shows_a_contact_sheet_under_the_pointer(tab: Page) -> None:
     bubble = ".map .bubble:not([hidden]) .frames .cell"
     for at, wanted in enumerate(FRAMES):
         seen(tab, bubble, wanted, at)
+    assert tab.run(
+        "[...document.querySelectorAll('.bubble:not([hidden])')].every((one) =>"
+        " one.scrollWidth <= one.clientWidth)"
+    )
 
 
 def test_figure_3_and_the_retrieved_have_stills(tab: Page) -> None:

@@ -2,7 +2,7 @@
 
 const filmButton = (film) =>
   element("button", { type: "button", className: "film", textContent: caption(film), onclick: () => select(film) });
-const heading = (text) => element("p", { className: "label", textContent: text });
+const heading = (text) => element("p", { className: "part", textContent: text });
 
 function odds(film) {
   const list = element("dl", { className: "odds" });
