@@ -37,6 +37,11 @@ class Layout:
         return self.root / "data" / "trailers.csv"
 
     @property
+    def duplicates(self) -> Path:
+        """Pairs of trailers that are one film, as `mmx duplicates` found them; in git."""
+        return self.root / "data" / "duplicates.csv"
+
+    @property
     def videos(self) -> Path:
         """Videos or links to them, named by the manifest's column `video`."""
         return self.root / "data" / "videos"

@@ -11,7 +11,7 @@ from mmx.evaluation import plots
 from mmx.evaluation.tables import ResultTable
 from mmx.layout import Layout
 from mmx.params import Params
-from mmx.report import charts, collection, diagram, evidence, exhibits
+from mmx.report import charts, collection, diagram, evidence, exhibits, twins
 from mmx.report.exhibits import Strip
 from mmx.report.figures import write_figures
 from mmx.report.results import make_tables, write_tables
@@ -105,6 +105,9 @@ def _about_collection(sources: Sources) -> Context:
         "statistics": collection.statistics(archive, genres),
         "listing": collection.listing(archive)[:LISTED],
         "rejected": archive.rejected,
+        "twins": twins.twins(sources),
+        "dead": twins.dead_links(sources),
+        "rows": {name: at for at, name in enumerate(sources.ids)},
         "digests": sources.digests,
     }
 

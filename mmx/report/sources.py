@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -46,6 +47,12 @@ class Sources:
             Film(name, row["title"], row["year"], tuple(own))
             for name, row, own in zip(self.ids, known, genres, strict=True)
         ]
+
+    @cached_property
+    def videos(self) -> dict[str, Path]:
+        """The file of every accepted trailer by id."""
+        rows = pq.read_table(self.layout.sources, columns=["trailer_id", "video"]).to_pylist()
+        return {row["trailer_id"]: self.layout.data / row["video"] for row in rows}
 
     def probabilities(self, model: str) -> dict[str, dict[str, float]]:
         """Return what `model` gives every genre, by trailer."""

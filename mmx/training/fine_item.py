@@ -30,7 +30,6 @@ def finetune_item(
     trained = finetune(
         load_network(coarse), collection, params, device=device, scratch=scratch, live=live
     )
-    # Fine-tuning may have given the network a space of its own.
-    tuned = replace(description, config=trained.network.config)
-    save_model(out, trained.network, tuned, trained.history, trained.kept)
+    described = replace(description, config=trained.network.config)
+    save_model(out, trained.network, described, trained.history, trained.kept)
     return facts(collection, trained)

@@ -35,11 +35,13 @@ def run_coarse(files: "Files", model: ModelParams, out: Path, **more: Any) -> di
     )  # fmt: skip
 
 
-def run_fine(files: "Files", coarse: Path, out: Path, **more: Any) -> dict[str, int]:
+def run_fine(
+    files: "Files", coarse: Path, out: Path, params: FinetuneParams = FINE, **more: Any
+) -> dict[str, int]:
     out.mkdir()
     return finetune_item(
         coarse=coarse, features=files.features, trailers=files.trailers, splits=files.splits,
-        out=out, device="cpu", **{"params": FINE, **more},
+        params=params, out=out, device="cpu", **more,
     )  # fmt: skip
 
 
@@ -66,6 +68,16 @@ def test_equal_inputs_give_equal_bytes(
     for kind in ("coarse", "fine"):
         for path in (models / kind).iterdir():
             assert path.read_bytes() == (tmp_path / kind / path.name).read_bytes()
+
+
+def test_a_model_with_a_space_of_mean_features_is_read_again(
+    files: "Files", models: Path, collection: Collection, tmp_path: Path
+) -> None:
+    pooled = FINE.model_copy(update={"trains": "pooled", "width": 3})
+    run_fine(files, models / "coarse", tmp_path / "fine", pooled)
+    network = load_network(tmp_path / "fine")
+    assert network.config.pooled == 3
+    assert embed_collection(network, collection).trailer.shape == (len(collection.ids), 3)
 
 
 def test_a_model_says_what_it_is(models: Path, collection: Collection) -> None:
@@ -95,16 +107,6 @@ def test_fine_tuning_starts_from_the_coarse_model(models: Path, collection: Coll
     assert torch.equal(coarse.get_buffer(mean), fine.get_buffer(mean))
     one, other = (embed_collection(network, collection).trailer for network in (coarse, fine))
     assert 0 < np.abs(one - other).max() < 0.5
-
-
-def test_a_space_of_mean_features_is_saved_with_its_network(
-    files: "Files", models: Path, tmp_path: Path
-) -> None:
-    params = FINE.model_copy(update={"trains": "pooled"})
-    run_fine(files, models / "coarse", tmp_path / "pooled", params=params)
-    network = load_network(tmp_path / "pooled")
-    assert network.pooled is not None and network.config.pooled > 0
-    assert load_description(models / "fine").config.pooled == 0
 
 
 def test_curves_are_written_and_survive_resuming(
