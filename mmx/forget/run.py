@@ -42,7 +42,6 @@ from mmx.forget.traces import Collected, Traces, collect
 from mmx.forget.tree import clean_file, clean_folder
 from mmx.forget.unreached import unreached
 from mmx.forget.which_models import models_that_saw
-from mmx.layout import Layout
 from mmx.pipeline.registry import item_steps
 from mmx.pipeline.step import CollectionStep
 from mmx.project import Project
@@ -220,7 +219,7 @@ def _remove_all(places: Places, plan: Plan, aside: Path, say: Callable[[str], No
     say("DVC's cache and remotes")
     failed = _clean_objects(places, traces, aside, removed)
     say("work tree")
-    removed.append(Removal("work tree", "outputs", _clean_outputs(project.layout, traces)))
+    removed.append(Removal("work tree", "outputs", _clean_outputs(project, traces)))
     for entry in places.releases:
         say(f"release {entry.version}")
         names = tuple(sorted(concealed(each)[:16] for each in plan.ids))
@@ -272,13 +271,14 @@ def _new_entries(
             yield old, (new, sum(p.stat().st_size for p in paths), len(files) or None)
 
 
-def _clean_outputs(layout: Layout, traces: Traces) -> int:
+def _clean_outputs(project: Project, traces: Traces) -> int:
     """Clean all outputs; return how many files had something of the trailers.
 
     Other files in the same folders are the user's own: the proof names those that have any.
     """
-    count = 0
+    count, layout = 0, project.layout
     declared = {layout.root / out for out in declared_outs(layout.root)}
+    declared |= {step.output.path(layout.root) for step in item_steps(project.params)}
     own = {layout.trailer_embeddings, layout.evaluation, layout.evidence, layout.page}
     for path in sorted(declared | own):
         if path.is_dir():
