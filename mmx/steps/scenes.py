@@ -51,12 +51,12 @@ def arguments(detector: str, upstream: Upstream, trailer: str) -> dict[str, Any]
     """Return the arguments of `detect_item`."""
     project = upstream.project
     files = _weights(detector, project).items()
-    return {
+    common = {
         "video": upstream.video(trailer).path,
         "params": project.params.scenes,
         "limits": project.limits,
-        "weights": {weight.name: path for path, weight in files},
     }
+    return common | ({"weights": {weight.name: path for path, weight in files}} if files else {})
 
 
 def _weights(detector: str, project: Project) -> dict[Path, Weight]:
