@@ -36,7 +36,8 @@ from mmx.project import Project, open_project
 OUTPUTS = ("data/clips", "data/audio", "data/flow", "data/embeddings", "data/features",
            "data/sources.parquet", "data/trailers.parquet", "data/splits.parquet",
            "data/trailer_embeddings.parquet", "data/predictions.parquet",
-           "data/sequence_predictions.parquet", "models/coarse", "models/fine",
+           "data/sequence_predictions.parquet", "data/clip_predictions.parquet", "models/coarse",
+           "models/fine",
            "reports/evaluation", "reports/evidence", "reports/index.html",
            "reports/metrics.json")  # fmt: skip
 """The outputs of `dvc repro`."""

@@ -76,6 +76,7 @@ def random_collection(trailers: list[np.ndarray], seed: int) -> Collection:
         labels=(rng.random((len(trailers), GENRES)) < 0.13).astype(np.uint8),
         primary=np.zeros(len(trailers), np.int64),
         split=np.full(len(trailers), "train"),
+        films=np.arange(len(trailers)),
     )
 
 

@@ -47,6 +47,7 @@ def checks(layout: Layout) -> Iterator[tuple[Path, Callable[[Path], object]]]:
         layout.trailers: [ITEM, "group_id", "genres", "status"],
         layout.trailer_embeddings: [ITEM, "coarse", "fine"],
         layout.predictions: [ITEM, "model", "genre", "probability"],
+        layout.clip_predictions: [ITEM, "clip", "model", "genre", "probability"],
         layout.sequence_predictions: [ITEM, "sequence", "model", "genre", "probability"],
     }
     for path in sorted(layout.data.rglob("*.parquet")):

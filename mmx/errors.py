@@ -19,6 +19,7 @@ COMMAND_FOR = {
     "data/trailers.csv": "mmx init",
     "data/sources.parquet": "dvc repro ingest",
     "data/trailers.parquet": "dvc repro ingest",
+    "data/clip_predictions.parquet": "dvc repro",
     "data/clips": "dvc repro scenes",
     "data/features": "dvc repro features",
     "data/predictions.parquet": "dvc repro",

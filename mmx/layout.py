@@ -37,6 +37,11 @@ class Layout:
         return self.root / "data" / "trailers.csv"
 
     @property
+    def duplicates(self) -> Path:
+        """Pairs of trailers that are one film, as `mmx duplicates` found them; in git."""
+        return self.root / "data" / "duplicates.csv"
+
+    @property
     def videos(self) -> Path:
         """Videos or links to them, named by the manifest's column `video`."""
         return self.root / "data" / "videos"
@@ -92,7 +97,7 @@ class Layout:
 
     @property
     def trailer_embeddings(self) -> Path:
-        """The bottleneck embedding of every trailer, coarse and fine."""
+        """The embedding of every trailer, coarse and fine."""
         return self.root / "data" / "trailer_embeddings.parquet"
 
     @property
@@ -106,9 +111,15 @@ class Layout:
         return self.root / "data" / "sequence_predictions.parquet"
 
     @property
+    def clip_predictions(self) -> Path:
+        """What a model gives each genre, by clip."""
+        return self.root / "data" / "clip_predictions.parquet"
+
+    @property
     def evaluated(self) -> tuple[Path, ...]:
         """The tables that evaluation writes into data/."""
-        return self.trailer_embeddings, self.predictions, self.sequence_predictions
+        by_part = self.sequence_predictions, self.clip_predictions
+        return self.trailer_embeddings, self.predictions, *by_part
 
     @property
     def reports(self) -> Path:

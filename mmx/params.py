@@ -317,6 +317,8 @@ class OptimisationParams(Section):
     """Share of a trailer's clips that are left out at random each time; 0 as published."""
     feature_noise: Annotated[float, NUMBER, Field(ge=0.0, le=1e9)] = 0.0
     """Noise added to embeddings, in units of their standard deviations; 0 as published."""
+    modality_dropout: Annotated[float, NUMBER, Field(ge=0.0, lt=1.0), Birth(0.0)] = 0.0
+    """Share of a trailer's modalities that are left out at random each time; 0 as published."""
 
 
 class TrainParams(OptimisationParams):
@@ -331,6 +333,11 @@ class TrainParams(OptimisationParams):
 class FinetuneParams(OptimisationParams):
     """Contrastive fine-tuning (sections 3.3 and 4.2)."""
 
+    trains: Annotated[Literal["network", "pooled"], Birth("network")] = "network"
+    """`pooled`: the network stays as it is, and trailers are compared in a projection of their mean
+    features, which begins as whitening and is trained instead."""
+    width: Annotated[Width, Birth(64)] = 64
+    """Of that projection; less where the training trailers span less."""
     epochs: Size = 50
     lr: Positive = 1e-4
     constant_epochs: Natural = 10

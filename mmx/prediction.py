@@ -63,7 +63,7 @@ class Prediction:
     neighbours: tuple[Neighbour, ...]
     """By the fine-tuned embedding, nearest first."""
     embedding: tuple[float, ...]
-    """The fine-tuned bottleneck."""
+    """By the fine-tuned model."""
 
 
 def predict(project: Project, videos: Sequence[Path]) -> list[Prediction]:

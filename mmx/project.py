@@ -35,6 +35,11 @@ class Project:
         the form that `mmx.trailers.inspection_log` says."""
         return self.store.root / "inspections.json"
 
+    @property
+    def signatures(self) -> Path:
+        """Folder of what `mmx.trailers.signature_store` keeps of each video's pictures."""
+        return self.store.root / "signatures"
+
     def at(self, root: Path) -> "Project":
         """Return a project with the same parameters in another folder, with its own store."""
         return replace(self, layout=Layout(root), store=Store(root / ".mmx"))

@@ -123,5 +123,10 @@ class Attempts:
 
 def _line(wanted: Wanted, outcome: Outcome, **told: str) -> Attempt:
     return Attempt(
-        date=now(), trailer_id=wanted.trailer_id, outcome=outcome, url=wanted.url, **told
+        date=now(),
+        trailer_id=wanted.trailer_id,
+        outcome=outcome,
+        url=wanted.url,
+        year=wanted.cells.get("year", ""),
+        **told,
     )

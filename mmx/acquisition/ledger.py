@@ -47,9 +47,13 @@ class Attempt:
     """Name below data/videos."""
     reason: str = ""
     """Why it was not fetched."""
+    year: str = ""
+    """Of the film, as the list has it."""
 
 
 COLUMNS = tuple(each.name for each in fields(Attempt))
+FORMER = COLUMNS[:-1]
+"""Of ledgers from before the year was written; newer lines of theirs have it all the same."""
 
 
 def now() -> str:
@@ -111,7 +115,7 @@ def read_ledger(path: Path) -> list[Attempt]:
     except (OSError, FileRefusedError) as error:
         raise LedgerError(f"data/{path.name} cannot be read: {error}") from None
     lines = content.splitlines()
-    if lines and tuple(next(csv.reader(lines[:1]))) != COLUMNS:
+    if lines and tuple(next(csv.reader(lines[:1]))) not in (COLUMNS, FORMER):
         raise LedgerError(f"data/{path.name} has other columns than {','.join(COLUMNS)}")
     # Line by line: a quotation mark that was cut off spoils one line.
     return [attempt for line in lines[1:] for attempt in _attempts(line)]
@@ -119,9 +123,12 @@ def read_ledger(path: Path) -> list[Attempt]:
 
 def _attempts(line: str) -> list[Attempt]:
     cells = next(csv.reader([line]), [])
-    if len(cells) != len(COLUMNS) or cells[COLUMNS.index("outcome")] not in OUTCOMES:
+    if (
+        len(cells) not in (len(COLUMNS), len(FORMER))
+        or cells[COLUMNS.index("outcome")] not in OUTCOMES
+    ):
         return []
-    return [Attempt(**dict(zip(COLUMNS, map(restore, cells), strict=True)))]
+    return [Attempt(**dict(zip(COLUMNS, map(restore, cells), strict=False)))]
 
 
 @dataclass(frozen=True)

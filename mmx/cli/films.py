@@ -30,7 +30,8 @@ def duplicates(
     Compares the files that ingest accepted: same bytes, same streams, same pictures, or pictures
     that fit at every moment although re-encoded, cropped, trimmed or at another speed. Columns:
     correlation of light and of pictures, speed and offset of the second over the first, seconds in
-    which both are.
+    which both are. Writes them to data/duplicates.csv, for the report, which is drawn with the
+    next evaluation: `dvc repro --single-item --force evaluate` draws it alone.
     """
     from mmx.trailers.signatures import accept_groups, find_duplicates
 

@@ -3,6 +3,7 @@
     trailer_embeddings.parquet   trailer_id, split, coarse, fine: one row per trailer of the split
     predictions.parquet          trailer_id, model, genre, probability: of every model and baseline
     sequence_predictions.parquet the same per sequence, with its times
+    clip_predictions.parquet     the same per clip
     metrics.json                 every metric, per split, with intervals and baselines; all spaces
     summary/*.json               the main metrics for `dvc metrics`, one row per file
     explorer.parquet             per trailer: position in both maps, neighbours, probabilities
@@ -29,6 +30,7 @@ from mmx.params import EvaluateParams
 
 EMBEDDINGS, EXPLORER = "trailer_embeddings.parquet", "explorer.parquet"
 PREDICTIONS, SEQUENCES = "predictions.parquet", "sequence_predictions.parquet"
+CLIPS = "clip_predictions.parquet"
 METRICS, SIMILARITY, SUMMARY = "metrics.json", "similarity.json", "summary"
 
 FLOATS = pa.list_(pa.float32())
@@ -67,7 +69,8 @@ def evaluate_item(
     )
     predicted = predictions.predict_genres(subject)
     metrics = measure(subject, predicted)
-    spans = _seconds(subject, features)
+    clips = _clip_seconds(subject, features)
+    spans = _sequence_seconds(subject, clips)
     explorer = _explorer_table(subject, spans)
     (out / METRICS).write_text(tables.to_json(metrics), encoding="utf-8")
     _write_summary(out / SUMMARY, metrics)
@@ -75,6 +78,7 @@ def evaluate_item(
     pq.write_table(explorer, out / EXPLORER, compression="zstd")
     write_parquet(predictions.trailer_table(subject, predicted), out / PREDICTIONS)
     write_parquet(predictions.sequence_table(subject, spans), out / SEQUENCES)
+    write_parquet(predictions.clip_table(subject, clips), out / CLIPS)
     (out / SIMILARITY).write_text(tables.to_json(_similarity_rows(subject)), encoding="utf-8")
     _write_plots(out / "plots", subject, explorer, coarse, fine)
     tested = metrics["splits"]["test"]["coarse"]
@@ -93,7 +97,7 @@ def _write_summary(folder: Path, metrics: Json) -> None:
 
 
 def _embedding_table(subject: Subject) -> pa.Table:
-    """Return the bottleneck embedding of every trailer, coarse and fine, float32."""
+    """Return the embedding of every trailer, coarse and fine, float32."""
     columns = {"trailer_id": subject.ids, "split": subject.collection.split.tolist()}
     vectors = {n: pa.array(list(e.trailer), FLOATS) for n, e in subject.embedded.items()}
     return pa.table(columns | vectors)
@@ -144,13 +148,18 @@ def _sequences(subject: Subject, seconds: Spans) -> dict[str, pa.Array]:
     }
 
 
-def _seconds(subject: Subject, features: Path) -> Spans:
-    """First and last second of every sequence, float64 each."""
+def _clip_seconds(subject: Subject, features: Path) -> Spans:
+    """First and last second of every clip, float64 each."""
     columns = ["trailer_id", "clip", "start_s", "stop_s"]
     clips = read_table(features / "clips", subject.ids, columns)
+    return clips["start_s"].to_numpy(), clips["stop_s"].to_numpy()
+
+
+def _sequence_seconds(subject: Subject, clips: Spans) -> Spans:
+    """First and last second of every sequence, float64 each."""
     first = subject.collection.offsets[subject.coarse.sequence_trailer]
-    begins = clips["start_s"].to_numpy()[first + subject.coarse.sequence_start]
-    return begins, clips["stop_s"].to_numpy()[first + subject.coarse.sequence_stop - 1]
+    begins = clips[0][first + subject.coarse.sequence_start]
+    return begins, clips[1][first + subject.coarse.sequence_stop - 1]
 
 
 def _similarity_rows(subject: Subject) -> list[Json]:

@@ -73,7 +73,34 @@ def sequence_table(subject: Subject, spans: tuple[Seconds, Seconds]) -> pa.Table
 
     spans: first and last second of every sequence.
     """
-    owner, logits = subject.coarse.sequence_trailer, subject.coarse.sequence_logits
+    return _part_table(
+        subject,
+        "sequence",
+        subject.coarse.sequence_trailer,
+        spans,
+        subject.coarse.sequence_logits,
+    )
+
+
+def clip_table(subject: Subject, spans: tuple[Seconds, Seconds]) -> pa.Table:
+    """Return a row per clip and genre, by the coarse model's sequence head on the clip alone.
+
+    Columns as in `sequence_table`, with `clip` for `sequence`.
+
+    spans: first and last second of every clip.
+    """
+    owner = subject.coarse.clip_trailer
+    return _part_table(subject, "clip", owner, spans, subject.clip_logits)
+
+
+def _part_table(
+    subject: Subject,
+    part: str,
+    owner: NDArray[np.integer],
+    spans: tuple[Seconds, Seconds],
+    logits: NDArray[np.floating] | None,
+) -> pa.Table:
+    """Return a row per part of a trailer (`owner`: its position) and genre."""
     if logits is None:
         owner, logits = owner[:0], np.empty((0, len(subject.genres)))
     genres, count = len(subject.genres), len(owner)
@@ -81,7 +108,7 @@ def sequence_table(subject: Subject, spans: tuple[Seconds, Seconds]) -> pa.Table
     return pa.table(
         {
             "trailer_id": _repeated([subject.ids[trailer] for trailer in owner], genres, 1),
-            "sequence": np.repeat(number.astype(np.int32), genres),
+            part: np.repeat(number.astype(np.int32), genres),
             "start_s": np.repeat(spans[0][:count], genres),
             "stop_s": np.repeat(spans[1][:count], genres),
             "model": _repeated([COARSE], count * genres, 1),

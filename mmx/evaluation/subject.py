@@ -13,7 +13,7 @@ from mmx.evaluation import untrained
 from mmx.evaluation.scores import sigmoid
 from mmx.params import EvaluateParams
 from mmx.training.data import Collection, read_collection
-from mmx.training.embed import Embedded, embed_collection
+from mmx.training.embed import Embedded, classify_clips, embed_collection
 from mmx.training.load import load_description, load_network
 
 
@@ -26,6 +26,8 @@ class Subject:
     """The vocabulary."""
     coarse: Embedded
     fine: Embedded
+    clip_logits: NDArray[np.floating] | None
+    """Genres of every clip on its own by the coarse model's sequence head, if it has one."""
     films: list[str]
     """The film that each trailer is of (`group_id`)."""
     params: EvaluateParams
@@ -98,9 +100,16 @@ def read_subject(
     collection = read_collection(
         features, trailers, splits, description.experts, description.genres
     )
-    before, after = (embed_collection(load_network(path), collection) for path in (coarse, fine))
-    films = _read_films(splits, collection.ids)
-    return Subject(collection, description.genres, before, after, films, params)
+    network = load_network(coarse)
+    return Subject(
+        collection,
+        description.genres,
+        coarse=embed_collection(network, collection),
+        fine=embed_collection(load_network(fine), collection),
+        clip_logits=classify_clips(network, collection),
+        films=_read_films(splits, collection.ids),
+        params=params,
+    )
 
 
 def _read_films(splits: Path, trailers: Sequence[str]) -> list[str]:

@@ -135,8 +135,9 @@ def _with_uncertainty(names: Iterable[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class TrailerPrediction:
-    """A trailer, its labels, and the probability of every genre."""
+    """A trailer, its labels, and the probability of every genre by one model."""
 
+    model: str
     trailer_id: str
     title: str
     labels: Sequence[str]
@@ -151,26 +152,37 @@ class TrailerPrediction:
         """Return the predicted genres that are not labels, the most probable first."""
         return [genre for genre in self.predicted(threshold) if genre not in self.labels]
 
+    def dropped(self, threshold: float) -> list[str]:
+        """Return the labels that are not predicted, the least probable first."""
+        ranked = sorted(self.labels, key=lambda genre: (self.probabilities[genre], genre))
+        return [genre for genre in ranked if self.probabilities[genre] <= threshold]
 
-def added_table(predictions: Sequence[TrailerPrediction], threshold: float) -> ResultTable:
-    """Table 4: trailers with predicted genres beyond their labels, the most probable first.
 
-    A genre is predicted if its probability is above `threshold`.
+def change_table(predictions: Sequence[TrailerPrediction], threshold: float) -> ResultTable:
+    """Table 4: how each model's genres differ from the labels, those surest of an addition first.
+
+    A genre is predicted if its probability is above `threshold`. Trailers whose predicted genres
+    are their labels are left out.
     """
-    columns = ("trailer_id", "title", "labels", "predicted", "added", "surest_added")
-    gained = [(g, added) for g in predictions if (added := g.added(threshold))]
-    gained.sort(key=lambda pair: (-pair[0].probabilities[pair[1][0]], pair[0].trailer_id))
+    columns = (
+        "model", "trailer_id", "title", "labels", "predicted", "added", "dropped", "surest_added",
+    )  # fmt: skip
     rows = [
         (
+            prediction.model,
             prediction.trailer_id,
             prediction.title,
             "|".join(prediction.labels),
             "|".join(prediction.predicted(threshold)),
             "|".join(added),
-            round(prediction.probabilities[added[0]], 6),
+            "|".join(dropped),
+            round(prediction.probabilities[added[0]], 6) if added else None,
         )
-        for prediction, added in gained
+        for prediction in predictions
+        for added, dropped in [(prediction.added(threshold), prediction.dropped(threshold))]
+        if added or dropped
     ]
+    rows.sort(key=lambda row: (row[0], -(row[-1] or 0.0), row[1]))
     return ResultTable("table4", columns, tuple(rows))
 
 

@@ -30,6 +30,7 @@ from mmx.forget.certificate import (
     mark_models,
     write_certificate,
 )
+from mmx.forget.imprints import take_imprints
 from mmx.forget.manifest import ManifestPart, clean_manifest, rows_of
 from mmx.forget.notes import clean_notes
 from mmx.forget.objects import CacheObjects, Rewriting
@@ -46,6 +47,7 @@ from mmx.pipeline.registry import item_steps
 from mmx.pipeline.step import CollectionStep
 from mmx.project import Project
 from mmx.release.about import Taken
+from mmx.trailers.signature_store import SignatureStore
 from mmx.trailers.tombstones import Tombstone, concealed, read_tombstones, write_tombstone
 
 PLAN = "plan.json"
@@ -69,6 +71,8 @@ class Plan:
     fingerprints: list[str] = field(default_factory=list)
     manifest: ManifestPart = field(default_factory=ManifestPart)
     models: list[Model] = field(default_factory=list)
+    imprints: dict[str, list[str]] = field(default_factory=dict)
+    """Of the pictures, by trailer."""
 
     @property
     def traces(self) -> Traces:
@@ -101,6 +105,7 @@ def forget(
     with project.store.locked("forget"):
         aside = project.store.root / PLANS
         plan = _plan(project, ids, reason, aside)
+        _write_tombstones(project.layout.root, plan)
         done = _remove_all(Places(project), plan, aside, say)
         path = write_certificate(project.layout.root, done, plan.traces)
         shutil.rmtree(aside)
@@ -108,7 +113,7 @@ def forget(
 
 
 def _plan(project: Project, ids: Sequence[str], reason: str, aside: Path) -> Plan:
-    """Return the plan of an interrupted call, or make one and write the tombstones."""
+    """Return the plan of an interrupted call, or make one."""
     path = aside / PLAN
     if path.exists():
         plan = _read_plan(path)
@@ -119,9 +124,14 @@ def _plan(project: Project, ids: Sequence[str], reason: str, aside: Path) -> Pla
         raise ForgetError("name trailers and a reason: `mmx forget ID --reason TEXT`")
     plan = _new_plan(project, sorted(set(ids)), reason.strip())
     write_atomic(path, canonical(asdict(plan)))
-    for trailer in plan.ids:
-        write_tombstone(project.layout.root, _tombstone(plan, trailer))
     return plan
+
+
+def _write_tombstones(root: Path, plan: Plan) -> None:
+    """Write the tombstones, with what earlier ones of the same trailers say: in another clone."""
+    earlier = {each.trailer_id: each for each in read_tombstones(root)}
+    for made in (_tombstone(plan, trailer) for trailer in plan.ids):
+        write_tombstone(root, made.joined(earlier.get(made.trailer_id, made)))
 
 
 def _read_plan(path: Path) -> Plan:
@@ -153,6 +163,7 @@ def _new_plan(project: Project, ids: list[str], reason: str) -> Plan:
         fingerprints=sorted(traces.fingerprints),
         manifest=manifest,
         models=models,
+        imprints=take_imprints(project, ids, manifest, found.content),
     )
 
 
@@ -185,6 +196,7 @@ def _tombstone(plan: Plan, trailer: str) -> Tombstone:
         date=plan.date,
         reason=plan.reason,
         by=plan.by,
+        imprints=tuple(plan.imprints.get(trailer, ())),
     )
 
 
@@ -201,6 +213,9 @@ def _remove_all(places: Places, plan: Plan, aside: Path, say: Callable[[str], No
     removed += clean_manifest(project.layout, plan.manifest, traces)
     say("item store")
     counts = clean_store(project.store, traces, whole)
+    kept = SignatureStore(project.signatures, project.limits)
+    kept.drop_notes()
+    counts["signatures"] = kept.drop(traces.content)
     removed += [Removal("item store", what, count) for what, count in counts.items()]
     say("DVC's cache and remotes")
     failed = _clean_objects(places, traces, aside, removed)
@@ -282,6 +297,7 @@ def _certified(
     scan = Scan([each for each in read_tombstones(root) if each.name in names])
     failed |= scan_all(places, scan)
     trouble = [Unreached(f"{name}: {why}", "mmx forget ...") for name, why in failed.items()]
+    trouble += [_unseen(each) for each in scan.tombstones if not each.imprints]
     return Certificate(
         tombstones=tuple(sorted(names)),
         date=plan.date,
@@ -292,6 +308,15 @@ def _certified(
         unreached=(*trouble, *unreached(places, plan.traces, plan.manifest)),
         looked_through={"files": scan.files, "bytes": scan.size},
         remains=tuple(scan.found),
+    )
+
+
+def _unseen(tombstone: Tombstone) -> Unreached:
+    """Return what is missing where a trailer's video could not be read."""
+    return Unreached(
+        f"tombstone {tombstone.name} has no imprint of the pictures, since there was no video: a "
+        "copy that is encoded anew would be accepted",
+        "mmx forget ID --reason TEXT, in a clone that has the video",
     )
 
 

@@ -1,7 +1,8 @@
 """Look for trailers that were taken out, by their tombstones, in every file there is.
 
-A file is recognised by its sha256; by ids in its name; in a table of Parquet by the ids in its
-columns; in any other file by every word that is as long as an id.
+A file is recognised by its sha256, or by its name if that is a digest; by ids in its name; in a
+table of Parquet by the ids in its columns; in any other file by every word that is as long as an
+id.
 """
 
 import re
@@ -73,7 +74,8 @@ class Scan:
     def look_at_name(self, place: str, name: str) -> bool:
         """Look at the name of a file alone; say whether it has an id in it."""
         self.files += 1
-        tombstone = self._among(self._words.findall(name.encode()))
+        digest = self._digests.get(concealed(name.rpartition("/")[2]), "")
+        tombstone = digest or self._among(self._words.findall(name.encode()))
         if tombstone:
             self.found.append(Remains(place, name, "its name", tombstone))
         return bool(tombstone)

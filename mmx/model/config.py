@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+MAY_BE_0 = ("ghosts", "pooled")
+
 
 @dataclass(frozen=True)
 class Modality:
@@ -64,6 +66,9 @@ class NetworkConfig:
     sequence_head: Literal["none", "probe", "only"] = "probe"
     """Genres per sequence (section 3.2). `probe`: a head beside the trailer's, which does not
     affect it; `only`: the sequences are classified, and the trailer is their mean."""
+    pooled: int = 0
+    """Width of a projection of each trailer's mean features, in which trailers are then compared
+    instead of by the bottleneck; 0: none."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for sizes below 1, and for missing or duplicate modalities."""
@@ -73,7 +78,7 @@ class NetworkConfig:
         if len(set(names)) < len(names):
             raise ValueError(f"modalities must differ, got {', '.join(names)}")
         sizes = {name: value for name, value in asdict(self).items() if isinstance(value, int)}
-        small = [name for name, value in sizes.items() if value < (name != "ghosts")]
+        small = [name for name, value in sizes.items() if value < (name not in MAY_BE_0)]
         if small:
             raise ValueError(f"must be at least 1: {', '.join(small)}")
 

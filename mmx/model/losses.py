@@ -35,7 +35,9 @@ def weighted_bce(logits: Tensor, labels: Tensor, positive: Tensor) -> Tensor:
     return binary_cross_entropy_with_logits(logits.float(), labels.float(), pos_weight=positive)
 
 
-def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
+def nt_xent(
+    first: Tensor, second: Tensor, temperature: float, films: Tensor | None = None
+) -> Tensor:
     """NT-Xent in SimCLR's form: equations 4 and 5, the positive kept in the denominator.
 
     With z the 2N rows scaled to length 1 and p(i) the other view of i's trailer:
@@ -46,17 +48,20 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
         first: one view of each trailer, [N, width].
         second: the other view, [N, width].
         temperature: tau > 0.
+        films: the film of each trailer, [N]; another trailer of the same film is left out of the
+            sum. By default they all differ.
 
     Returns:
         A scalar, in float32 whatever the precision of the views; 0 for a single pair.
     """
-    z = normalize(torch.cat([first, second]).float())
-    similarity = (z @ z.T / temperature).fill_diagonal_(float("-inf"))
-    partner = torch.arange(len(z), device=z.device).roll(len(first))
-    return cross_entropy(similarity, partner)
+    similarity, partner, left_out = _compare(first, second, temperature, films)
+    left_out[torch.arange(len(partner), device=partner.device), partner] = False
+    return cross_entropy(similarity.masked_fill(left_out, float("-inf")), partner)
 
 
-def decoupled(first: Tensor, second: Tensor, temperature: float) -> Tensor:
+def decoupled(
+    first: Tensor, second: Tensor, temperature: float, films: Tensor | None = None
+) -> Tensor:
     """Equations 4 and 5 to the letter: the positive is left out of the denominator.
 
     That is decoupled contrastive learning (Yeh et al. 2022). With the names of `nt_xent`:
@@ -67,21 +72,28 @@ def decoupled(first: Tensor, second: Tensor, temperature: float) -> Tensor:
         first: one view of each trailer, [N, width].
         second: the other view, [N, width].
         temperature: tau > 0.
+        films: as for `nt_xent`.
 
     Returns:
         A scalar, in float32 whatever the precision of the views; it may be negative, and is 0 for a
-        single pair, which has nothing to be told apart from.
+        single film, which has nothing to be told apart from.
     """
-    z = normalize(torch.cat([first, second]).float())
-    similarity = z @ z.T / temperature
-    if len(first) == 1:
+    similarity, partner, left_out = _compare(first, second, temperature, films)
+    if left_out.all():
         return 0.0 * similarity.sum()
-    rows = torch.arange(len(z), device=z.device)
-    partner = rows.roll(len(first))
-    left_out = torch.eye(len(z), dtype=torch.bool, device=z.device)
-    left_out[rows, partner] = True
     negatives = similarity.masked_fill(left_out, float("-inf")).logsumexp(1)
-    return (negatives - similarity[rows, partner]).mean()
+    return (negatives - similarity.gather(1, partner[:, None])[:, 0]).mean()
+
+
+def _compare(
+    first: Tensor, second: Tensor, temperature: float, films: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the similarities of 2N views, each one's other view, and which are of one film."""
+    z = normalize(torch.cat([first, second]).float())
+    own = torch.arange(len(first), device=z.device) if films is None else films.to(z.device)
+    both = own.repeat(2)
+    partner = torch.arange(len(z), device=z.device).roll(len(first))
+    return z @ z.T / temperature, partner, both[:, None] == both
 
 
 CONTRASTS = {"simclr": nt_xent, "literal": decoupled}

@@ -1,7 +1,7 @@
 """The network: from clips to sequences to a trailer, with its heads (sections 3 and 7)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +25,15 @@ class Encoded:
     """[sequences, config.sequence]."""
     trailer: Tensor
     """[trailers, config.bottleneck], not negative."""
+    pooled: Tensor | None
+    """[trailers, config.pooled]; None where that is 0."""
     spans: Spans
     """The clips of each sequence."""
+
+    @property
+    def embedding(self) -> Tensor:
+        """The vectors by which trailers are compared: `pooled` where there is one."""
+        return self.trailer if self.pooled is None else self.pooled
 
 
 @dataclass(frozen=True)
@@ -157,6 +164,22 @@ class SequenceHead(nn.Module):
         return total / spans.counts[:, None].to(total.device)
 
 
+class PooledSpace(nn.Module):
+    """A linear projection of a trailer's mean features, all modalities side by side."""
+
+    centre: Tensor
+
+    def __init__(self, width: int, pooled: int) -> None:
+        super().__init__()
+        self.register_buffer("centre", torch.zeros(width))
+        self.project = nn.Linear(width, pooled, bias=False)
+
+    def forward(self, means: Tensor) -> Tensor:
+        """[trailers, width] to [trailers, pooled]."""
+        projected: Tensor = self.project(means - self.centre)
+        return projected
+
+
 class Network(nn.Module):
     """The whole model. A `probe` sequence head sends no gradients to the rest."""
 
@@ -174,6 +197,24 @@ class Network(nn.Module):
         self.m = mlp(trailer, view, view, last=False)
         self.n = mlp(view, view, view, last=False)
         self.sequence_head = None if config.sequence_head == "none" else SequenceHead(config)
+        self.pooled: PooledSpace | None = self._pooled_space() if config.pooled else None
+
+    def _pooled_space(self) -> PooledSpace:
+        width = sum(modality.width for modality in self.config.modalities)
+        return PooledSpace(width, self.config.pooled)
+
+    def add_pooled_space(self, centre: Tensor, projection: Tensor) -> None:
+        """Compare trailers by (means - centre) projected from now on.
+
+        Args:
+            centre: [width], of `means`.
+            projection: [pooled, width].
+        """
+        self.config = replace(self.config, pooled=len(projection))
+        self.pooled = self._pooled_space().to(centre.device)
+        self.pooled.centre.copy_(centre)
+        with torch.no_grad():
+            self.pooled.project.weight.copy_(projection)
 
     def standardise(self, statistics: dict[str, tuple[Tensor, Tensor]]) -> None:
         """Set the (mean, scale) that inputs are standardised with, each [width], by modality."""
@@ -193,7 +234,29 @@ class Network(nn.Module):
         spans = cut_spans(batch.lengths, length, self.config.sequence_stride)
         index = clip_index(spans, batch.lengths, length).to(clips.device)
         sequences = self.j(gather_or_zero(clips, index).flatten(1))
-        return Encoded(clips, sequences, self._embedder(sequences, spans), spans)
+        trailers = self._embedder(sequences, spans)
+        return Encoded(clips, sequences, trailers, self.pool(batch), spans)
+
+    def pool(self, batch: Batch) -> Tensor | None:
+        """Project the mean features, to [trailers, config.pooled]; None without a projection."""
+        return None if self.pooled is None else self.pooled(self.means(batch))
+
+    def means(self, batch: Batch) -> Tensor:
+        """Mean of each trailer's standardised features, modalities side by side, [trailers, width].
+
+        A modality that a trailer lacks is zero, the mean of the training split.
+        """
+        owner = torch.repeat_interleave(torch.arange(len(batch.lengths)), batch.lengths)
+        columns = []
+        for modality in self.config.modalities:
+            feature, own = batch.features[modality.name], self.inputs[modality.name]
+            values = (feature.values - own.get_buffer("mean")) / own.get_buffer("scale")
+            row = owner[feature.clips.cpu()].repeat_interleave(feature.counts)
+            total = values.new_zeros(len(batch.lengths), modality.width)
+            total = total.index_add(0, row.to(values.device), values)
+            count = torch.bincount(row, minlength=len(batch.lengths)).clamp(min=1)
+            columns.append(total / count[:, None].to(values.device))
+        return torch.cat(columns, dim=1)
 
     def forward(self, batch: Batch) -> Output:
         """Embed and classify."""

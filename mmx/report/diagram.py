@@ -122,16 +122,14 @@ def plan_network(config: NetworkConfig, experts: Mapping[str, Sequence[str]]) ->
         "genres",
         (f"head l to {config.classes} logits", "coarse training"),
     )
-    contrast = Box(
-        738, middle + 38, 120, 66, "contrast", (f"heads m, n to {config.projection}", "fine-tuning")
-    )
+    contrast = Box(738, middle + 38, 120, 66, "contrast", _contrast_lines(config))
     arrows = [
         *zip(inputs, common, strict=True),
         *((box, fusion) for box in common),
         (fusion, sequence),
         (sequence, trailer),
         (trailer, genre),
-        (trailer, contrast),
+        *([] if config.pooled else [(trailer, contrast)]),
     ]
     boxes = (*inputs, *common, fusion, sequence, trailer, genre, contrast)
     return Drawing("The network", 860, height, boxes, tuple(_arrow(*ends) for ends in arrows))
@@ -200,6 +198,13 @@ def _trailer_lines(config: NetworkConfig) -> tuple[str, ...]:
         return ("sum of sequences", f"bottleneck k, {config.bottleneck}")
     joined = config.slots * config.sequence
     return f"{config.slots} slots, {joined}", f"bottleneck k, {config.bottleneck}"
+
+
+def _contrast_lines(config: NetworkConfig) -> tuple[str, ...]:
+    """Lines of the box of fine-tuning."""
+    if config.pooled:
+        return (f"means, all to {config.pooled}", "fine-tuning")
+    return (f"heads m, n to {config.projection}", "fine-tuning")
 
 
 def _arrow(begin: Box, end: Box) -> Stroke:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from mmx.evaluation.item import CLIPS
 from mmx.evaluation.retrieval import Neighbours
 from mmx.evaluation.tables import ResultTable
 from mmx.report import evidence, explorer, keyframes
@@ -22,9 +23,9 @@ class Strip:
     """Its row number."""
     genres: Sequence[str]
     values: Sequence[Sequence[float]]
-    """Genres x sequences, 0..1."""
+    """Genres x parts, 0..1."""
     spans: Sequence[float]
-    """The (sequences + 1) borders, seconds."""
+    """The (parts + 1) borders, seconds."""
 
 
 SPACES = {"coarse": "coarse", "fine": "fine-tuned"}
@@ -37,10 +38,8 @@ def take_pictures(sources: Sources) -> Pictures:
     """Return key frames of evenly spaced trailers and of those in retrieval examples."""
     params = sources.params.evaluate
     chosen = pictured(sources) if params.pictured else []
-    rows = pq.read_table(sources.layout.sources, columns=["trailer_id", "video"]).to_pylist()
-    paths = {row["trailer_id"]: sources.layout.sources.parent / row["video"] for row in rows}
     found = keyframes.key_frames_of(
-        {sources.ids[at]: paths[sources.ids[at]] for at in chosen},
+        {sources.ids[at]: sources.videos[sources.ids[at]] for at in chosen},
         sources.archive.clips,
         params.key_frames,
         params.frame_width,
@@ -91,6 +90,25 @@ def running_times(sources: Sources, count: int = 4) -> list[Strip]:
     return [Strip(at, *parts) for at, parts in found if parts[0]]
 
 
+def clip_times(sources: Sources, strips: Sequence[Strip]) -> list[Strip]:
+    """Return the genres of each of `strips` by single clip."""
+    return [_by_clip(sources, strip) for strip in strips]
+
+
+def _by_clip(sources: Sources, strip: Strip) -> Strip:
+    """The genres of one film by clip: clips in order, each up to the beginning of the next."""
+    own = [("trailer_id", "==", sources.ids[strip.film])]
+    rows = pq.read_table(sources.layout.evaluation / CLIPS, filters=own).to_pylist()
+    by_genre = {name: [row for row in rows if row["genre"] == name] for name in strip.genres}
+    clips = by_genre[strip.genres[0]]
+    return Strip(
+        strip.film,
+        strip.genres,
+        [[row["probability"] for row in by_genre[name]] for name in strip.genres],
+        [*(row["start_s"] for row in clips), clips[-1]["stop_s"]],
+    )
+
+
 def retrievals(sources: Sources, count: int = 5, depth: int = 5) -> list[dict[str, Any]]:
     """Figures 5 and 10: some test trailers and the nearest to each in both spaces."""
     return [
@@ -99,13 +117,19 @@ def retrievals(sources: Sources, count: int = 5, depth: int = 5) -> list[dict[st
     ]
 
 
-def added_labels(table: ResultTable, count: int = 12) -> list[dict[str, Any]]:
-    """The first rows of Table 4, with lists of genres."""
-    return [
-        {"title": row["title"]}
-        | {name: str(row[name]).split("|") for name in ("labels", "predicted", "added")}
-        for row in table.records()[:count]
-    ]
+def changed_labels(table: ResultTable, count: int = 12) -> list[dict[str, Any]]:
+    """The first trailers of Table 4, each with what both models add to its labels and drop."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in table.records():
+        shown = {"title": row["title"], "labels": _split(row["labels"])}
+        changes = {name: _split(row[name]) for name in ("added", "dropped")}
+        found.setdefault(str(row["trailer_id"]), shown)[str(row["model"])] = changes
+    return list(found.values())[:count]
+
+
+def _split(names: Any) -> list[str]:
+    """Names of genres as Table 4 joins them."""
+    return str(names).split("|") if names else []
 
 
 def _plane(sources: Sources, name: str) -> Plane:

@@ -98,7 +98,7 @@ def draw_statistics(archive: Archive, genres: Sequence[str]) -> Figure:
 
 
 def draw_silhouette(epochs: Sequence[Json]) -> Figure:
-    """Figure 6: the silhouette by primary genre over fine-tuning; epoch 0 is the coarse model."""
+    """Figure 6: the silhouette by primary genre over fine-tuning; epoch 0 is before it."""
     points = evidence.history(epochs, "silhouette")
     figure = Figure((6, 3.6), layout="constrained")
     axes = figure.subplots()

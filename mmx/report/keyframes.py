@@ -28,9 +28,13 @@ def key_frames(video: Path, clips: Sequence[Clip], count: int, width: int) -> li
     shows the trailer without pictures.
     """
     chosen = [clips[position] for position in evenly_spaced(len(clips), count)]
-    wanted = {(clip.start + clip.stop) // 2 for clip in chosen}
+    return stills(video, [(clip.start + clip.stop) // 2 for clip in chosen], width)
+
+
+def stills(video: Path, numbers: Sequence[int], width: int) -> list[str]:
+    """Return the frames of these numbers, in their order in the video, as `key_frames` does."""
     try:
-        frames = read_frames(video, wanted, limits=Limits())
+        frames = read_frames(video, set(numbers), limits=Limits())
         return [_data_url(_shrink(frame.image, width)) for frame in frames]
     except (MediaFault, IndexError, FileNotFoundError):
         return []

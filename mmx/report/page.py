@@ -11,7 +11,7 @@ from mmx.evaluation import plots
 from mmx.evaluation.tables import ResultTable
 from mmx.layout import Layout
 from mmx.params import Params
-from mmx.report import charts, collection, diagram, evidence, exhibits
+from mmx.report import charts, collection, diagram, evidence, exhibits, twins
 from mmx.report.exhibits import Pictures, Strip
 from mmx.report.figures import write_figures
 from mmx.report.results import make_tables, write_tables
@@ -74,9 +74,16 @@ def _about_films(sources: Sources, pictures: Pictures) -> Context:
         "films": sources.films,
         "pictures": pictures,
         "data": exhibits.film_data(sources, pictures),
-        "times": [(strip.film, _heat(strip)) for strip in exhibits.running_times(sources)],
+        "times": _running_times(sources),
         "retrieval": exhibits.retrievals(sources),
     }
+
+
+def _running_times(sources: Sources) -> list[tuple[int, Markup, Markup]]:
+    """Figure 8: films by number, each by sequence and by clip."""
+    strips = exhibits.running_times(sources)
+    clips = exhibits.clip_times(sources, strips)
+    return [(a.film, _heat(a), _heat(b)) for a, b in zip(strips, clips, strict=True)]
 
 
 def _heat(strip: Strip) -> Markup:
@@ -96,6 +103,9 @@ def _about_collection(sources: Sources) -> Context:
         "statistics": collection.statistics(archive, genres),
         "listing": collection.listing(archive)[:LISTED],
         "rejected": archive.rejected,
+        "twins": twins.twins(sources),
+        "dead": twins.dead_links(sources),
+        "rows": {name: at for at, name in enumerate(sources.ids)},
         "digests": sources.digests,
     }
 
@@ -117,7 +127,7 @@ def _about_results(sources: Sources, made: Mapping[str, ResultTable]) -> Context
         "table1": evidence.show_datasets(measured, made["table1"]),
         "table2": evidence.show_genres(measured, made["table2"]),
         "table3": evidence.show_areas(measured, made["table3"]),
-        "table4": exhibits.added_labels(made["table4"]),
+        "table4": exhibits.changed_labels(made["table4"]),
         "table5": evidence.show_lengths(measured, made["table5"]),
         "per_genre": evidence.per_genre(measured),
         "multiples": evidence.curve_multiples(measured, sources.curves),

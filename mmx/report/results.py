@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mmx.evaluation import tables
+from mmx.evaluation.predictions import COARSE, FINE
 from mmx.evaluation.tables import ResultTable, TrailerPrediction
 from mmx.report.sources import Sources
 
@@ -19,7 +20,7 @@ def make_tables(sources: Sources) -> dict[str, ResultTable]:
         tables.dataset_table(frames, genres, labels),
         tables.genre_table(measured.rows, measured.deviations),
         tables.area_table(measured.areas, measured.deviations, genres, max(labels, default=None)),
-        tables.added_table(_predictions(sources), sources.params.evaluate.threshold),
+        tables.change_table(_predictions(sources), sources.params.evaluate.threshold),
         tables.length_table(measured.lengths),
         tables.similarity_table(sources.similarity),
     )
@@ -34,21 +35,15 @@ def write_tables(folder: Path, made: Mapping[str, ResultTable]) -> None:
 
 
 def _predictions(sources: Sources) -> list[TrailerPrediction]:
-    """The model's predictions for the trailers of the test split."""
+    """Both models' predictions for the trailers of the test split."""
     genres = sources.description.genres
-    rows = zip(
-        sources.films,
-        sources.table["split"].to_pylist(),
-        sources.table["probabilities"].to_pylist(),
-        strict=True,
-    )
+    tested = [at for at, split in enumerate(sources.table["split"].to_pylist()) if split == "test"]
+    films = [sources.films[at] for at in tested]
     return [
         TrailerPrediction(
-            film.id,
-            film.title,
-            [genres[g] for g in film.genres],
-            dict(zip(genres, probabilities, strict=True)),
+            model, film.id, film.title, [genres[g] for g in film.genres], known[film.id]
         )
-        for film, split, probabilities in rows
-        if split == "test"
+        for model in (COARSE, FINE)
+        for known in [sources.probabilities(model)]
+        for film in films
     ]

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmx.evaluation import plots, tables
 from mmx.evaluation.ablations import read_ablations
-from mmx.evaluation.item import EXPLORER, METRICS, SIMILARITY
+from mmx.evaluation.item import EXPLORER, METRICS, PREDICTIONS, SIMILARITY
 from mmx.evaluation.scores import Json
 from mmx.layout import Layout
 from mmx.params import Params
@@ -26,7 +27,7 @@ class Sources:
     params: Params
     archive: Archive
     description: ModelDescription
-    """Of the coarse model: network, experts, vocabulary."""
+    """Of the fine-tuned model: network, experts, vocabulary."""
     table: pa.Table
     """explorer.parquet."""
     evidence: Evidence
@@ -46,6 +47,22 @@ class Sources:
             Film(name, row["title"], row["year"], tuple(own))
             for name, row, own in zip(self.ids, known, genres, strict=True)
         ]
+
+    @cached_property
+    def videos(self) -> dict[str, Path]:
+        """The file of every accepted trailer by id."""
+        rows = pq.read_table(self.layout.sources, columns=["trailer_id", "video"]).to_pylist()
+        return {row["trailer_id"]: self.layout.data / row["video"] for row in rows}
+
+    def probabilities(self, model: str) -> dict[str, dict[str, float]]:
+        """Return what `model` gives every genre, by trailer."""
+        table = pq.read_table(
+            self.layout.evaluation / PREDICTIONS, filters=[("model", "==", model)]
+        )
+        found: dict[str, dict[str, float]] = {}
+        for row in table.to_pylist():
+            found.setdefault(row["trailer_id"], {})[row["genre"]] = row["probability"]
+        return found
 
     @property
     def curves(self) -> Json:
@@ -67,7 +84,7 @@ class Sources:
 
 def read_sources(layout: Layout, params: Params) -> Sources:
     """Read everything that the page shows except videos."""
-    description = load_description(layout.coarse)
+    description = load_description(layout.fine)
     evidence = Evidence(
         metrics=tables.read_json(layout.evaluation / METRICS),
         ablations=read_ablations(layout.ablations),

@@ -10,6 +10,7 @@ from mmx.pipeline.collection_inputs import (
     collection_arguments,
     collection_digests,
     collection_files,
+    film_digest,
     model_digests,
     model_files,
 )
@@ -20,7 +21,11 @@ from mmx.steps.train import fresh_curves
 
 def inputs(project: Project) -> dict[str, str]:
     """Return the digest of each input by role."""
-    return {**collection_digests(project), **model_digests(project, "train")}
+    return {
+        **collection_digests(project),
+        **film_digest(project),
+        **model_digests(project, "train"),
+    }
 
 
 def arguments(project: Project) -> dict[str, Any]:

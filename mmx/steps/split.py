@@ -64,8 +64,9 @@ def _require_grouped(project: Project, groups: Mapping[str, str]) -> None:
     if apart:
         more = f", and {len(apart) - 1} more such videos" if len(apart) > 1 else ""
         raise SameVideoError(
-            f"{', '.join(sorted(apart[0]))} have the same video, byte by byte{more}: give them one "
-            "group_id in the manifest, so that they share a split, or take a row out"
+            f"{', '.join(sorted(apart[0]))} have the same video, byte by byte{more}: "
+            "`mmx duplicates --accept` gives them one group_id in the manifest, so that they share "
+            "a split; or take a row out"
         )
 
 

@@ -1,8 +1,9 @@
 """Ingest: check the manifest against the files; accept each trailer or reject it with a reason."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from mmx.trailers.inspection import inspect_files
 from mmx.trailers.inspection_log import Inspection
 from mmx.trailers.manifest import PARQUET_COLUMNS, ManifestRow, read_manifest
 from mmx.trailers.paths import PathFault, check_kind, video_file
+from mmx.trailers.returns import returned
+from mmx.trailers.signature_store import SignatureStore
 from mmx.trailers.tombstones import Refusals
 
 SOURCES_SCHEMA = pa.schema(
@@ -92,11 +95,13 @@ def ingest(layout: Layout, params: CollectionParams, *, cache: Path, workers: in
 
     A row with a fault, or whose video cannot be used or kills its reader twice, is rejected with
     its reason; other rows are not affected. `cache` is a file that is rewritten: unchanged videos
-    are not read again.
+    are not read again. Where tombstones have imprints of pictures, those of all videos are compared
+    with them; their signatures are kept beside the cache.
 
     Raises:
         TableError: the manifest cannot be read.
         IngestError: a video is not the one that was pinned.
+        SignatureError: a video killed its reader twice while its pictures were compared.
     """
     rows = read_manifest(layout.manifest)
     genres = {row.row: resolve_genres(row.genres, params) for row in rows}
@@ -106,10 +111,14 @@ def ingest(layout: Layout, params: CollectionParams, *, cache: Path, workers: in
     files = {row.trailer_id: video_file(layout.videos, row.video) for row in sound}
     found = inspect_files(list(dict.fromkeys(files.values())), limits, cache, workers)
     inspections = {name: found[file] for name, file in files.items()}
-    refused = _refused(sound, inspections, Refusals.of(layout))
-    reasons |= refused
-    sound = [row for row in sound if row.row not in refused]
+    refusals = Refusals.of(layout)
+    reasons |= _refused(sound, inspections, refusals)
+    sound = [row for row in sound if not reasons[row.row]]
     _require_pinned(sound, inspections)
+    store = SignatureStore(cache.with_name("signatures"), limits)
+    look = partial(returned, refusals=refusals, store=store, workers=workers)
+    reasons |= _encoded_anew(sound, files, inspections, look)
+    sound = [row for row in sound if not reasons[row.row]]
     reasons |= {row.row: inspections[row.trailer_id].fault for row in sound}
     dropped = Counter(genre for found in genres.values() for genre in found.dropped)
     return Ingested(_trailers(rows, genres, reasons), _sources(sound, inspections), dropped)
@@ -147,6 +156,23 @@ def _refused(
         known = [row.sha256, facts.get("video_digest", ""), found.sha256 if found else ""]
         reasons[row.row] = refusals.reason(row.trailer_id, row.url, known)
     return {row: reason for row, reason in reasons.items() if reason}
+
+
+def _encoded_anew(
+    rows: Sequence[ManifestRow],
+    files: Mapping[str, Path],
+    inspections: Mapping[str, Inspection],
+    look: Callable[[Mapping[str, Path]], Mapping[str, str]],
+) -> dict[int, str]:
+    """Return why rows are refused whose pictures are those of trailers that were taken out.
+
+    look: `returned`, of videos by the digest of their pictures.
+    """
+    found = {row.row: inspections[row.trailer_id].facts for row in rows}
+    pictures = {row: facts["video_digest"] for row, facts in found.items() if facts}
+    videos = {pictures[row.row]: files[row.trailer_id] for row in rows if row.row in pictures}
+    reasons = look(videos)
+    return {row: reasons[digest] for row, digest in pictures.items() if digest in reasons}
 
 
 def _row_faults(row: ManifestRow, genres: Genres, layout: Layout) -> list[str]:

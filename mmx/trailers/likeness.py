@@ -45,15 +45,17 @@ class Likeness:
 
 def compare(first: Signature, second: Signature) -> Likeness:
     """Return the best way to lay one film over the other, over all offsets and `SPEEDS`."""
-    found = [_best_offset(first, second, speed) for speed in SPEEDS]
-    best = max(found, key=lambda each: each.correlation)
-    return replace(best, pictures=_pictures(first, second, best))
+    best = overlay(first.light, second.light)
+    return replace(best, pictures=pictures_alike(first, second, best.speed, best.offset_s))
 
 
-def _pictures(first: Signature, second: Signature, how: Likeness) -> float:
-    """Return the median correlation of pictures that are shown at the same moment."""
+def pictures_alike(first: Signature, second: Signature, speed: float, offset_s: float) -> float:
+    """Return the median correlation of pictures that are shown at the same moment; 0 without any.
+
+    speed, offset_s: how the second lies over the first, as in `Likeness`.
+    """
     here = np.arange(len(first.looks))
-    there = np.rint((here / LOOKS - how.offset_s) / how.speed * LOOKS).astype(int)
+    there = np.rint((here / LOOKS - offset_s) / speed * LOOKS).astype(int)
     both = (there >= 0) & (there < len(second.looks))
     here, there = here[both], there[both]
     seen = first.looks[here].any(axis=1) & second.looks[there].any(axis=1)
@@ -61,8 +63,14 @@ def _pictures(first: Signature, second: Signature, how: Likeness) -> float:
     return float(np.median(values)) if len(values) else 0.0
 
 
-def _best_offset(first: Signature, second: Signature, speed: float) -> Likeness:
-    a, b = first.light, _slowed(second.light, speed)
+def overlay(first: np.ndarray, second: np.ndarray) -> Likeness:
+    """Return the best way to lay one film's light [samples, regions] over another's."""
+    found = [_best_offset(first, second, speed) for speed in SPEEDS]
+    return max(found, key=lambda each: each.correlation)
+
+
+def _best_offset(first: np.ndarray, second: np.ndarray, speed: float) -> Likeness:
+    a, b = first, _slowed(second, speed)
     least = max(SHARED * min(len(a), len(b)), LEAST_S * RATE)
     size = 1 << (len(a) + len(b)).bit_length()
     shared = _correlate(np.ones((len(a), 1)), np.ones((len(b), 1)), size)

@@ -32,10 +32,11 @@ APART_S = 0.6
 """Seconds between two described jumps."""
 LOOKS, LOOK = 2, 6
 """Pictures a second that are kept, and their width and height."""
-WINDOW = np.arange(-12, 13) / RATE
-"""Seconds around a jump that describe it."""
-_REGIONS = ((0, 0), (0, 1), (1, 0), (1, 1))
-_WIDE = (len(_REGIONS) + 1) * len(WINDOW)
+BESIDE_S = np.array([-0.1, 0.1])
+"""Seconds from a jump at which the pictures beside it are taken."""
+_QUARTERS = ((0, 0), (0, 1), (1, 0), (1, 1))
+REGIONS = len(_QUARTERS) + 1
+"""Regions of which the light is kept: quarters and middle."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,11 +47,10 @@ class Signature:
     """float32 [samples, 5]: roots of the changing luma of quarters and middle, `RATE` a second."""
     marks: np.ndarray
     """float32 [jumps]: seconds of the strongest jumps, in order of time."""
-    around: np.ndarray
-    """float32 [jumps, 125]: the light around each, of length 1."""
-
     looks: np.ndarray
     """float32 [pictures, LOOK * LOOK]: `LOOKS` a second, mean 0 and length 1; 0 where even."""
+    beside: np.ndarray
+    """float32 [jumps, 2 * LOOK * LOOK]: such pictures of just before and just after each jump."""
 
     @property
     def seconds(self) -> float:
@@ -60,23 +60,26 @@ class Signature:
     def pack(self) -> str:
         """Return the signature as text; `unpack` reads it."""
         head = np.array([len(self.light), len(self.marks), len(self.looks)], "<i4").tobytes()
-        arrays = (self.light, self.marks, self.around, self.looks)
-        parts = [array.astype("<f2").tobytes() for array in arrays]
-        return base64.b64encode(head + b"".join(parts)).decode()
+        parts = [array.astype("<f2").tobytes() for array in (self.light, self.looks, self.beside)]
+        # Two bytes would be too coarse for the times of a long film.
+        marks = self.marks.astype("<f4").tobytes()
+        return base64.b64encode(b"".join([head, marks, *parts])).decode()
 
     @classmethod
     def unpack(cls, text: str) -> "Signature":
         """Read what `pack` returned; raise ValueError for anything else."""
         data = base64.b64decode(text, validate=True)
         samples, jumps, looks = (int(n) for n in np.frombuffer(data[:12], "<i4"))
-        values = np.frombuffer(data[12:], "<f2").astype(np.float32)
-        regions = len(_REGIONS) + 1
-        shapes = ((samples, regions), (jumps,), (jumps, _WIDE), (looks, LOOK**2))
+        shapes = ((samples, REGIONS), (looks, LOOK**2), (jumps, 2 * LOOK**2))
         ends = np.cumsum([np.prod(shape) for shape in shapes])
-        if min(samples, jumps, looks) < 0 or len(values) != ends[-1]:
+        if min(samples, jumps, looks) < 0 or len(data) != 12 + 4 * jumps + 2 * ends[-1]:
             raise ValueError("not a packed signature")
-        parts = np.split(values, ends[:-1])
-        return cls(*(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)))
+        marks = np.frombuffer(data[12 : 12 + 4 * jumps], "<f4")
+        values = np.frombuffer(data[12 + 4 * jumps :], "<f2").astype(np.float32)
+        light, pictures, beside = np.split(values, ends[:-1])
+        return cls(
+            light.reshape(shapes[0]), marks, pictures.reshape(shapes[1]), beside.reshape(shapes[2])
+        )
 
 
 def read_signature(path: Path, limits: Limits = DEFAULT_LIMITS) -> Signature:
@@ -93,24 +96,34 @@ def sign(times: np.ndarray, pictures: np.ndarray) -> Signature:
     grid = np.arange(int(times[-1] * RATE) + 1) / RATE
     light = _flat(_at(grid, times, levels))
     marks = _jumps(times, levels)
-    windows = [_flat(_at(mark + WINDOW, times, levels)).ravel() for mark in marks]
-    around = np.asarray(windows, float).reshape(len(marks), _WIDE)
-    around /= np.maximum(np.linalg.norm(around, axis=1, keepdims=True), 1e-6)
-    arrays = (light, marks, around, _looks(times, inside))
+    arrays = (light, marks, *_looks(times, inside, marks))
     return Signature(*(array.astype(np.float32) for array in arrays))
 
 
-def _looks(times: np.ndarray, pictures: np.ndarray) -> np.ndarray:
-    """Return small pictures at regular times: mean 0, length 1; zeros for an even picture.
+def _looks(
+    times: np.ndarray, pictures: np.ndarray, marks: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return small pictures at regular times, and those before and after each jump.
 
     The film's mean picture is taken away first, and with it what stands still, like a watermark.
     """
-    wanted = np.arange(max(int(times[-1] * LOOKS), 1)) / LOOKS
-    shown = pictures[np.searchsorted(times, wanted, "right") - 1]
+    regular = _small(times, pictures, np.arange(max(int(times[-1] * LOOKS), 1)) / LOOKS)
+    beside = _small(times, pictures, (marks[:, None] + BESIDE_S).ravel())
+    still = regular.mean(axis=0)
+    return _unit(regular - still), _unit(beside - still).reshape(len(marks), 2 * LOOK**2)
+
+
+def _small(times: np.ndarray, pictures: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return the pictures that are shown at some times, small, each without its mean."""
+    shown = pictures[np.maximum(np.searchsorted(times, wanted, "right") - 1, 0)]
     small = [cv2.resize(each, (LOOK, LOOK), interpolation=cv2.INTER_AREA) for each in shown]
-    rows = np.asarray(small, float).reshape(len(small), -1)
-    rows -= rows.mean(axis=1, keepdims=True)
-    rows -= rows.mean(axis=0)
+    rows = np.asarray(small, float).reshape(len(small), LOOK**2)
+    centred: np.ndarray = rows - rows.mean(axis=1, keepdims=True)
+    return centred
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    """Return pictures at length 1; zeros for an even picture."""
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     unit: np.ndarray = np.where(length > EVEN, rows / np.maximum(length, EVEN), 0.0)
     return unit
@@ -136,7 +149,7 @@ def _levels(pictures: np.ndarray) -> np.ndarray:
     height, width = pictures.shape[1] // 2, pictures.shape[2] // 2
     quarters = [
         pictures[:, y * height : y * height + height, x * width : x * width + width]
-        for y, x in _REGIONS
+        for y, x in _QUARTERS
     ]
     middle = pictures[:, height // 2 : height // 2 + height, width // 2 : width // 2 + width]
     return np.stack([part.mean(axis=(1, 2)) for part in (*quarters, middle)], axis=1)

@@ -1,18 +1,22 @@
 """Trailers that were taken out: data/forgotten/ has digests by which their return is refused.
 
 A tombstone names nothing: the id, the addresses and the digests of files and streams are in it as
-sha256 of them. It is kept in git, so that every clone refuses.
+sha256 of them, and of the pictures it has an imprint, from which none can be shown. It is kept in
+git, so that every clone refuses.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from mmx.engine.atomic import write_atomic
 from mmx.errors import UserError
 from mmx.layout import Layout
+from mmx.trailers.imprint import Imprint
+from mmx.trailers.signature import Signature
 
 
 class TombstoneError(UserError):
@@ -40,6 +44,31 @@ class Tombstone:
     reason: str
     by: str
     """Who signed it off, as git names them."""
+    imprints: tuple[str, ...] = ()
+    """Packed `Imprint` of every version of its video that could be read; its salt is
+    `trailer_id`. Tombstones of earlier versions of mmx have none."""
+
+    def recognises(self, film: Signature) -> bool:
+        """Say whether a film's pictures are those of the trailer."""
+        return any(each.recognises(film) for each in self._imprints)
+
+    def joined(self, earlier: "Tombstone") -> "Tombstone":
+        """Return the tombstone with all by which an earlier one recognises the trailer, too."""
+        return replace(
+            self,
+            content=_union(self.content, earlier.content),
+            derived=_union(self.derived, earlier.derived),
+            addresses=_union(self.addresses, earlier.addresses),
+            imprints=_union(self.imprints, earlier.imprints),
+        )
+
+    @cached_property
+    def _imprints(self) -> list[Imprint]:
+        return [Imprint.unpack(each, self.trailer_id) for each in self.imprints]
+
+
+def _union(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted({*one, *other}))
 
 
 def concealed(text: str) -> str:
@@ -64,10 +93,13 @@ def read_tombstones(root: Path) -> list[Tombstone]:
 
 
 def _read(path: Path) -> Tombstone:
-    lists = ("content", "derived", "addresses")
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        return Tombstone(**{**data, **{name: tuple(data[name]) for name in lists}})
+        lists = {name: tuple(data[name]) for name in ("content", "derived", "addresses")}
+        found = Tombstone(**{**data, **lists, "imprints": tuple(data.get("imprints", ()))})
+        for imprint in found.imprints:
+            Imprint.unpack(imprint, found.trailer_id)
+        return found
     except (ValueError, TypeError, KeyError):
         raise TombstoneError(
             f"data/forgotten/{path.name} is not a tombstone: `git checkout` an earlier version"
@@ -100,6 +132,16 @@ class Refusals:
             if by_name == tombstone.trailer_id:
                 return _told(tombstone, "its trailer_id")
         return ""
+
+    @property
+    def imprints(self) -> list[str]:
+        """All that pictures are compared with."""
+        return [f"{t.name} {each}" for t in self.tombstones for each in t.imprints]
+
+    def reason_by_pictures(self, film: Signature) -> str:
+        """Return why a film is refused that is encoded anew; empty where it is not."""
+        found = (each for each in self.tombstones if each.recognises(film))
+        return next((_told(each, "its pictures") for each in found), "")
 
 
 def _told(tombstone: Tombstone, by: str) -> str:

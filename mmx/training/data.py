@@ -62,6 +62,8 @@ class Collection:
     """int64 [trailers]: the first genre in the manifest; -1 if unknown."""
     split: np.ndarray
     """str [trailers]: train, validation or test; empty if unknown."""
+    films: np.ndarray
+    """int64 [trailers]: trailers of one film have the same number."""
 
     @property
     def lengths(self) -> np.ndarray:
@@ -71,7 +73,8 @@ class Collection:
     @property
     def identity(self) -> list[object]:
         """Everything that a training uses except the embeddings, as JSON data."""
-        return [self.ids, self.lengths.tolist(), self.labels.tolist(), self.split.tolist()]
+        arrays = (self.lengths, self.labels, self.split, self.films)
+        return [self.ids, *(array.tolist() for array in arrays)]
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
@@ -122,6 +125,7 @@ def collect(view: Features, experts: Experts) -> Collection:
         labels=np.zeros((count, 0), np.uint8),
         primary=np.full(count, -1),
         split=np.full(count, "", dtype="U10"),
+        films=np.arange(count),
     )
 
 
@@ -156,7 +160,9 @@ def read_collection(
     given = dict(_pairs(trailers, "genres"))
     labels, primary = encode_labels([given[name] for name in collection.ids], genres)
     split = np.array([placed[name] for name in collection.ids], dtype="U10")
-    return replace(collection, labels=labels, primary=primary, split=split)
+    groups = dict(_pairs(splits, "group_id"))
+    films = np.unique([groups[name] for name in collection.ids], return_inverse=True)[1]
+    return replace(collection, labels=labels, primary=primary, split=split, films=films)
 
 
 def encode_labels(

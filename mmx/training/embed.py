@@ -18,7 +18,7 @@ class Embedded:
 
     ids: list[str]
     trailer: np.ndarray
-    """[trailers, bottleneck]."""
+    """[trailers, width]: what they are compared by, see `Encoded.embedding`."""
     logits: np.ndarray
     """[trailers, genres]."""
     sequences: np.ndarray
@@ -62,6 +62,24 @@ def embed_collection(
     return _join([collection.ids[member] for member in chosen], outputs)
 
 
+def classify_clips(network: Network, collection: Collection) -> np.ndarray | None:
+    """Return the sequence head's logits of every clip on its own, float32 [clips, genres].
+
+    None if the network has no sequence head. On the CPU, one trailer at a time.
+    """
+    if network.sequence_head is None:
+        return None
+    rows = []
+    with reproducible(threads=1), torch.inference_mode():
+        network.cpu().eval()
+        for member in range(len(collection.ids)):
+            alone = [np.array([clip]) for clip in collection.clips_of(member)]
+            logits = network(collection.batch(alone)).sequence_logits
+            assert logits is not None
+            rows.append(logits)
+    return _stack(rows)
+
+
 def check_fit(network: Network, collection: Collection) -> None:
     """Raise CollectionError unless the collection has the modalities of the network."""
     found = {modality.name: modality for modality in collection.modalities}
@@ -89,7 +107,7 @@ def _join(ids: list[str], outputs: list[Output]) -> Embedded:
     positions = np.arange(len(ids))
     return Embedded(
         ids=ids,
-        trailer=_stack([one.trailer for one in outputs]),
+        trailer=_stack([one.embedding for one in outputs]),
         logits=_stack([one.logits for one in outputs]),
         sequences=_stack([one.sequences for one in outputs]),
         sequence_logits=_stack(heads) if heads else None,

@@ -17,6 +17,7 @@ from mmx.training.data import Collection
 from mmx.training.embed import check_fit
 from mmx.training.errors import CollectionError
 from mmx.training.machine import find_device, mixed, reproducible
+from mmx.training.pooled import whiten
 from mmx.training.run import Goal, Run, Trained, chunks, mean_loss
 from mmx.training.views import augment, halves, make_pair, side_by_side
 
@@ -33,7 +34,9 @@ def finetune(
 ) -> Trained:
     """Fine-tune a coarse network in place on the split `train`, without labels.
 
-    The history begins with epoch 0, the coarse network, and has the silhouette of figure 6.
+    With `params.trains: pooled` the network stays as it is and gets a space of mean features, which
+    is trained instead: trailers are compared by it from then on. The history begins with epoch 0,
+    before training, and has the silhouette of figure 6.
 
     Args:
         network: a trained network.
@@ -54,6 +57,8 @@ def finetune(
     goal = Goal("finetune", params.epochs, params.lr, "validation_loss", -1)
     with reproducible(params.threads):
         network.to(target)
+        if params.trains == "pooled":
+            whiten(network, collection, members, params.width)
         run = Run(network, collection, goal, params, scratch=scratch, every_s=every_s, live=live)
         if not run.history:
             run.record({"epoch": 0, **measure(network, collection, watched, params)})
@@ -66,7 +71,7 @@ def finetune(
                 views = side_by_side(pairs)
                 batch = augment(collection, views, network.scales, params, run.generator)
                 with mixed(target, params.precision):
-                    loss = contrast(network, batch.to(target), params)
+                    loss = contrast(network, batch.to(target), collection.films[chosen], params)
                 run.step(loss)
                 run.add_loss(loss, len(chosen))
             watch = measure(network, collection, watched, params)
@@ -92,11 +97,17 @@ def learning_rate(epoch: int, params: FinetuneParams) -> float:
     return params.lr * 0.5 * (1 + math.cos(math.pi * annealed / span))
 
 
-def contrast(network: Network, views: Batch, params: FinetuneParams) -> torch.Tensor:
-    """Loss of a batch: its first half has the first views, its second half the second views."""
-    projected = network.project(network.encode(views).trailer)
+def contrast(
+    network: Network, views: Batch, films: np.ndarray, params: FinetuneParams
+) -> torch.Tensor:
+    """Loss of a batch: its first half has the first views, its second half the second views.
+
+    films: int64 [trailers]; a trailer of the same film is nothing to be told apart from.
+    """
+    pooled = network.pool(views)
+    projected = network.project(network.encode(views).trailer) if pooled is None else pooled
     first, second = projected.chunk(2)
-    return CONTRASTS[params.loss](first, second, params.temperature)
+    return CONTRASTS[params.loss](first, second, params.temperature, torch.from_numpy(films))
 
 
 @torch.inference_mode()
@@ -110,9 +121,10 @@ def measure(
     for chunk in chunks(watched, params.batch):
         views = side_by_side([halves(collection.clips_of(trailer)) for trailer in chunk])
         batch = collection.batch(views).to(device)
-        losses.append((contrast(network, batch, params), len(chunk)))
+        loss = contrast(network, batch, collection.films[chunk], params)
+        losses.append((loss, len(chunk)))
     everyone = chunks(np.arange(len(collection.ids)), params.batch)
-    trailers = [network.encode(collection.trailers(c).to(device)).trailer for c in everyone]
+    trailers = [network.encode(collection.trailers(c).to(device)).embedding for c in everyone]
     embeddings = torch.cat(trailers).cpu().numpy()
     return {
         "validation_loss": mean_loss(losses),

@@ -1,5 +1,6 @@
 """Fine-tuning as a step of one item: read the pipeline's tables, write a model."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from mmx.params import FinetuneParams
@@ -29,5 +30,6 @@ def finetune_item(
     trained = finetune(
         load_network(coarse), collection, params, device=device, scratch=scratch, live=live
     )
-    save_model(out, trained.network, description, trained.history, trained.kept)
+    described = replace(description, config=trained.network.config)
+    save_model(out, trained.network, described, trained.history, trained.kept)
     return facts(collection, trained)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from mmx.model.batch import Batch
+from mmx.model.batch import Batch, Feature
 from mmx.params import FinetuneParams, OptimisationParams
 from mmx.training.data import Collection
 
@@ -78,17 +78,44 @@ def augment(
     params: OptimisationParams,
     generator: torch.Generator,
 ) -> Batch:
-    """Collate views of trailers, with clip dropout and noise as `params` say.
+    """Collate views of trailers, with dropout of clips and modalities and noise as `params` say.
 
     Args:
         collection: the collection of the clips.
         views: numbers of clips, int64, one array per trailer.
         scales: standard deviation of each feature, [width], by modality.
-        params: clip_dropout, feature_noise.
+        params: clip_dropout, modality_dropout, feature_noise.
         generator: source of random numbers.
     """
     thinned = [thin(view, params.clip_dropout, generator) for view in views]
-    return add_noise(collection.batch(thinned), scales, params.feature_noise, generator)
+    batch = drop_modalities(collection.batch(thinned), params.modality_dropout, generator)
+    return add_noise(batch, scales, params.feature_noise, generator)
+
+
+def drop_modalities(batch: Batch, dropout: float, generator: torch.Generator) -> Batch:
+    """Leave out each modality of each trailer with probability `dropout`, but not all it has."""
+    if dropout == 0.0:
+        return batch
+    trailers = len(batch.lengths)
+    owner = torch.arange(trailers).repeat_interleave(batch.lengths)
+    owners = [owner[feature.clips] for feature in batch.features.values()]
+    had = torch.stack([torch.bincount(rows, minlength=trailers) > 0 for rows in owners], dim=1)
+    luck = torch.rand(had.shape, generator=generator)
+    kept = luck >= dropout
+    kept[torch.arange(trailers), (luck * had).argmax(1)] = True
+    features = {
+        name: _clips_where(feature, kept[rows, column])
+        for column, (rows, (name, feature)) in enumerate(
+            zip(owners, batch.features.items(), strict=True)
+        )
+    }
+    return replace(batch, features=features)
+
+
+def _clips_where(feature: Feature, kept: torch.Tensor) -> Feature:
+    """Return only the present clips for which `kept` (bool [present]) is true."""
+    values = feature.values[kept.repeat_interleave(feature.counts)]
+    return Feature(values, feature.clips[kept], feature.counts[kept])
 
 
 def add_noise(

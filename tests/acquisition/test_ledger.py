@@ -69,3 +69,15 @@ def test_the_first_that_brought_a_file_is_its_origin(tmp_path: Path) -> None:
     for each in (attempt("a", "fetched", sha256="1"), attempt("b", "fetched", sha256="1")):
         append(ledger_path(tmp_path), each)
     assert origins(tmp_path)["1"].trailer_id == "a"
+
+
+def test_a_ledger_from_before_the_year_was_written_is_read_and_added_to(tmp_path: Path) -> None:
+    ledger = tmp_path / "fetched.csv"
+    append(ledger, attempt("a"))
+    lines = [line.rpartition(",")[0] for line in ledger.read_text().splitlines()]
+    ledger.write_text("\n".join(lines) + "\n")
+    append(ledger, attempt("b", year="1999"))
+    assert [(each.trailer_id, each.year) for each in read_ledger(ledger)] == [
+        ("a", ""),
+        ("b", "1999"),
+    ]

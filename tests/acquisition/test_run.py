@@ -15,7 +15,7 @@ from fetch_limits import with_limits
 from scripted_youtube import opener
 from video_server import SIZE, Host, body_of
 
-from mmx.acquisition.ledger import Attempt, ledger_path, read_ledger
+from mmx.acquisition.ledger import COLUMNS, Attempt, ledger_path, read_ledger
 from mmx.acquisition.limits import Pace
 from mmx.acquisition.run import dry_run, fetch
 from mmx.engine.errors import StoreBusyError
@@ -336,5 +336,5 @@ def test_two_kills_lose_no_attempt_and_tear_no_file(
     for n in range(4):
         assert video_of(layout, f"ok/{n}.mp4") == body_of(f"/ok/{n}.mp4")
     with ledger_path(layout.root).open(newline="") as file:
-        assert {len(row) for row in csv.reader(file)} == {11}
+        assert {len(row) for row in csv.reader(file)} == {len(COLUMNS)}
     assert [each.name for each in (layout.data / "fetching").iterdir()] == ["lock"]

@@ -6,8 +6,12 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import torch
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 from small_world import GENRES, PARAMS, World
+
+from mmx.evaluation.subject import read_subject
+from mmx.training.load import load_network
 
 AVERAGES = ("micro", "macro", "weighted")
 
@@ -70,6 +74,27 @@ def test_permuted_labels_give_chance(world: World, table: pd.DataFrame) -> None:
     own = average_precision_score(labels, wide.to_numpy(), average="micro")
     assert np.mean(areas) == pytest.approx(labels.mean(), abs=0.04)
     assert own > np.percentile(areas, 99)
+
+
+def test_every_clip_is_judged_on_its_own(world: World) -> None:
+    found = pd.read_parquet(world.layout.evaluation / "clip_predictions.parquet")
+    assert list(found.columns) == [
+        "trailer_id", "clip", "start_s", "stop_s", "model", "genre", "probability"
+    ]  # fmt: skip
+    subject = read_subject(**world.inputs, params=PARAMS)
+    network, collection = load_network(world.inputs["coarse"]), subject.collection
+    wide = found.pivot(index=["trailer_id", "clip"], columns="genre", values="probability")[GENRES]
+    assert len(wide) == collection.lengths.sum()
+    for trailer in (0, 7):
+        clip = int(collection.lengths[trailer]) - 1
+        alone = collection.batch([collection.clips_of(trailer)[clip:]])
+        with torch.inference_mode():
+            logits = network(alone).sequence_logits
+        assert logits is not None
+        own = wide.loc[(collection.ids[trailer], clip), :].to_numpy(float)
+        np.testing.assert_allclose(own, logits[0].sigmoid(), rtol=1e-4)
+        rows = found[found["trailer_id"] == collection.ids[trailer]].drop_duplicates("clip")
+        assert rows["start_s"].tolist() == [float(n) for n in range(clip + 1)]
 
 
 def test_every_sequence_has_its_times_and_genres(world: World, table: pd.DataFrame) -> None:

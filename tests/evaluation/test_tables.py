@@ -67,16 +67,18 @@ def test_table_3_keeps_step_and_trapezoid_apart() -> None:
     assert row["ap_macro"] != row["area_macro"]
 
 
-def test_table_4_lists_what_is_added_the_most_probable_first() -> None:
+def test_table_4_lists_what_each_model_adds_and_drops_the_surest_addition_first() -> None:
     predictions = [
-        TrailerPrediction("a", "A", ["War"], {"Action": 0.31, "War": 0.9}),
-        TrailerPrediction("b", "B", ["War"], {"Action": 0.3, "War": 0.9}),
-        TrailerPrediction("c", "C", ["Action"], {"Action": 0.1, "War": 0.8}),
+        TrailerPrediction("fine", "a", "A", ["War"], {"Action": 0.2, "War": 0.3}),
+        TrailerPrediction("coarse", "a", "A", ["War"], {"Action": 0.31, "War": 0.9}),
+        TrailerPrediction("coarse", "b", "B", ["War"], {"Action": 0.3, "War": 0.9}),
+        TrailerPrediction("coarse", "c", "C", ["Action"], {"Action": 0.1, "War": 0.8}),
     ]
-    rows = tables.added_table(predictions, 0.3).records()
-    assert [(r["trailer_id"], r["predicted"], r["added"]) for r in rows] == [
-        ("c", "War", "War"),
-        ("a", "War|Action", "Action"),
+    rows = tables.change_table(predictions, 0.3).records()
+    assert [tuple(r.values())[:2] + tuple(r.values())[4:] for r in rows] == [
+        ("coarse", "c", "War", "War", "Action", 0.8),
+        ("coarse", "a", "War|Action", "Action", "", 0.31),
+        ("fine", "a", "", "", "War", None),
     ]
 
 

@@ -22,6 +22,7 @@ def collection() -> Collection:
         np.zeros((3, 1), np.uint8),
         np.zeros(3, int),
         np.array(["train", "train", "test"]),
+        np.arange(3),
     )
 
 

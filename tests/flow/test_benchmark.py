@@ -102,6 +102,7 @@ def test_every_way_to_store_gives_back_what_it_got(bench: SimpleNamespace) -> No
         assert way.bytes > 0
 
 
+@pytest.mark.slow
 def test_parts_are_those_of_the_same_solver(bench: SimpleNamespace, kit: SimpleNamespace) -> None:
     moving = kit.translation(48, 64, 1.0, 0.0)
     parts = bench.parts.take_apart([(moving.prev, moving.next)])
@@ -109,6 +110,7 @@ def test_parts_are_those_of_the_same_solver(bench: SimpleNamespace, kit: SimpleN
     assert min(parts.warp, parts.median, parts.iterations) > 0
 
 
+@pytest.mark.slow
 def test_batches_of_all_sizes_are_compared(
     bench: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

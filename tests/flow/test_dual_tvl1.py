@@ -270,6 +270,7 @@ AVX2 = "+avx,+avx2,+bmi,+bmi2,+fma,+popcnt,+sse4.1,+sse4.2"
 AVX512 = "+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("processor", "features"),
     [

@@ -3,11 +3,13 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 import pytest
+from cut_film import write_copy, write_film
 from projects import run_all
 
 from benchmarks import simulated
@@ -15,11 +17,15 @@ from mmx.audit.verify import verify
 from mmx.dvc_state.cache import find_cache
 from mmx.dvc_state.lock import read_lock
 from mmx.forget.run import ForgetError, forget, still_there
+from mmx.forget.scan import Scan
 from mmx.forget.store import clean_store
 from mmx.forget.traces import Traces
 from mmx.release.about import read_about
 from mmx.release.register import folder_of, read_register
 from mmx.release.verify import verify_release
+from mmx.trailers.duplicates import Pair
+from mmx.trailers.pairs_table import read_pairs, write_pairs
+from mmx.trailers.signature_store import SignatureStore, sign_video
 from mmx.trailers.tombstones import Refusals, TombstoneError, concealed, read_tombstones
 
 if TYPE_CHECKING:
@@ -192,6 +198,50 @@ def test_an_interruption_between_cache_and_lock_loses_no_output(own: "World") ->
     begin_and_die_in(own, "mmx.forget.run.replace_outs")
     forget(own.project, [], "", say=quiet)
     assert set(run_all(own.project).values()) == {0}
+
+
+def test_the_tombstone_recognises_the_pictures_and_the_kept_signature_goes(
+    own: "World", tmp_path: Path
+) -> None:
+    project, gone = own.project, own.root / "data/videos/t00002.mp4"
+    gone.unlink()
+    write_film(gone, 1)
+    simulated.write_manifest(own.root)
+    simulated.ingest(project)
+    digests = {
+        row["trailer_id"]: row["video_digest"]
+        for row in pq.read_table(own.root / "data/sources.parquet").to_pylist()
+    }
+    store = SignatureStore(project.signatures, project.limits)
+    assert len(list(store.read({digests["t00002"]: gone}, 1, "test"))) == 1
+    store.clear(["an imprint"], [digests["t00002"]])
+    pairs = [Pair("t00001", "t00002", "file"), Pair("t00001", "t00003", "file")]
+    write_pairs(project.layout.duplicates, pairs)
+    (film,) = (film for _, film in store.kept([digests["t00002"]]))
+    done = forget(project, ["t00002", "t00005"], "asked", say=quiet).certificate
+    assert done.ok
+    assert read_pairs(project.layout.duplicates) == pairs[1:]
+    assert not [path for path in project.signatures.rglob("*") if path.is_file()]
+    with_pictures, without = sorted(read_tombstones(own.root), key=lambda t: not t.imprints)
+    assert with_pictures.recognises(film) and not without.imprints
+    original = write_film(tmp_path / "film.mp4", 1)
+    copy = sign_video(write_copy(original, tmp_path / "copy.mkv", "scale=96:-2"), project.limits)
+    assert copy and "its pictures" in Refusals.of(project.layout).reason_by_pictures(copy)
+    assert [each.what for each in done.unreached if without.name in each.what]
+    assert not [each.what for each in done.unreached if with_pictures.name in each.what]
+    # In a clone that has no video any more, the imprint stays.
+    forget(own.project, ["t00002"], "asked again", say=quiet)
+    assert with_pictures.imprints in [each.imprints for each in read_tombstones(own.root)]
+
+
+def test_a_file_whose_name_is_a_digest_of_a_trailer_is_found(
+    after: "After", tmp_path: Path
+) -> None:
+    world = after.world.copy(tmp_path / "world")
+    tombstone = read_tombstones(world.root)[0]
+    scan = Scan([replace(tombstone, content=(concealed("d" * 64),))])
+    assert scan.look_at_name("item store", f"signatures/x/{'d' * 64}")
+    assert not scan.look_at_name("item store", f"signatures/x/{'e' * 64}")
 
 
 def test_what_is_asked_for_wrongly_is_refused_and_nothing_is_touched(own: "World") -> None:

@@ -1,6 +1,7 @@
 """Losses against the field's libraries, the equations written as loops, and closed forms."""
 
 import math
+from collections.abc import Callable
 from typing import get_args
 
 import pytest
@@ -94,6 +95,27 @@ def test_the_literal_form_leaves_the_positive_out(pairs: int, temperature: float
     found = decoupled(first, second, temperature).item()
     assert found == pytest.approx(total / (2 * pairs), abs=1e-5)
     assert found < nt_xent(first, second, temperature).item()
+
+
+@pytest.mark.parametrize("loss", CONTRASTS.values())
+def test_another_trailer_of_the_same_film_is_no_negative(loss: Callable[..., Tensor]) -> None:
+    first, second = views(4)
+    films = torch.tensor([5, 2, 5, 7])
+    z = [row / row.norm() for row in torch.cat([first, second]).double()]
+    literal, total = loss is decoupled, 0.0
+    for i, own in enumerate(z):
+        partner = (i + 4) % 8
+        others = [n for n in range(8) if films[n % 4] != films[i % 4]]
+        others += [] if literal else [partner]
+        below = sum(math.exp(float(own @ z[n]) / 0.5) for n in others)
+        total -= float(own @ z[partner]) / 0.5 - math.log(below)
+    assert loss(first, second, 0.5, films).item() == pytest.approx(total / 8, abs=1e-5)
+    assert loss(first, second, 0.5, torch.arange(4)).item() == loss(first, second, 0.5).item()
+
+
+def test_trailers_of_a_single_film_have_nothing_to_be_told_apart_from() -> None:
+    first, second = views(3)
+    assert decoupled(first, second, 0.5, torch.zeros(3)).item() == 0
 
 
 def test_a_single_pair_has_no_negatives() -> None:

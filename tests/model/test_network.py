@@ -331,3 +331,44 @@ def test_impossible_configurations_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=words):
         NetworkConfig(**{**small, **change})
+
+
+def test_means_are_over_all_vectors_of_a_trailer_and_zero_where_there_are_none(
+    make_network: "NetworkMaker", make_batch: "BatchMaker"
+) -> None:
+    network, batch = make_network(), make_batch(LENGTHS, MISSING)
+    found = network.means(batch)
+    column = 0
+    for modality in network.config.modalities:
+        feature, own = batch.features[modality.name], network.inputs[modality.name]
+        values = (feature.values - own.get_buffer("mean")) / own.get_buffer("scale")
+        owner = torch.arange(4).repeat_interleave(batch.lengths)[feature.clips]
+        owner = owner.repeat_interleave(feature.counts)
+        for trailer in range(4):
+            rows = values[owner == trailer]
+            expected = rows.mean(0) if len(rows) else torch.zeros(modality.width).double()
+            place = found[trailer, column : column + modality.width]
+            torch.testing.assert_close(place, expected)
+        column += modality.width
+    assert found.shape == (4, column)
+
+
+def test_trailers_are_compared_in_the_space_of_mean_features_if_there_is_one(
+    make_network: "NetworkMaker", make_batch: "BatchMaker"
+) -> None:
+    network, batch = make_network(), make_batch(LENGTHS)
+    before = network(batch)
+    assert before.pooled is None and before.embedding is before.trailer
+    width = sum(modality.width for modality in network.config.modalities)
+    centre, projection = torch.randn(width).double(), torch.randn(3, width).double()
+    network.add_pooled_space(centre, projection)
+    network.double()
+    after = network(batch)
+    outputs_equal(before, after)
+    expected = (network.means(batch) - centre) @ projection.T
+    torch.testing.assert_close(after.embedding, expected, atol=1e-5, rtol=1e-5)
+    assert network.config.pooled == 3
+    again = Network(NetworkConfig.from_dict(json.loads(json.dumps(network.config.to_dict()))))
+    again.double().load_state_dict(network.state_dict())
+    outputs_equal(again(batch), after)
+    torch.testing.assert_close(again(batch).embedding, after.embedding)

@@ -14,6 +14,8 @@ from tests.pipeline.conftest import ITEMS
 if TYPE_CHECKING:
     from tests.pipeline.conftest import Project
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[2] / "docs" / "adding-a-step.md"
 
 

@@ -14,6 +14,8 @@ from tests.pipeline.conftest import ITEMS
 if TYPE_CHECKING:
     from tests.pipeline.conftest import Project
 
+pytestmark = pytest.mark.slow
+
 EVERY = {
     "scenes", "audio", "flow",
     "embed@lite_appearance", "embed@lite_audio", "embed@lite_motion", "embed@lite_scene",

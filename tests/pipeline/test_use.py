@@ -1,5 +1,6 @@
 """The commands that a user types in a project that has been run."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,19 @@ def test_status_and_plan_find_nothing_left_to_do(built: "Project") -> None:
     plan = built.json("mmx", "plan")
     assert [step["compute"] for step in plan] == [0] * len(plan)
     assert all(step["seconds_per_item"] > 0 and step["bytes_per_item"] > 0 for step in plan)
+
+
+def test_the_notebook_runs_and_finds_the_reports_figures(built: "Project") -> None:
+    cells = json.loads((built.root / "docs/tour.ipynb").read_text())["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert len(code) >= 7
+    code.append("import json; print(json.dumps([areas, own.to_dict(), nearest('fine')]))")
+    found = built.run("python", "-W", "ignore", "-c", "\n".join(code)).splitlines()[-1]
+    areas, _, near = json.loads(found)
+    tested = json.loads((built.root / "reports/metrics.json").read_text())["splits"]["test"]
+    for name in ("coarse", "fine", "logistic_joined", "nearest_whitened"):
+        assert areas[name] == pytest.approx(tested[name]["ap"]["micro"], abs=1e-6)
+    assert len(set(near)) == len(near) > 0
 
 
 def test_before_the_first_run_everything_is_planned(

@@ -33,6 +33,7 @@ def test_the_network_is_drawn_with_its_real_shapes() -> None:
         ({"fusion": "concat"}, "concatenated"),
         ({"aggregate": "sum"}, "sum of sequences"),
         ({"sequence_head": "only"}, "mean over sequences"),
+        ({"pooled": 64}, "means, all to 64"),
     ],
 )
 def test_variants_are_drawn_as_they_are(change: dict[str, Any], expected: str) -> None:

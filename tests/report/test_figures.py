@@ -114,6 +114,12 @@ def test_retrieval_shows_each_query_with_its_nearest(sources: Sources) -> None:
 
 def test_genres_over_time_have_a_cell_per_sequence(sources: Sources) -> None:
     strips = exhibits.running_times(sources, count=3)
+    clips = exhibits.clip_times(sources, strips)
+    for strip, alone in zip(strips, clips, strict=True):
+        assert (alone.film, alone.genres) == (strip.film, strip.genres)
+        [per_genre] = {len(values) for values in alone.values}
+        assert per_genre == len(alone.spans) - 1 > len(strip.spans) - 1
+        assert (alone.spans[0], alone.spans[-1]) == (strip.spans[0], strip.spans[-1])
     figure = pictures.draw_times(sources.films, GENRES, strips)
     for axes, strip in zip(figure.axes, strips, strict=False):
         [mesh] = axes.collections

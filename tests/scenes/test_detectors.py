@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cut_film import command, shot, shots, write
+from planted_film import command, shot, shots, write
 
 from mmx.experts.weights import Place, require
 from mmx.media.frames import read_frames

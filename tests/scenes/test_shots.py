@@ -11,9 +11,9 @@ import av
 import cv2
 import numpy as np
 import pytest
-from cut_film import command, shot, shots, write
 from hypothesis import given
 from hypothesis import strategies as st
+from planted_film import command, shot, shots, write
 
 from mmx.engine.rows import read_rows
 from mmx.media.clip import Clip

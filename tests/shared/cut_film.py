@@ -1,83 +1,81 @@
-"""Small films of textures that drift, cut where a test says, and PySceneDetect's own command."""
+"""Films of shots of blurred noise, as pictures or as files, and copies of them."""
 
-import csv
 import subprocess
-import sys
-from collections.abc import Sequence
-from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 
-import av
 import cv2
+import imageio_ffmpeg
 import numpy as np
 
-SIZE = (160, 96)
+from mmx.trailers.signature import SIDE, Signature, sign
+
+FPS = 24
 
 
-def shot(seed: int, length: int, size: tuple[int, int] = SIZE) -> np.ndarray:
-    """Return a texture of one shot that drifts by a pixel per frame, N x height x width x 3."""
+def film(seed: int, seconds: int = 24) -> np.ndarray:
+    """Shots of blurred noise, each drifting, of half a second to three: [frames, SIDE, SIDE]."""
     rng = np.random.default_rng(seed)
-    width, height = size
-    coarse = rng.integers(0, 256, (6, 10, 3), dtype=np.uint8)
-    texture = cv2.resize(coarse, (width + length, height), interpolation=cv2.INTER_CUBIC)
-    return np.stack([texture[:, i : i + width] for i in range(length)])
+    frames: list[np.ndarray] = []
+    while len(frames) < seconds * FPS:
+        noise = cv2.GaussianBlur(rng.uniform(0, 255, (64, 64)), (0, 0), 6)
+        low, high = sorted(rng.uniform(40, 240, 2))
+        noise = low + (high - low) * (noise - noise.min()) / np.ptp(noise)
+        for k in range(int(rng.integers(12, 72))):
+            frames.append(noise[k % 24 : k % 24 + SIDE, 8 : 8 + SIDE])
+    return np.asarray(frames[: seconds * FPS], np.uint8)
 
 
-def shots(cuts: Sequence[int], total: int = 150, **options: tuple[int, int]) -> np.ndarray:
-    """Return the frames of a video that is cut at `cuts`."""
-    spans = pairwise([0, *cuts, total])
-    return np.concatenate([shot(i, b - a, **options) for i, (a, b) in enumerate(spans)])
+def times(pictures: np.ndarray, speed: float = 1.0) -> np.ndarray:
+    """The times of a film's pictures, in seconds."""
+    return np.arange(len(pictures)) / FPS / speed
 
 
-def write(
-    path: Path,
-    frames: np.ndarray,
-    ticks: Sequence[int] | None = None,
-    aspect: Fraction = Fraction(1),
-) -> Path:
-    """Write frames as nearly lossless H.264 at 25 per second, or at `ticks` in milliseconds.
+def resized(pictures: np.ndarray) -> np.ndarray:
+    """Pictures of any size at SIDE x SIDE."""
+    return np.stack(
+        [cv2.resize(each, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for each in pictures]
+    )
 
-    `aspect`: width of a pixel by its height.
-    """
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25)
-        stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = "yuv444p"
-        stream.codec_context.sample_aspect_ratio = aspect
-        stream.codec_context.thread_count = 1
-        stream.codec_context.time_base = Fraction(1, 1000)
-        stream.options = {"crf": "10", "preset": "ultrafast"}
-        for index, image in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            frame.time_base = Fraction(1, 1000)
-            frame.pts = 40 * index if ticks is None else ticks[index]
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+
+def changed(pictures: np.ndarray, how: str) -> Signature:
+    """The signature of a film after a transform."""
+    rng = np.random.default_rng(5)
+    if how == "noisy":
+        pictures = np.clip(pictures + rng.normal(0, 4, pictures.shape), 0, 255).astype(np.uint8)
+    if how == "cropped":
+        pictures = resized(pictures[:, 2:-2, 2:-2])
+    if how == "barred":
+        pictures = resized(np.pad(pictures, ((0, 0), (6, 6), (0, 0)), constant_values=16))
+    if how == "trimmed":
+        pictures = pictures[3 * FPS + 5 : -4 * FPS]
+    if how == "watermarked":
+        pictures = pictures.copy()
+        pictures[:, 24:30, 22:30] = 250
+    if how == "darker":
+        pictures = (pictures * 0.7).astype(np.uint8)
+    return sign(times(pictures, 1.05 if how == "faster" else 1.0), pictures)
+
+
+TRANSFORMS = ("noisy", "cropped", "barred", "trimmed", "watermarked", "darker", "faster")
+
+
+def write_film(path: Path, seed: int) -> Path:
+    """Encode a film, four times as large."""
+    pictures = np.repeat(np.repeat(film(seed, seconds=16), 4, axis=1), 4, axis=2)
+    size = ["-f", "rawvideo", "-pix_fmt", "gray", "-s", f"{4 * SIDE}x{4 * SIDE}", "-r", str(FPS)]
+    _ffmpeg(*size, "-i", "-", *CODEC, str(path), pictures=pictures.tobytes())
     return path
 
 
-COLUMNS = {
-    "content": "content_val",
-    "adaptive": "adaptive_ratio (w=2)",
-    "threshold": "average_rgb",
-    "hist": "hist_diff [bins=256]",
-}
-"""Where the command writes what each detector measures."""
+def write_copy(film: Path, path: Path, filters: str) -> Path:
+    """Encode a film again, through filters of ffmpeg."""
+    _ffmpeg("-i", str(film), "-vf", filters, *CODEC, "-crf", "32", str(path))
+    return path
 
 
-def command(video: Path, out: Path, detector: str, *options: str) -> dict[int, float]:
-    """Return PySceneDetect's cuts of `video` (frames from 0, as it counts) with their scores."""
-    out.mkdir()
-    subprocess.run(
-        [
-            sys.executable, "-m", "scenedetect", "-q", "-b", "pyav", "-i", video, "-o", out,
-            "-s", "stats.csv", "-m", "15", f"detect-{detector}", *options, "list-scenes", "-s",
-        ],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    with open(next(out.glob("*-Scenes.csv"))) as file:
-        cuts = [int(row["Start Frame"]) - 1 for row in csv.DictReader(file)][1:]
-    with open(out / "stats.csv") as file:
-        stats = {int(row["Frame Number"]) - 1: row for row in csv.DictReader(file)}
-    return {cut: float(stats[cut][COLUMNS[detector]]) for cut in cuts}
+def _ffmpeg(*arguments: str, pictures: bytes | None = None) -> None:
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *arguments]
+    subprocess.run(command, input=pictures, check=True)
+
+
+CODEC = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")

@@ -59,7 +59,7 @@ def sides_of(root: Path, trailers: dict[str, tuple[str, str, int]]) -> dict[str,
 
 def test_one_video_under_two_ids_is_an_error_unless_they_are_one_group(root: Path) -> None:
     put(root, {"a": ("a", "same", 10), "b": ("b", "same", 10), "c": ("c", "other", 10)})
-    with pytest.raises(SameVideoError, match="a, b have the same video, byte by byte: give"):
+    with pytest.raises(SameVideoError, match="a, b have the same video, byte by byte: `mmx dup"):
         sides(root)
     put(root, {"a": ("g", "same", 10), "b": ("g", "same", 10), "c": ("c", "other", 10)})
     found = sides(root)

@@ -1,18 +1,31 @@
 """Trailers that were taken out are refused when they come back, and others are not."""
 
+import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cut_film import write_copy, write_film
 
 from mmx.engine.canonical import file_digest
 from mmx.layout import Layout
+from mmx.media.faults import DEFAULT_LIMITS
 from mmx.paramsfile import load_params
 from mmx.trailers import init, read_manifest
+from mmx.trailers.imprint import Imprint
 from mmx.trailers.inspection import inspect_file
 from mmx.trailers.intake import ingest
-from mmx.trailers.tombstones import Refusals, Tombstone, concealed, write_tombstone
+from mmx.trailers.signature_store import sign_video
+from mmx.trailers.tombstones import (
+    Refusals,
+    Tombstone,
+    TombstoneError,
+    concealed,
+    read_tombstones,
+    write_tombstone,
+)
 
 TOP = Path(__file__).parents[2]
 
@@ -66,6 +79,62 @@ def test_ingest_refuses_a_return_under_another_name_and_remuxed(tmp_path: Path) 
     assert found.sources["trailer_id"].to_pylist() == ["other"]
     shutil.rmtree(tmp_path / "project")
     assert other.exists()
+
+
+@pytest.mark.slow
+def test_a_return_that_is_encoded_anew_is_refused_under_any_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = load_params(TOP / "params.yaml").collection
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    original = write_film(tmp_path / "gone.mp4", 1)
+    write_film(videos / "other.mp4", 2)
+    write_copy(original, videos / "again.mkv", "scale=96:96")
+    write_copy(original, videos / "cut.mp4", "crop=108:108,pad=128:176:0:34")
+    write_copy(original, videos / "fast.mp4", "setpts=PTS/1.05")
+    rows = [f"{each.stem},2000,Drama,{each.name}" for each in sorted(videos.iterdir())]
+    (tmp_path / "labels.csv").write_text("\n".join(["title,year,genres,video", *rows]))
+    layout = Layout(tmp_path / "project")
+    init(layout, videos, tmp_path / "labels.csv")
+    signature = sign_video(original, DEFAULT_LIMITS)
+    assert signature
+    packed = Imprint.of(signature, concealed("gone")).pack()
+    write_tombstone(layout.root, replace(tombstone(), imprints=(packed,)))
+
+    def verdicts() -> dict[str, str]:
+        found = ingest(layout, params, cache=tmp_path / "cache.json", workers=1)
+        return {row["trailer_id"]: row["reason"] for row in found.trailers.to_pylist()}
+
+    first = verdicts()
+    assert first.pop("other") == ""
+    assert len(first) == 3 and all("recognised by its pictures" in why for why in first.values())
+    # Nothing of the refused ones is kept; the other one is not read again.
+    kept = [path for path in (tmp_path / "signatures").rglob("*") if path.is_file()]
+    assert len(kept) == 2 and {path.parent.name for path in kept} >= {"cleared"}
+    capsys.readouterr()
+    assert verdicts() == {**first, "other": ""}
+    assert "0 reused, 3 computed, 0 failed of 3" in capsys.readouterr().err
+
+
+def test_a_tombstone_takes_over_what_an_earlier_one_knew_and_a_broken_imprint_is_told(
+    tmp_path: Path,
+) -> None:
+    earlier = tombstone(video_digest="pictures")
+    now = tombstone(video_digest="others").joined(earlier)
+    assert {concealed("pictures"), concealed("others")} == {*now.content}
+    write_tombstone(tmp_path, replace(now, imprints=("AAAA",)))
+    with pytest.raises(TombstoneError, match="is not a tombstone"):
+        read_tombstones(tmp_path)
+
+
+def test_a_tombstone_of_an_earlier_version_without_imprints_is_read(tmp_path: Path) -> None:
+    write_tombstone(tmp_path, tombstone())
+    path = next((tmp_path / "data/forgotten").iterdir())
+    data = json.loads(path.read_text())
+    del data["imprints"]
+    path.write_text(json.dumps(data))
+    assert read_tombstones(tmp_path) == [tombstone()]
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,13 @@ def write_files(folder: Path, counts: dict[str, int], splits: dict[str, str]) ->
         folder / "trailers.parquet",
     )
     pq.write_table(
-        pa.table({"trailer_id": list(splits), "split": list(splits.values())}),
+        pa.table(
+            {
+                "trailer_id": list(splits),
+                "split": list(splits.values()),
+                "group_id": list(splits),
+            }
+        ),
         folder / "splits.parquet",
     )
     return Files(store, folder / "trailers.parquet", folder / "splits.parquet")

@@ -4,11 +4,13 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
+from sklearn.decomposition import PCA
 from sklearn.metrics import silhouette_score
 
 from mmx.model.config import NetworkConfig
@@ -19,7 +21,8 @@ from mmx.training.data import Collection, standards
 from mmx.training.embed import embed_collection
 from mmx.training.errors import CollectionError
 from mmx.training.fine import finetune, learning_rate, silhouette
-from mmx.training.load import new_network
+from mmx.training.load import ModelDescription, load_network, new_network, save_model
+from mmx.training.pooled import mean_features, whiten
 
 Loss = Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]
 QUICK = FinetuneParams(epochs=3, constant_epochs=1, batch=5, lr=1e-3, threads=1)
@@ -103,6 +106,52 @@ def test_equation_4_is_minimised_as_printed(network: Network, collection: Collec
     assert trained.history[0]["validation_loss"] == pytest.approx(before, rel=1e-5)
     history: list[dict[str, Any]] = trained.history
     assert history[-1]["train_loss"] < history[1]["train_loss"]
+
+
+def test_trailers_of_one_film_are_not_told_apart(network: Network, collection: Collection) -> None:
+    params = QUICK.model_copy(update={"loss": "literal", "epochs": 1, "constant_epochs": 0})
+    alone = replace(collection, films=np.zeros(len(collection.ids), int))
+    trained = finetune(network, alone, params, device="cpu")
+    assert [row["validation_loss"] for row in trained.history] == [0, 0]
+
+
+POOLED = QUICK.model_copy(update={"trains": "pooled", "width": 6, "pairs": "shuffled"})
+
+
+def test_the_space_of_mean_features_begins_as_whitening(
+    network: Network, collection: Collection
+) -> None:
+    members = collection.members("train")
+    whiten(network, collection, members, 6)
+    means = mean_features(network, collection, np.arange(len(collection.ids)))
+    expected = PCA(6, whiten=True, svd_solver="full").fit(means[members]).transform(means)
+    found = embed_collection(network, collection).trailer
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    with pytest.raises(CollectionError, match="the same mean features"):
+        whiten(network, collection, members[:1].repeat(3), 6)
+
+
+def test_the_space_is_no_wider_than_the_trailers_span(
+    network: Network, collection: Collection
+) -> None:
+    whiten(network, collection, collection.members("train")[:4], 6)
+    assert embed_collection(network, collection).trailer.shape[1] == 3
+
+
+def test_the_network_stays_as_it_is_where_only_the_space_is_trained(
+    network: Network, collection: Collection, tmp_path: Path
+) -> None:
+    before = embed_collection(network, collection)
+    trained = finetune(network, collection, POOLED, device="cpu")
+    after = embed_collection(trained.network, collection)
+    assert np.array_equal(before.logits, after.logits)
+    assert after.trailer.shape == (len(collection.ids), 6)
+    history: list[dict[str, Any]] = trained.history
+    assert history[-1]["train_loss"] < history[1]["train_loss"]
+    description = ModelDescription(trained.network.config, {}, [])
+    save_model(tmp_path, trained.network, description, trained.history, trained.kept)
+    again = embed_collection(load_network(tmp_path), collection)
+    assert np.array_equal(again.trailer, after.trailer)
 
 
 def test_the_history_begins_before_training(network: Network, collection: Collection) -> None:

@@ -35,11 +35,13 @@ def run_coarse(files: "Files", model: ModelParams, out: Path, **more: Any) -> di
     )  # fmt: skip
 
 
-def run_fine(files: "Files", coarse: Path, out: Path, **more: Any) -> dict[str, int]:
+def run_fine(
+    files: "Files", coarse: Path, out: Path, params: FinetuneParams = FINE, **more: Any
+) -> dict[str, int]:
     out.mkdir()
     return finetune_item(
         coarse=coarse, features=files.features, trailers=files.trailers, splits=files.splits,
-        params=FINE, out=out, device="cpu", **more,
+        params=params, out=out, device="cpu", **more,
     )  # fmt: skip
 
 
@@ -66,6 +68,16 @@ def test_equal_inputs_give_equal_bytes(
     for kind in ("coarse", "fine"):
         for path in (models / kind).iterdir():
             assert path.read_bytes() == (tmp_path / kind / path.name).read_bytes()
+
+
+def test_a_model_with_a_space_of_mean_features_is_read_again(
+    files: "Files", models: Path, collection: Collection, tmp_path: Path
+) -> None:
+    pooled = FINE.model_copy(update={"trains": "pooled", "width": 3})
+    run_fine(files, models / "coarse", tmp_path / "fine", pooled)
+    network = load_network(tmp_path / "fine")
+    assert network.config.pooled == 3
+    assert embed_collection(network, collection).trailer.shape == (len(collection.ids), 3)
 
 
 def test_a_model_says_what_it_is(models: Path, collection: Collection) -> None:

@@ -14,6 +14,7 @@ from mmx.params import FinetuneParams
 from mmx.training.data import Collection
 from mmx.training.views import (
     add_noise,
+    drop_modalities,
     halves,
     make_pair,
     random_sequences,
@@ -113,3 +114,20 @@ def test_noise_has_the_amount_asked_for(collection: Collection) -> None:
 def test_first_views_come_first() -> None:
     pairs = [(np.array([0]), np.array([1])), (np.array([2]), np.array([3, 4]))]
     assert [view.tolist() for view in side_by_side(pairs)] == [[0], [2], [1], [3, 4]]
+
+
+def test_a_modality_is_left_out_of_whole_trailers_and_never_all(collection: Collection) -> None:
+    batch = collection.trailers(np.arange(len(collection.ids)).repeat(50))
+    thinned = drop_modalities(batch, 0.4, seeded(0))
+    owner = torch.arange(len(batch.lengths)).repeat_interleave(batch.lengths)
+    present = torch.zeros(len(batch.lengths), len(batch.features), dtype=torch.bool)
+    for column, (name, feature) in enumerate(batch.features.items()):
+        found = thinned.features[name]
+        present[owner[found.clips], column] = True
+        kept = torch.isin(owner[feature.clips], owner[found.clips])
+        assert torch.equal(feature.clips[kept], found.clips)
+        assert torch.equal(feature.counts[kept], found.counts)
+        assert torch.equal(feature.values[kept.repeat_interleave(feature.counts)], found.values)
+    assert present.any(1).all()
+    assert 0.55 < present.double().mean() < 0.8
+    assert drop_modalities(batch, 0.0, seeded(0)) is batch
