@@ -13,11 +13,11 @@ from numba import njit
 from mmx.flow import scale
 from mmx.flow.dual_tvl1 import TVL1
 from mmx.flow.parameters import TVL1Params
+from mmx.flow.planes import Grid, aligned_zeros
 from mmx.flow.relaxation import relax
 from mmx.flow.scale import Buffers, Settings, begin_warp, make_case, smooth
 from mmx.flow.simd import LANES, Address, load, quotient, square_root, store
 from mmx.flow.stopping import Stop
-from mmx.flow.tiles import Grid, aligned_zeros
 
 FOREVER = Stop(np.float32(-1.0), -1.0, -1.0)
 """Thresholds below any sum of squares: iterations never stop early."""

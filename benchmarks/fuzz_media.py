@@ -1,7 +1,9 @@
 """Damage videos in many ways, read them as ingest and the steps do, and tally what happens.
 
     python -m benchmarks.fuzz_media --mutants 2000 --seed 0
-    python -m benchmarks.fuzz_media --mutants 200 --only avi --keep DIR
+    python -m benchmarks.fuzz_media --first 500 --mutants 100 --only avi --keep DIR
+
+Each mutant has a number, of which seed and films make it: a run can be made in parts.
 
 Coded films (tests/shared/coded_film.py) in every accepted container are changed in their header,
 their index, or their packets; each mutant is read in a process of its own, with limits of CPU time,
@@ -11,7 +13,7 @@ frames, and the samples of the sound. Outcomes:
 - `fault CODE`: refused with a reason. `same`: accepted, frames and sound are those of the original.
 - `flagged`: accepted and different, and its row of sources.parquet says that something is amiss:
   damaged or missing pictures or sound, holes, a corrected clock, lengths that disagree, an unknown
-  end after which the film was cut.
+  end after which the film was cut; or that damage to its sound is not noticed.
 - `another`: a header says something else that is as legal: another aspect, rotation, rate, layout.
 - `within`: different only in the content of some pictures or packets of sound, in a codec without
   checksums: no reader can know.
@@ -35,7 +37,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -239,7 +240,7 @@ def compare(found: Reading, original: Reading) -> str:
     sound = length and _near(found.sound, original.sound)
     if pictures and sound:
         return "same"
-    if _flagged(found, original):
+    if _flagged(found, original) or (pictures and not found.facts.sound_damage_known):
         return "flagged"
     if any(getattr(found.facts, name) != getattr(original.facts, name) for name in LEGAL):
         return "another"
@@ -281,26 +282,34 @@ def _flagged(found: Reading, original: Reading) -> bool:
     return not facts.end_known and found.numbers == prefix
 
 
-def mutants(count: int, seed: int, originals: dict[str, bytes]) -> Iterator[tuple[str, str, bytes]]:
-    """Yield (container, level, bytes), equally many of each container and level in turn."""
+def mutants(
+    numbers: range, seed: int, originals: dict[str, bytes]
+) -> Iterator[tuple[int, str, str, bytes]]:
+    """Yield (number, container, level, bytes): each container and level in turn."""
     kinds = [(name, level) for level in LEVELS for name in originals]
-    for number in range(count):
+    for number in numbers:
         name, level = kinds[number % len(kinds)]
         rng = random.Random(f"{seed}-{number}")
         data = bytearray(originals[name])
         LEVELS[level](data, rng)
-        yield name, level, bytes(data)
+        yield number, name, level, bytes(data)
 
 
-def fuzz(count: int, seed: int, films: dict[str, Film], keep: Path | None = None) -> Tally:
-    """Read `count` mutants of films, drawn by `seed`; copy the odd ones into `keep`."""
+def fuzz(
+    numbers: range, seed: int, films: dict[str, Film], keep: Path | None = None, only: str = ""
+) -> Tally:
+    """Read the mutants of these numbers, or of one container; copy the odd ones into `keep`."""
     tally = Tally()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         paths = {name: _whole(folder, name, film) for name, film in films.items()}
-        readings: dict[str, Any] = {name: read(path, folder) for name, path in paths.items()}
+        readings: dict[str, Reading] = {
+            name: read(path, folder) for name, path in paths.items() if only in ("", name)
+        }
         originals = {name: path.read_bytes() for name, path in paths.items()}
-        for number, (name, level, data) in enumerate(mutants(count, seed, originals)):
+        for number, name, level, data in mutants(numbers, seed, originals):
+            if name not in readings:
+                continue
             path = folder / f"mutant.{name}"
             path.write_bytes(data)
             before = set(os.listdir(folder))
@@ -349,13 +358,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--mutants", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=FILMS, help="one container")
+    parser.add_argument("--first", type=int, default=0, help="number of the first mutant")
+    parser.add_argument("--only", choices=FILMS, default="", help="one container")
     parser.add_argument("--keep", type=Path, help="folder for the odd mutants")
     options = parser.parse_args()
-    films = {options.only: FILMS[options.only]} if options.only else FILMS
+    numbers = range(options.first, options.first + options.mutants)
     if options.keep:
         options.keep.mkdir(parents=True, exist_ok=True)
-    tally = fuzz(options.mutants, options.seed, films, options.keep)
+    tally = fuzz(numbers, options.seed, FILMS, options.keep, options.only)
     print(report(tally))
     return bool(tally.total("unseen", "hang", "error", "files"))
 

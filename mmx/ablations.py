@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from mmx.errors import StepFailedError
+from mmx.errors import StepFailedError, did_you_mean
 from mmx.outputs import Files, content_files, read_receipts
 from mmx.pipeline.step import CollectionStep
 from mmx.project import Project
@@ -22,6 +22,7 @@ def ablate(project: Project, variants: Sequence[str] = ()) -> list[str]:
     VariantError for an unknown name.
     """
     names = list(variants or project.params.ablate.variants)
+    _require_known(names)
     for name in names:
         step = ablate_step(name)
         _store_existing_results(step, project)
@@ -33,6 +34,17 @@ def ablate(project: Project, variants: Sequence[str] = ()) -> list[str]:
             "the ablations are done and kept, but `dvc repro evaluate` failed: its reason is above"
         )
     return names
+
+
+def _require_known(names: Sequence[str]) -> None:
+    """Raise VariantError for a name that is none, before anything is computed."""
+    # Imported here: it loads PyTorch.
+    from mmx.evaluation.ablations import VARIANTS, VariantError
+
+    for name in names:
+        if name not in VARIANTS:
+            near = did_you_mean(name, VARIANTS) or f"; there are {', '.join(VARIANTS)}"
+            raise VariantError(f"there is no variant {name!r}{near}")
 
 
 def _store_existing_results(step: CollectionStep, project: Project) -> None:

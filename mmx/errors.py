@@ -1,10 +1,11 @@
 """Errors that a user can act on end in one sentence and an exit code; bugs keep their traceback."""
 
+import os
 import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -15,8 +16,9 @@ from mmx.layout import find_root
 
 __all__ = ["COMMAND_FOR", "StepFailedError", "UserError", "report_errors", "require_output"]
 
+MANIFEST = "data/trailers.csv"
 COMMAND_FOR = {
-    "data/trailers.csv": "mmx init",
+    MANIFEST: "mmx init --videos FOLDER --labels TABLE",
     "data/sources.parquet": "dvc repro ingest",
     "data/trailers.parquet": "dvc repro ingest",
     "data/clip_predictions.parquet": "dvc repro",
@@ -29,6 +31,7 @@ COMMAND_FOR = {
     "models/coarse": "dvc repro train",
     "models/fine": "dvc repro finetune",
     "reports/evaluation": "dvc repro",
+    "reports/index.html": "dvc repro",
 }
 """The command that makes each output, for errors about outputs that do not exist yet."""
 
@@ -43,7 +46,24 @@ class NotMadeError(UserError):
 def require_output(root: Path, path: str) -> None:
     """Raise NotMadeError where an output, as COMMAND_FOR names it, is not in the project `root`."""
     if not (root / path).exists():
-        raise NotMadeError(f"{path} is not there yet: `{COMMAND_FOR[path]}` makes it")
+        raise NotMadeError(_not_there(root, path))
+
+
+def _not_there(root: Path, path: str) -> str:
+    """Return that an output is missing and what makes it: `mmx init` first, if that is to come."""
+    command, first = COMMAND_FOR[path], COMMAND_FOR[MANIFEST]
+    if path != MANIFEST and not (root / MANIFEST).exists():
+        return f"{path} is not there yet: `{first}`, then `{command}` make it"
+    return f"{path} is not there yet: `{command}` makes it"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `, did you mean ...?` with the known name that is most alike; empty if none is."""
+    # Imported here: only who has erred needs it.
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(known), n=1, cutoff=0.7)
+    return f", did you mean {near[0]!r}?" if near else ""
 
 
 class Interrupted(BaseException):
@@ -96,7 +116,17 @@ def _signals_raised() -> Iterator[None]:
 
 
 def _raise_interrupted(number: int, frame: FrameType | None) -> None:
+    """Have the program end in order; a second Ctrl-C does not wait for that."""
+    if number == signal.SIGINT:
+        # Not print: the signal may have come in the middle of one.
+        os.write(2, b"\nstopping; finished items are kept (again: now)\n")
+        signal.signal(number, _end_now)
     raise Interrupted(number)
+
+
+def _end_now(number: int, frame: FrameType | None) -> NoReturn:
+    """End this process; its workers end when they see that it is gone."""
+    os._exit(128 + number)
 
 
 def end(reason: str, exit_code: int) -> NoReturn:
@@ -111,9 +141,9 @@ def _missing_output(error: Exception) -> str:
         return ""
     # PyArrow's error has the path only in its text.
     asked = re.findall(rf"{re.escape(str(find_root(Path())))}/([^'\"]+)", str(error))
-    for path, command in COMMAND_FOR.items():
+    for path in COMMAND_FOR:
         if any(Path(name).is_relative_to(path) for name in asked):
-            return f"{path} is not there yet: `{command}` makes it"
+            return _not_there(find_root(Path()), path)
     return ""
 
 

@@ -60,6 +60,7 @@ class CollectionParams(Section):
     unknown_genres: Annotated[Literal["reject", "drop"], Birth("reject")] = "reject"
     """What becomes of a row with a genre that is in neither: rejected, or without that genre."""
     max_labels: Annotated[int, NUMBER, Field(ge=1, le=100)] = 6
+    """A trailer with more genres is rejected."""
     max_seconds: Positive = 1800.0
     """A longer video is rejected."""
     max_pixels: Annotated[int, NUMBER, Field(ge=1, le=1 << 28)] = 8192 * 4320
@@ -80,9 +81,9 @@ class CollectionParams(Section):
     """A video is rejected if a larger share of its frames, or of the packets of its sound, is
     damaged or missing."""
     cpu_seconds_per_mb: Annotated[float, NUMBER, Field(gt=0.0, le=1e6)] = 20.0
-    """CPU seconds that ingest may take per megabyte of a video, beside a minute for any."""
+    """CPU seconds that reading a video may take in a step per megabyte, beside a minute for any."""
     max_memory_gb: Annotated[float, NUMBER, Field(ge=0.5, le=1024.0)] = 4.0
-    """Memory that ingest may take for one video, in units of 2^30 bytes."""
+    """Memory that reading one video may take in a step, in units of 2^30 bytes."""
 
     @model_validator(mode="after")
     def _aliases_name_genres(self) -> "CollectionParams":
@@ -100,11 +101,12 @@ class ScenesParams(Section):
     detector: Literal[
         "content", "content-0.5", "adaptive", "threshold", "histogram", "transnetv2"
     ] = "content"
+    """Of cuts (docs/detectors.md): all but `transnetv2`, a network, are PySceneDetect's."""
     threshold: Positive = 27.0
     """In the detector's own unit: mean HSV change per pixel (content), its ratio (adaptive), mean
     value of a dark frame (threshold), 1 - correlation (histogram), probability (transnetv2)."""
     min_scene_len: Size = 15
-    """Frames."""
+    """Frames of the shortest shot."""
     filter: Annotated[Literal["merge", "suppress"], Birth("merge")] = "merge"
     """What becomes of cuts that follow each other too soon: a burst of them is merged into one at
     its end, or all but the first are left out (content)."""
@@ -119,13 +121,14 @@ class ScenesParams(Section):
     fade_bias: Annotated[float, NUMBER, Field(ge=-1.0, le=1.0), Birth(0.0)] = 0.0
     """Where a shot begins between fade-out and fade-in: -1 to 1 (threshold)."""
     drop_first_last: Literal["clip", "frame", "none"] = "clip"
+    """What is left out: the first and last clip, those frames of each clip, or nothing."""
 
 
 class AudioParams(Section):
     """Audio extraction (section 4.1)."""
 
     rate: Annotated[int, NUMBER, Field(ge=1, le=768_000)] = 16000
-    """Hertz."""
+    """Samples per second of the stored sound."""
 
 
 class FlowParams(Section):
@@ -136,20 +139,33 @@ class FlowParams(Section):
     pairs_per_clip: Natural = 0
     """Evenly spaced pairs of consecutive frames per clip; 0 takes every pair."""
     short_side: Annotated[int, NUMBER, Field(ge=16, le=8192)] = 256
+    """Pixels of the shorter side of the pictures that flow is computed of."""
     keep: Literal["full", "crop224"] = "full"
+    """What is stored: the whole picture, or its middle 224 by 224 pixels."""
     bound: Positive = 20.0
     """Pixels: flow is clipped to [-bound, bound] before it is quantised to 8 bits."""
     tau: Positive = 0.25
+    """Time step of the dual's ascent."""
     lambda_: Annotated[Positive, Field(alias="lambda")] = 0.15
+    """Weight of the data term: smaller is smoother."""
     theta: Positive = 0.3
+    """Tightness of the coupling between both terms."""
     scales: Annotated[int, NUMBER, Field(ge=1, le=64)] = 5
+    """Levels of the pyramid, at most."""
     scale_step: Annotated[float, NUMBER, Field(ge=1e-6, lt=1.0)] = 0.8
+    """Size of a level by that of the finer one."""
     warps: Size = 5
+    """How often a level is warped by the flow so far."""
     epsilon: Positive = 0.01
+    """Change, by pixel, below which a warping's iterations stop."""
     inner_iterations: Size = 30
+    """Iterations between two medians."""
     outer_iterations: Size = 10
+    """Rounds of iterations within a warping."""
     median_filtering: Literal[1, 3, 5] = 5
+    """Side of the median filter, in pixels; 1: none."""
     gamma: Annotated[float, NUMBER, Field(ge=0.0, le=1e9)] = 0.0
+    """Weight of changes in illumination; 0: none are modelled."""
 
 
 class ExpertEntry(Section):
@@ -179,9 +195,11 @@ class EmbedParams(Section):
     """Expert embeddings (section 4.2): which experts, and how they are run."""
 
     experts: Annotated[dict[Name, ExpertEntry], Field(min_length=1)]
+    """By name, each with what it reads; one stage each."""
     frames_per_clip: Natural = 0
     """Evenly spaced frames per clip for frame experts; 0 takes every frame."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Of the networks' arithmetic."""
     batch: Width = 32
     """Frames per forward pass, of one shape: an expert of stacks takes as many whole ones, at least
     one; the last batch is padded."""
@@ -191,9 +209,13 @@ class SplitParams(Section):
     """The split: shares, seed, and which trailers are in it."""
 
     train: Fraction01 = 0.8
+    """Share of the films that are trained on."""
     validation: Fraction01 = 0.1
+    """Share by which an epoch is chosen (`keep: best`)."""
     test: Fraction01 = 0.1
+    """Share that results are reported on."""
     seed: Seed = 0
+    """Of the draw; who has a place keeps it."""
     min_clips: Size = 10
     """Trailers with fewer kept clips stay in the store and out of the split."""
     sizes: Annotated[Literal["near", "exact"], Birth("near")] = "near"
@@ -215,6 +237,7 @@ class EvaluateParams(Section):
     threshold: Fraction01 = 0.3
     """A genre is predicted when its probability is above (section 7)."""
     neighbours: Size = 10
+    """Nearest films of each that retrieval is measured on, and that the page shows."""
     components: Annotated[Size, Birth(30)] = 30
     """Principal components of the untrained space that is whitened."""
     resamples: Annotated[Size, Birth(1000)] = 1000
@@ -226,9 +249,9 @@ class EvaluateParams(Section):
     pictured: Natural = 60
     """Trailers of which the report shows key frames."""
     key_frames: Annotated[int, NUMBER, Field(ge=1, le=1000)] = 4
-    """Per pictured trailer."""
+    """Stills of each pictured trailer."""
     frame_width: Annotated[int, NUMBER, Field(ge=16, le=8192)] = 176
-    """Pixels."""
+    """Width of the stills on the page, in pixels."""
 
 
 class AblateParams(Section):
@@ -246,24 +269,29 @@ class GatingParams(Section):
     form: Literal["paper", "original"] = "paper"
     """`original` computes it as the published code of collaborative experts does."""
     order: Literal["simultaneous", "sequential"] = "simultaneous"
+    """Whether modalities see each other as they came, or as the earlier ones left them."""
     include_self: bool = False
+    """Whether a modality also gates itself."""
 
 
 class NetvladParams(Section):
     """Pooling of a modality that has several vectors per clip (section 4.2)."""
 
     clusters: Width = 16
+    """Centres of NetVLAD."""
     ghosts: Annotated[int, NUMBER, Field(ge=0, le=1 << 16)] = 0
+    """Clusters that take what fits none, and are left out."""
 
 
 class SequenceParams(Section):
     """Sequences of clips (section 5)."""
 
     length: Width = 9
-    """Clips."""
+    """Clips of a sequence."""
     stride: Width = 9
     """Clips from one start to the next."""
     width: Width = 256
+    """Of a sequence's vector."""
 
 
 Experts = Annotated[tuple[Name, ...], Field(min_length=1)]
@@ -283,11 +311,13 @@ class ModelParams(Section):
     """Common width of the modalities."""
     netvlad: NetvladParams = NetvladParams()
     fusion: Literal["gated", "concat"] = "gated"
+    """Modalities joined by collaborative gating, or side by side."""
     gating: GatingParams = GatingParams()
     clip: Width = 128
     """Width of a clip's vector."""
     sequence: SequenceParams = SequenceParams()
     aggregate: Literal["concat", "sum"] = "concat"
+    """A trailer's vector: its sequences side by side, or their sum."""
     slots: Width = 40
     """Number of sequences that `concat` takes."""
     bottleneck: Width = 2048
@@ -304,13 +334,15 @@ class OptimisationParams(Section):
     """What both trainings share (section 4.2)."""
 
     batch: Width = 32
-    """Trailers."""
+    """Trailers of a batch."""
     seed: Seed = 0
+    """Of initial weights, order and noise."""
     keep: Literal["last", "best"] = "last"
     """`best`: the epoch with the best validation score."""
     patience: Natural = 0
     """Stop after so many epochs without a better one; 0 never stops early."""
     precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the arithmetic."""
     threads: Annotated[int, NUMBER, Field(ge=1, le=1024)] = 2
     """On the CPU. The last bits of a sum depend on it."""
     clip_dropout: Annotated[float, NUMBER, Field(ge=0.0, lt=1.0)] = 0.0
@@ -325,7 +357,9 @@ class TrainParams(OptimisationParams):
     """Coarse training on genres (sections 3.2 and 4.2)."""
 
     epochs: Size = 200
+    """Passes over the training split."""
     lr: Positive = 3e-5
+    """Learning rate."""
     positive_cap: Positive = 10.0
     """Largest weight of a genre's positives in equation 3."""
 
@@ -339,13 +373,16 @@ class FinetuneParams(OptimisationParams):
     width: Annotated[Width, Birth(64)] = 64
     """Of that projection; less where the training trailers span less."""
     epochs: Size = 50
+    """Passes over the training split."""
     lr: Positive = 1e-4
+    """Learning rate, before it is annealed."""
     constant_epochs: Natural = 10
     """Epochs at the full rate, before cosine annealing."""
     loss: Annotated[Literal["simclr", "literal"], Birth("simclr")] = "simclr"
     """Equation 4 with the positive in the denominator, as SimCLR has it, or to the letter, without
     it, which is decoupled contrastive learning."""
     temperature: Positive = 0.5
+    """Of the contrastive loss: smaller tells nearer films apart more sharply."""
     pairs: Literal["halves", "random", "shuffled"] = "halves"
     """A trailer's two views: its halves, two random sequences, or its clips dealt at random."""
 
@@ -380,6 +417,7 @@ class ReleaseParams(Section):
     """What `mmx publish` says of a release. Nothing here changes a result."""
 
     name: str = "MMX trailer features"
+    """Title of the release."""
     creator: str = ""
     url: str = ""
     contact: str = ""
@@ -401,6 +439,7 @@ class FetchParams(HostParams):
     hosts: dict[str, HostParams] = {}
     """Limits by name of host, in lower case; those of youtube.com hold for YouTube's ids."""
     hosts_at_once: Annotated[int, NUMBER, Field(ge=1, le=64)] = 4
+    """Hosts that are asked at the same time."""
     tries: Annotated[int, NUMBER, Field(ge=1, le=100)] = 4
     """Attempts at one video in a run, where its host is limiting or cannot be reached."""
     patience_s: Annotated[float, NUMBER, Field(ge=0.0, le=604800.0)] = 900.0

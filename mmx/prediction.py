@@ -71,6 +71,8 @@ def predict(project: Project, videos: Sequence[Path]) -> list[Prediction]:
 
     Raise PredictError for a video that cannot be read or has no clip.
     """
+    for video in videos:
+        _require_file(video)
     description = load_description(project.layout.coarse)
     sources = [_inspected(video, number, project) for number, video in enumerate(videos)]
     names = {source.trailer: source.video.name for source in sources}
@@ -104,13 +106,16 @@ def _inspected(video: Path, number: int, project: Project) -> Source:
 
     Its trailer_id is made of its `number` among the videos.
     """
-    if not video.is_file():
-        raise PredictError(f"there is no video {video.name!r}")
     found = inspect_file(video, project.limits)
     if found.fault:
         raise PredictError(f"{video.name}: {found.fault}")
     about = {"sha256": found.sha256, "size": found.size, **(found.facts or {})}
     return Source(f"video-{number:04d}", video, about)
+
+
+def _require_file(video: Path) -> None:
+    if not video.is_file():
+        raise PredictError(f"there is no video {video.name!r}")
 
 
 def used_experts(description: ModelDescription) -> list[str]:

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from mmx.engine.parsed import remember_in
 from mmx.engine.store import Store
 from mmx.layout import Layout, find_main, find_root
 from mmx.media.faults import Limits
@@ -64,7 +65,9 @@ def open_project(start: Path = Path()) -> Project:
     layout = Layout(find_root(start))
     params = load_params(layout.params, step_sections())
     check_entries(params.embed.experts)
-    return Project(layout, params, Store(_store_folder(layout.root)))
+    store = Store(_store_folder(layout.root))
+    remember_in(store.root / "parsed.json")
+    return Project(layout, params, store)
 
 
 def _store_folder(root: Path) -> Path:

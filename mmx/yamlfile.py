@@ -18,6 +18,13 @@ _UNREADABLE = (ValueError, OverflowError, KeyError, AttributeError, IndexError, 
 """What PyYAML raises for a date, a number or a tagged value that Python cannot hold."""
 
 
+_TAB = (
+    "found character '\\t' that cannot start any token",
+    "a tab, where only spaces may indent",
+)
+"""What PyYAML says of a tab, and what is said instead."""
+
+
 class YamlError(UserError):
     """A file cannot be read as YAML; the message names file and line."""
 
@@ -133,7 +140,8 @@ def read_document(path: Path) -> Document:
         return Document(None if root is None else loader.construct_document(root), root)
     except yaml.MarkedYAMLError as error:
         place = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise YamlError(f"{path} is not YAML: {place}{error.problem}") from None
+        problem = (error.problem or "").replace(*_TAB)
+        raise YamlError(f"{path} is not YAML: {place}{problem}") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         reason = f"the character {chr(error.character)!r} is not allowed"

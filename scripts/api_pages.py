@@ -11,7 +11,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     mmx = Path(config.config_file_path).with_name("mmx")
     modules = [path.stem for path in mmx.glob("*.py") if path.stem != "__init__"]
     packages = [path.parent.name for path in mmx.glob("*/__init__.py")]
-    for name in sorted(modules + packages):
+    names = sorted(modules + packages)
+    index = "".join(f"- [mmx.{name}]({name}.md)\n" for name in names)
+    files.append(File.generated(config, "api/index.md", content=f"# API\n\n{index}"))
+    for name in names:
         page = f"# mmx.{name}\n\n::: mmx.{name}\n"
         files.append(File.generated(config, f"api/{name}.md", content=page))
     return files

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mmx.paramsfile import NO_PROJECT
+
 TOP = Path(__file__).parents[1]
 POSIX = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
@@ -39,5 +41,5 @@ def test_a_stage_reads_names_as_utf8_too(tmp_path: Path) -> None:
     folder = tmp_path / "été"
     folder.mkdir()
     done = python(folder, "-m", "stages.run", "scenes")
-    said = f"error: {folder}/params.yaml does not exist: run mmx in a project's top folder\n"
+    said = f"error: {NO_PROJECT.format(folder / 'params.yaml')}\n"
     assert (done.returncode, done.stderr.decode()) == (1, said)

@@ -12,7 +12,7 @@ from mmx.project import open_project
 
 TOP = Path(__file__).parents[1]
 TEXT = (TOP / "params.yaml").read_text(encoding="utf-8")
-INFINITE = "Input should be a finite number"
+INFINITE = "it should be a finite number"
 
 
 def line_of(key: str) -> int:
@@ -117,7 +117,7 @@ def test_infinity_is_refused_with_its_line(tmp_path: Path, key: str, value: str)
             )
         ),
         ("run.device", "../gpu", "it is not a plain name"),
-        ("profile", "huge", "Input should be 'lite' or 'paper'"),
+        ("profile", "huge", "it should be 'lite' or 'paper', not 'huge'"),
         ("split.train", "0.7", ""),
     ],
 )
@@ -142,7 +142,7 @@ def test_what_no_machine_has_is_refused_with_its_line(
         ("['']", "the genre '' is not one"),
         ('["a\\tb"]', "is not one to 64 characters"),
         (f"[{'x' * 65}]", "is not one to 64 characters"),
-        ("[1]", "Input should be a valid string"),
+        ("[1]", "it should be a valid string"),
     ],
 )
 def test_a_vocabulary_that_is_none_is_refused(tmp_path: Path, genres: str, reason: str) -> None:
@@ -191,7 +191,7 @@ def test_a_section_that_is_missing_is_named(tmp_path: Path) -> None:
     line = line_of("scenes")
     assert said == (
         "params.yaml: line 1: scenes: it is missing; "
-        f"line {line}: scenery: there is no such parameter"
+        f"line {line}: scenery: there is no such parameter, did you mean 'scenes'?"
     )
 
 

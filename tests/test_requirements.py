@@ -45,7 +45,7 @@ def imported(*folders: str) -> set[str]:
 def own_modules() -> set[str]:
     """Return what this repository's files may import without a package of that name."""
     helpers = {path.stem for each in ("tests", "benchmarks") for path in (TOP / each).rglob("*.py")}
-    return helpers | {"mmx", "stages", "tests", "benchmarks"}
+    return helpers | {"mmx", "stages", "tests", "benchmarks", "scripts"}
 
 
 def modules_in(folder: Path) -> Iterable[str]:

@@ -40,7 +40,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
         (b"a: !!int x", "is not YAML: line 1: invalid literal for int"),
         (b"a: !!set [a]", "is not YAML: line 1: expected a mapping node"),
         (b"a: 1\n? [b]\n: 1", "is not YAML: line 2: found unhashable key"),
-        (b"a:\n\t- b", r"is not YAML: line 2: found character '\t'"),
+        (b"a:\n\t- b", "is not YAML: line 2: a tab, where only spaces may indent"),
     ],
 )
 def test_what_cannot_be_read_is_one_sentence(tmp_path: Path, content: bytes, said: str) -> None:

@@ -12,7 +12,8 @@ from mmx.acquisition.ledger import origins
 from mmx.dvc_state.history import Commit, History, HistoryError
 from mmx.engine.parquet import refuse_pipe
 from mmx.engine.receipt import Ingredients, Receipt
-from mmx.errors import UserError
+from mmx.errors import UserError, require_output
+from mmx.experts.registry import get_expert
 from mmx.features.read import read_table
 from mmx.features.receipts import receipt_of
 from mmx.features.schema import RECEIPTS_FILE
@@ -219,6 +220,8 @@ def trace(
         found = [scenes] if scenes else []
     if not found:
         _require_known(project, trailer)
+        if expert:
+            get_expert(expert)
         raise TraceError(_no_such_row(trailer, expert, fingerprint))
     rows = {} if clip is None else clip_rows(clip, found, records)
     if clip is not None and not rows:
@@ -234,6 +237,9 @@ def _require_known(project: Project, trailer: str) -> None:
     manifest = project.layout.manifest
     if manifest.exists():
         find_record(manifest.name, read_records(manifest), trailer)
+    elif not project.layout.sources.exists():
+        require_output(project.layout.root, "data/trailers.csv")
+    require_output(project.layout.root, "data/sources.parquet")
 
 
 def _no_such_row(trailer: str, expert: str | None, fingerprint: str | None) -> str:

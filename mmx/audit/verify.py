@@ -85,9 +85,14 @@ class Verification:
     """How many files, bytes, receipts, rows and references were checked."""
 
     @property
+    def made(self) -> bool:
+        """True if there was anything to check: a receipt."""
+        return bool(self.checked.get("receipts"))
+
+    @property
     def ok(self) -> bool:
-        """True if there are no findings."""
-        return not self.findings
+        """True if something is made and nothing is wrong with it."""
+        return self.made and not self.findings
 
 
 @dataclass

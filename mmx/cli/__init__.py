@@ -15,9 +15,9 @@ def main() -> None:
     use_code_of(find_root(Path()))
     with report_errors():
         # Imported here: not needed where the code of another project takes over.
-        from mmx.cli.app import app
+        from mmx.cli.app import run
 
-        app()
+        run()
 
 
 def use_code_of(root: Path) -> None:

@@ -1,11 +1,15 @@
 """The command line of mmx, assembled from its groups of commands."""
 
+import re
+import sys
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, ClassVar, NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
 from mmx.cli import audit, films, prepare, upkeep, use, weights
+from mmx.errors import UserError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,6 +29,35 @@ for title, part in GROUPS.items():
         command.rich_help_panel = title
     app.add_typer(part.app)
 app.add_typer(weights.app, name="weights")
+
+
+class UsageError(UserError):
+    """The command line names no command, or one in a way that it does not take."""
+
+    exit_code: ClassVar[int] = 2
+
+
+def run() -> NoReturn:
+    """Run the command that the arguments name; raise UsageError for wrong ones."""
+    try:
+        code = app(prog_name="mmx", standalone_mode=False)
+    except TyperException as error:
+        if not error.format_message().strip():
+            # Without a command: the help has been printed.
+            sys.exit(UsageError.exit_code)
+        raise UsageError(_sentence(error)) from None
+    sys.exit(code)
+
+
+def _sentence(error: TyperException) -> str:
+    """Return what is wrong with the command line and which help says how it is used."""
+    said = re.sub(r"Value error, |Input |, unable to parse.*", "", error.format_message())
+    said = said.rstrip(".")
+    said = re.sub(r"^Got unexpected extra argument\(s\) \((.*)\)", r"takes no argument \1", said)
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "mmx"
+    how = " See" if said.endswith("?") else "; see"
+    return f"{said[0].lower()}{said[1:]}{how} `{command} --help`"
 
 
 def print_version(asked: bool) -> None:

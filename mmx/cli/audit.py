@@ -65,7 +65,7 @@ def verify(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Compare every artefact with its receipt; exit with code 1 if anything differs."""
+    """Compare every artefact with its receipt; exit with code 1 if anything differs or none is."""
     if release:
         verify_release(release, json)
         return
@@ -77,7 +77,8 @@ def verify(
 
     from mmx.audit.verify import verify as verify_project
 
-    with Progress(console=Console(stderr=True), disable=json) as progress:
+    console = Console(stderr=True)
+    with Progress(console=console, disable=json or not console.is_terminal) as progress:
         task = progress.add_task("verify", total=None)
         found = verify_project(
             open_project(),
@@ -91,10 +92,10 @@ def verify(
     else:
         print_findings(found.findings)
         checked = ", ".join(f"{count} {what}" for what, count in found.checked.items())
-        made = "" if found.checked.get("receipts") else "; nothing is made yet: run `dvc repro`"
-        print(
-            f"{'no findings' if found.ok else f'{len(found.findings)} findings'}: {checked}{made}"
-        )
+        if found.made or found.findings:
+            print(f"{len(found.findings) or 'no'} findings: {checked}")
+        else:
+            print("nothing is made yet, so nothing was checked: run `dvc repro`")
     if not found.ok:
         raise typer.Exit(1)
 
@@ -191,7 +192,8 @@ def repair(json: Json = False) -> None:
         )
         return
     print_findings(done.removed)
-    print(f"{len(done.removed)} removed; `dvc repro` runs {', '.join(done.stages) or 'nothing'}")
+    stages = f"{len(done.removed)} removed; `dvc repro` runs {', '.join(done.stages)}"
+    print(stages if done.stages else f"{len(done.removed)} removed: nothing is to be made again")
     if done.sources:
         print("for you to restore:")
         print_findings(done.sources)

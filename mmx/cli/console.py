@@ -39,6 +39,37 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     Console(soft_wrap=False).print(table)
 
 
+_UNITS = (("days", 86400.0), ("hours", 3600.0), ("min", 60.0), ("s", 1.0))
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the largest unit of which it is two or more; `0` for none."""
+    if not seconds:
+        return "0"
+    name, unit = next((each for each in _UNITS if seconds >= 2 * each[1]), _UNITS[-1])
+    return f"{_rounded(seconds / unit)} {name}"
+
+
+def size(bytes_: float) -> str:
+    """Return a size in decimal units: 1 MB is 10^6 bytes; `0` for none."""
+    if not bytes_:
+        return "0"
+    steps = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("bytes", 1.0))
+    name, unit = next((each for each in steps if bytes_ >= each[1]), steps[-1])
+    return f"{_rounded(bytes_ / unit)} {name}"
+
+
+def _rounded(value: float) -> str:
+    """Return a value with two digits, or without decimals where it has more before the point."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(cell, names[:most])) + more
+
+
 def cell(value: Any) -> str:
     """Return the text of a table cell, with control characters escaped."""
     if value is None:

@@ -1,4 +1,4 @@
-"""Commands before a run: sample, init, accept, profile, tools, experts."""
+"""Commands before a run: sample, init, doctor, merge, accept, profile, tools, experts."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +11,7 @@ from mmx.cli.options import TAKES_IDS, Json
 from mmx.cli.project import open_project
 
 if TYPE_CHECKING:
+    from mmx.doctor import Finding
     from mmx.trailers import InitReport
 
 app = typer.Typer()
@@ -73,7 +74,8 @@ def init(
     if json:
         print_json(report)
     if not report.accepted:
-        first = next((f": row {row.row}, {row.reason}" for row in report.rejected), "")
+        nothing = ": it has no rows below its header"
+        first = next((f": row {row.row}, {row.reason}" for row in report.rejected), nothing)
         raise TableError(f"no row of {labels.name} is accepted{first}")
     if not json:
         _print_report(report, update)
@@ -93,6 +95,32 @@ def _print_report(report: "InitReport", update: bool) -> None:
     print(f"{len(report.accepted)} rows accepted, {len(report.rejected)} rejected")
     if report.added:
         print(f"columns of your own, carried along as text: {', '.join(report.added)}")
+
+
+@app.command(epilog="Example: mmx doctor")
+def doctor(json: Json = False) -> None:
+    """Look at environment, machine, disks and project, and name what to do about what is wrong.
+
+    `note` costs time or space, `wrong` lets a run fail or changes its results: exit with code 1.
+    Nothing is changed.
+    """
+    from mmx.doctor import examine
+
+    findings = examine(open_project())
+    wrong = [each for each in findings if each.state == "wrong"]
+    if json:
+        print_json({"ok": not wrong, "findings": findings})
+    else:
+        print_table(("", "what", "found"), [_finding_row(each) for each in findings])
+        notes = sum(each.state == "note" for each in findings)
+        print(f"{len(wrong)} wrong, {notes} notes" if wrong or notes else "nothing is wrong")
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _finding_row(found: "Finding") -> tuple[str, str, str]:
+    remedy = f": {found.remedy}" if found.remedy else ""
+    return found.state, found.subject, found.found + remedy
 
 
 @app.command(epilog="Example: mmx merge %O %A %B %P")
@@ -117,11 +145,15 @@ def merge(
 @app.command(context_settings=TAKES_IDS, epilog="Example: mmx accept alien")
 def accept(
     trailer: Annotated[str, typer.Argument(help="trailer_id whose video you replaced.")],
+    json: Json = False,
 ) -> None:
     """Accept the present video file of a trailer: pin its sha256."""
     from mmx.trailers import accept as accept_video
 
     digest = accept_video(open_project().layout, trailer)
+    if json:
+        print_json({"trailer_id": trailer, "sha256": digest})
+        return
     print(f"{trailer}: sha256 {digest} is pinned; `dvc repro` computes this trailer again")
 
 
@@ -129,6 +161,7 @@ def accept(
 def profile(
     name: Annotated[Profile, typer.Argument(help="lite or paper.")],
     force: Annotated[bool, typer.Option("--force", help="Overwrite your edits.")] = False,
+    json: Json = False,
 ) -> None:
     """Switch params.yaml to a profile; comments and all other keys stay as they are.
 
@@ -139,7 +172,10 @@ def profile(
     from mmx.steps.embed import require_weights
 
     changed = switch_profile(open_project().layout.params, name.value, force=force)
-    print(f"params.yaml: {', '.join(changed) or 'nothing'} changed", flush=True)
+    if json:
+        print_json({"profile": name.value, "changed": changed})
+    else:
+        print(f"params.yaml: {', '.join(changed) or 'nothing'} changed", flush=True)
     require_weights(open_project())
 
 

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmx.cli.console import print_json, print_table
+from mmx.cli.console import cell, duration, listed, print_json, print_table, size
 from mmx.cli.options import Json
 from mmx.cli.project import open_project
 
 if TYPE_CHECKING:
     from mmx.upkeep.plan import StepPlan
     from mmx.upkeep.prices import Prices
+    from mmx.upkeep.status import TrailerFault
 
 app = typer.Typer()
+_SHOWN = 50
+"""Faults that `status` prints."""
 
 
 @app.command(epilog="Example: mmx status --json | jq '.faults'")
@@ -42,12 +45,20 @@ def status(
     if json:
         print_json(found)
         return
-    columns = ("step", "done", "failed", "pending", "blocked")
+    columns = ("step", "done", "failed", "pending", "blocked", "of")
     print_table(columns, [[getattr(step, name) for name in columns] for step in found.steps])
-    for fault in found.faults:
-        print(f"{fault.step}  {fault.trailer}: {fault.reason}")
+    _print_faults((*found.rejected, *found.faults))
+    if found.without_clips:
+        print(f"without a clip: {listed(found.without_clips)}")
     for note in found.notes:
         print(f"note: {note}")
+
+
+def _print_faults(faults: "Sequence[TrailerFault]") -> None:
+    for fault in faults[:_SHOWN]:
+        print(f"{fault.step}  {cell(fault.trailer)}: {cell(fault.reason)}")
+    if len(faults) > _SHOWN:
+        print(f"and {len(faults) - _SHOWN} more: --json lists all")
 
 
 @app.command(epilog="Example: mmx plan --prices prices.yaml")
@@ -62,10 +73,11 @@ def plan(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show how many items a run would compute, and its estimated cost.
+    """Show how many items a run would compute, and its estimated time and size.
 
-    Rates are those of the journal, or shipped ones of a CPU for a step that never ran here. Steps
-    that read all trailers at once, as training does, are not included.
+    Rates are those of the journal, or shipped ones of a CPU for a step that never ran here, by the
+    lengths of the videos and the parameters. Steps that read all trailers at once, as training
+    does, are not included. `--json` has hours and terabytes.
     """
     from mmx.upkeep.plan import project_plan
     from mmx.upkeep.prices import read_prices
@@ -78,8 +90,24 @@ def plan(
     if json:
         print_json(plans)
         return
-    columns = ("step", "compute", "reuse", "seconds_per_item", "hours", "terabytes")
-    print_table(columns, [[getattr(step, name) for name in columns] for step in plans])
+    columns = ("step", "compute", "reuse", "per trailer", "time", "size", "rate")
+    print_table(columns, [_plan_row(each) for each in plans])
+    hours, bytes_ = sum(each.hours for each in plans), sum(each.terabytes for each in plans) * 1e12
+    cores = sum(each.core_hours for each in plans)
+    print(
+        f"together {duration(hours * 3600)} ({duration(cores * 3600)} of cores) "
+        f"and {size(bytes_)}, without training"
+    )
+    if any(each.compute and each.seconds_per_item is None for each in plans):
+        print("note: shipped rates are rough; they are replaced by measured ones as steps run here")
+
+
+def _plan_row(each: "StepPlan") -> tuple[str | int | None, ...]:
+    measured = each.seconds_per_item is not None
+    per_item = duration(each.seconds_per_item or 0) if measured else None
+    needed = (duration(each.hours * 3600), size(each.terabytes * 1e12))
+    rate = "measured" if measured else "shipped"
+    return each.step, each.compute, each.reuse, per_item, *needed, rate
 
 
 def _print_costs(plans: "Sequence[StepPlan]", prices: "Prices", json: bool) -> None:
@@ -95,8 +123,6 @@ def _print_costs(plans: "Sequence[StepPlan]", prices: "Prices", json: bool) -> N
         f"in {prices.currency}: computing once, storage each month, egress each time that these "
         "results are fetched"
     )
-    if unknown := [cost.step for cost in costs if cost.terabytes is None]:
-        print(f"note: sizes are not known before a first result: {', '.join(unknown)}")
 
 
 @app.command(epilog="Example: mmx work flow --shard 3/8 && dvc repro flow")
@@ -106,6 +132,7 @@ def work(
         str,
         typer.Option(help="i/n: the i-th of n parts of the items, counted from 1, or from 0."),
     ] = "1/1",
+    json: Json = False,
 ) -> None:
     """Compute a shard of a step's missing items into the item store; lay out nothing.
 
@@ -120,6 +147,10 @@ def work(
     require_weights_present(project)
     done = compute(step, project, part)
     faults, outcome = len(done.outcome.faults), done.outcome
+    if json:
+        told = {"computed": len(outcome.computed), "reused": len(outcome.reused), "faulty": faults}
+        print_json({"step": step, "shard": str(part), **told, "waiting": done.waiting})
+        return
     print(
         f"{step} {part}: {len(outcome.computed)} computed, {len(outcome.reused)} reused, "
         f"{faults} of them faulty"
@@ -131,11 +162,17 @@ def work(
 @app.command(epilog="Example: mmx retry scenes")
 def retry(
     step: Annotated[str | None, typer.Argument(help="Only this step.")] = None,
+    json: Json = False,
 ) -> None:
     """Clear recorded faults, so that the next `dvc repro` tries those trailers again."""
     from mmx.upkeep.retry import retry as mark
 
-    print(f"{mark(open_project(), step)} faults cleared; `dvc repro` tries these items again")
+    count = mark(open_project(), step)
+    if json:
+        print_json({"cleared": count})
+        return
+    told = f"{count} faults cleared; `dvc repro` tries these items again"
+    print(told if count else "no faults are recorded: there is nothing to try again")
 
 
 @app.command(epilog="Example: mmx adopt flow --sample 20")
@@ -172,12 +209,16 @@ def adopt(
 @app.command(epilog="Example: mmx renew flow && dvc repro")
 def renew(
     step: Annotated[str, typer.Argument(help="Step to recompute with the present code.")],
+    json: Json = False,
 ) -> None:
     """Allow the next `dvc repro` to recompute a step with the present code, whatever it costs."""
     from mmx.upkeep.adopt import renew as mark
 
     mark(open_project(), step)
-    print(f"{step}: the next `dvc repro` recomputes it with the present code and tools")
+    if json:
+        print_json({"step": step})
+    else:
+        print(f"{step}: the next `dvc repro` recomputes it with the present code and tools")
 
 
 @app.command(epilog="Example: mmx prune --dry-run")

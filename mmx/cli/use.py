@@ -1,6 +1,8 @@
-"""Commands after a run: predict, ablate, similar, probe, explore."""
+"""Commands after a run: predict, ablate, report, similar, probe, explore."""
 
+import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -53,12 +55,49 @@ def ablate(
         list[str] | None,
         typer.Argument(help="Rows to train; by default those that params.yaml lists."),
     ] = None,
+    json: Json = False,
 ) -> None:
     """Train the rows of the paper's tables 2 and 5 with several seeds, and update the report."""
     from mmx.ablations import ablate as run
 
     names = run(open_project(), variants or ())
-    print(f"{len(names)} variants are up to date: {', '.join(names)}")
+    if json:
+        print_json({"variants": names})
+    else:
+        print(f"{len(names)} variants are up to date: {', '.join(names)}")
+
+
+@app.command(epilog="Example: mmx report --serve")
+def report(
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Show it, and a run as it goes on, in a browser.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 0,
+    json: Json = False,
+) -> None:
+    """Say where the report is, or serve it with the progress of a run on this machine alone.
+
+    The page that --serve shows has the steps' progress, failures as they come, curves of trainings,
+    and the report, anew when it changes. It is at 127.0.0.1, and asks for nothing from elsewhere.
+    Ctrl-C ends it; a run is not affected.
+    """
+    from mmx.errors import require_output
+    from mmx.live import serve as make_server
+
+    project = open_project()
+    if not serve:
+        require_output(project.layout.root, "reports/index.html")
+        print_json({"report": project.layout.page}) if json else print(project.layout.page)
+        return
+    with make_server(project, port) as server:
+        address = f"http://127.0.0.1:{server.server_address[1]}/"
+        print_json({"address": address}) if json else print(
+            f"{address} (Ctrl-C ends it)", flush=True
+        )
+        # No run is stopped by this Ctrl-C, which is how the server ends.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
 
 
 @app.command(context_settings=TAKES_IDS, epilog="Example: mmx similar alien --space coarse")
@@ -125,6 +164,7 @@ def explore(
     neighbours: Annotated[int, typer.Option(min=1, help="Nearest films of each.")] = 10,
     perplexity: Annotated[float, typer.Option(min=1, help="Of t-SNE, for vectors.")] = 30.0,
     seed: Annotated[int, typer.Option(min=0, help="Of t-SNE.")] = 0,
+    json: Json = False,
 ) -> None:
     """Write the report's explorer for any table: one page that works without a server.
 
@@ -137,7 +177,10 @@ def explore(
     spaces = tuple(Space.read(text) for text in space or ())
     columns = Columns(id, title, year, labels, picture, spaces)
     count = write(table, columns, Layout(neighbours, perplexity, seed), output)
-    print(f"{count} films: {output}")
+    if json:
+        print_json({"films": count, "page": output})
+    else:
+        print(f"{count} films: {output}")
 
 
 def print_neighbours(found: "Sequence[Neighbour]") -> None:

@@ -51,6 +51,7 @@ def verify(experts: Names = None, json: Json = False) -> None:
 def fetch(
     experts: Names = None,
     local: Annotated[Path | None, typer.Option("--from", help="Folder to copy from.")] = None,
+    json: Json = False,
 ) -> None:
     """Fetch missing files: resume downloads, check digests, pin them in weights.lock.yaml.
 
@@ -62,7 +63,8 @@ def fetch(
 
     project = open_project()
     failures: list[str] = []
-    with download_progress() as progress:
+    found: list[WeightsFile] = []
+    with download_progress(quiet=json) as progress:
         for checkpoint in checkpoints(project, experts):
             task = progress.add_task(checkpoint.file, total=None)
 
@@ -74,37 +76,52 @@ def fetch(
             except WeightsError as error:
                 failures.append(str(error))
                 continue
+            found.append(status)
             progress.console.print(f"{checkpoint.file}: {status.state}, {status.path}")
         if not progress.tasks:
             progress.console.print("nothing to fetch: these experts need no files, or packages do")
+    if json:
+        print_json([status_data(status) for status in found])
     if failures:
         raise WeightsError("\n".join(failures))
 
 
 @app.command(epilog="Example: mmx weights accept senet154")
-def accept(experts: Names = None) -> None:
+def accept(experts: Names = None, json: Json = False) -> None:
     """Pin files other than the published ones, such as weights that you trained further."""
     from mmx.experts.weights import accept as pin
     from mmx.steps.embed import weights_place
 
     project = open_project()
-    for checkpoint in checkpoints(project, experts):
-        status = pin(checkpoint, weights_place(project))
+    wanted = checkpoints(project, experts)
+    found = [pin(checkpoint, weights_place(project)) for checkpoint in wanted]
+    if json:
+        print_json([status_data(status) for status in found])
+        return
+    for checkpoint, status in zip(wanted, found, strict=True):
         print(f"{checkpoint.file}: {status.state}, pinned as accepted")
 
 
-def download_progress() -> "Progress":
-    """Return a progress display of bytes and their rate."""
+def download_progress(*, quiet: bool) -> "Progress":
+    """Return a progress display of bytes, their rate and the time left; quiet: nothing is shown."""
+    from rich.console import Console
     from rich.progress import (
         BarColumn,
         DownloadColumn,
         Progress,
         TextColumn,
+        TimeRemainingColumn,
         TransferSpeedColumn,
     )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    return Progress(*columns, TransferSpeedColumn())
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=12),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(quiet=quiet),
+    )
 
 
 def checkpoints(project: "Project", experts: list[str] | None) -> "list[Checkpoint]":

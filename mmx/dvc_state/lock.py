@@ -42,10 +42,15 @@ def read_lock(root: Path) -> Lock:
 def parse_lock(text: str) -> Lock:
     """Return the contents of a dvc.lock; empty for a text that is not one."""
     try:
-        stages = (yaml.safe_load(text) or {}).get("stages", {})
+        stages = (load_yaml(text) or {}).get("stages", {})
         return Lock({name: stage_outs(stage) for name, stage in stages.items()})
     except UNREADABLE:
         return Lock()
+
+
+def load_yaml(text: str) -> Any:
+    """Return what DVC's YAML says, read by the fast parser where PyYAML has it."""
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def stage_outs(entry: dict[str, Any]) -> dict[str, str]:

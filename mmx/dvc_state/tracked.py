@@ -6,12 +6,13 @@ from pathlib import Path
 import yaml
 
 from mmx.dvc_state.history import GitError, History
+from mmx.dvc_state.lock import load_yaml
 
 
 def declared_outs(root: Path) -> list[str]:
     """Return the paths that dvc.yaml gives to DVC's cache, those of a family by their folder."""
     try:
-        stages = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+        stages = load_yaml((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     except (FileNotFoundError, KeyError, TypeError, yaml.YAMLError):
         return []
     found = {path for stage in stages.values() for path in _cached_outs(stage.get("do", stage))}
@@ -36,7 +37,9 @@ def git_faults(root: Path) -> list[str]:
     try:
         listed = history.git("ls-files", "-z", "--", *outs).split("\0") if outs else []
         tracked = [out for out in outs if any(_is_in(name, out) for name in listed if name)]
-        exposed = [out for out in outs if not _is_ignored(history, out)]
+        ignored = _ignored(history, [name for out in outs for name in (out, f"{out}/any")])
+        # A family's folder is ignored if what lies in it is.
+        exposed = [out for out in outs if not {out, f"{out}/any"} & ignored]
     except GitError:
         return []
     return [*_told_tracked(tracked), *_told_exposed(exposed)]
@@ -63,14 +66,10 @@ def _is_in(name: str, out: str) -> bool:
     return name == out or name.startswith(f"{out}/")
 
 
-def _is_ignored(history: History, out: str) -> bool:
-    """Say whether git ignores a path, tracked or not; a family's folder, if what lies in it is."""
-    return any(_matches(history, path) for path in (out, f"{out}/any"))
-
-
-def _matches(history: History, path: str) -> bool:
+def _ignored(history: History, paths: list[str]) -> set[str]:
+    """Return which of these paths git ignores, tracked or not."""
     try:
-        history.git("check-ignore", "--quiet", "--no-index", "--", path)
+        return set(history.git("check-ignore", "--no-index", "--", *paths).splitlines())
     except GitError:
-        return False
-    return True
+        # It fails where it ignores none of them.
+        return set()

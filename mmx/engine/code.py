@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
+from typing import Any
 
 from mmx.engine.canonical import bytes_digest, data_digest
+from mmx.engine.parsed import noted
 from mmx.engine.syntax import Link, dump, essence
 
 PACKAGE = __name__.partition(".")[0]
@@ -98,5 +100,11 @@ def read_code(path: Path, package: str = PACKAGE) -> Code:
 
 def code_of(source: str, package: str = PACKAGE) -> Code:
     """Return what counts of a source text whose own package is `package`."""
+    digest, *links = noted(f"code {package}", source, lambda: _essence(source, package))
+    return Code(digest, tuple(Link(module, name) for module, name in links))
+
+
+def _essence(source: str, package: str) -> list[Any]:
+    """Return the digest of what counts of a text, then (module, name) of each link."""
     tree, links = essence(source, package)
-    return Code(bytes_digest(dump(tree).encode()), links)
+    return [bytes_digest(dump(tree).encode()), *([link.module, link.name] for link in links)]

@@ -6,6 +6,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from mmx.engine.parsed import noted
+
 
 def imported_modules(starts: Iterable[str], neutral: Collection[str] = ()) -> tuple[str, ...]:
     """Return the modules named in `starts` and all that they import of their package, sorted.
@@ -54,10 +56,24 @@ def imports_of(name: str) -> tuple[str, ...]:
     path = source_file(name)
     if path is None:
         return ()
-    top = name.partition(".")[0]
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    named = (module for node in _running(tree) for module in _modules_in(node))
+    top, text = name.partition(".")[0], path.read_text(encoding="utf-8")
+    statements = noted("imports", text, lambda: _statements(text))
+    named = (module for statement in statements for module in _modules_in(*statement))
     return tuple(sorted({module for module in named if module.split(".")[0] == top}))
+
+
+def _statements(text: str) -> list[tuple[str, list[str]]]:
+    """Return (module, names that are imported from it) of each import; no names for a module."""
+    found = [_imported(node) for node in _running(ast.parse(text))]
+    return [each for statements in found for each in statements]
+
+
+def _imported(node: ast.AST) -> list[tuple[str, list[str]]]:
+    if isinstance(node, ast.Import):
+        return [(alias.name, []) for alias in node.names]
+    if not isinstance(node, ast.ImportFrom) or node.level or not node.module:
+        return []
+    return [(node.module, [alias.name for alias in node.names])]
 
 
 def _running(tree: ast.AST) -> Iterator[ast.AST]:
@@ -70,12 +86,9 @@ def _running(tree: ast.AST) -> Iterator[ast.AST]:
         waiting += node.orelse if checking else ast.iter_child_nodes(node)  # type: ignore[attr-defined]
 
 
-def _modules_in(node: ast.AST) -> list[str]:
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if not isinstance(node, ast.ImportFrom) or node.level or not node.module:
-        return []
-    below = [f"{node.module}.{alias.name}" for alias in node.names]
+def _modules_in(module: str, names: list[str]) -> list[str]:
+    """Return the modules that an import statement loads of their package."""
+    below = [f"{module}.{name}" for name in names]
     modules = [name for name in below if source_file(name)]
     # A name imported from a package that is not a module of it comes from its __init__.
-    return modules if len(modules) == len(below) else [node.module, *modules]
+    return modules if below and len(modules) == len(below) else [module, *modules]

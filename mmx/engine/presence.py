@@ -11,6 +11,7 @@ import glob
 import os
 import secrets
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -62,6 +63,20 @@ def others(own: Path, *kinds: str) -> list[str]:
     now = own.stat().st_mtime
     found = [path for path in sorted(own.parent.iterdir()) if path.name != own.name]
     return [_said(path) for path in found if _is_here(path, now) and _kind(path) in kinds]
+
+
+def who_is_here(folder: Path, *kinds: str) -> list[str]:
+    """Return what everybody of these kinds says, sorted; for onlookers: nothing is removed."""
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    now = time.time()
+    return [_said(path) for path in paths if _kind(path) in kinds and _is_recent(path, now)]
+
+
+def _is_recent(path: Path, now: float) -> bool:
+    try:
+        return abs(now - path.stat().st_mtime) <= GONE and not _has_died(path.name)
+    except OSError:
+        return False
 
 
 def remove_own_host(folder: Path, kind: str) -> None:

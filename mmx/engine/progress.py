@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from types import TracebackType
 from typing import Any, Protocol
@@ -15,13 +16,17 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     RenderableColumn,
     TextColumn,
-    TimeRemainingColumn,
 )
+from rich.table import Column
+from rich.text import Text
 
-LOG_EVERY = 30.0
-"""Seconds between lines without a terminal."""
+LOG_EVERY, LONGEST_LOG_EVERY = 30.0, 600.0
+"""Seconds between lines without a terminal: at first, and in a run of hours."""
+_RATES = (("s", 1), ("min", 60), ("h", 3600))
+"""Units of a rate, with their seconds."""
 
 
 class Counter(Protocol):
@@ -107,17 +112,8 @@ class ItemProgress:
         self.nodes = ""
         """Nodes and workers in use and the bytes they moved, if there are several machines."""
         self.console = Console(stderr=True)
-        self.bar = Progress(
-            TextColumn("{task.description:<22}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[counts]}"),
-            RenderableColumn(self),
-            TimeRemainingColumn(),
-            console=self.console,
-            disable=not sys.stderr.isatty(),
-        )
-        self.task = self.bar.add_task(step, total=total, counts="")
+        self.bar = Progress(*_columns(self), console=self.console, disable=not sys.stderr.isatty())
+        self.task = self.bar.add_task(step, total=total)
 
     def __enter__(self) -> "ItemProgress":
         """Start the bar."""
@@ -130,22 +126,49 @@ class ItemProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop the bar and print one closing line."""
+        """Stop the bar and print one closing line, unless there was nothing to do."""
         self.bar.stop()
-        print(f"{self.step}: {self.summary()}", file=sys.stderr, flush=True)
+        if self.total:
+            print(f"{self.step}: {self.summary()}", file=sys.stderr, flush=True)
 
     def summary(self) -> str:
         """Return the counts as text."""
         seconds = time.monotonic() - self.started
-        counts = (
-            f"{self.reused} reused, {self.computed} computed, {self.failed} failed "
-            f"of {self.total} {self.unit} in {seconds:.1f} s"
-        )
+        counts = f"{self.counts() or 'none'} of {self.total} {self.unit} in {seconds:.1f} s"
         return ", ".join(filter(None, (counts, self.parts_rate(), self.nodes)))
 
-    def __rich__(self) -> str:
-        """Return the rate of parts, and the nodes, which the bar reads at each refresh."""
-        return "  ".join(filter(None, (self.parts_rate(), self.nodes)))
+    def counts(self) -> str:
+        """Return how many items are reused, computed and failed, without those that are zero."""
+        named = {"reused": self.reused, "computed": self.computed, "failed": self.failed}
+        return ", ".join(f"{count} {name}" for name, count in named.items() if count)
+
+    def __rich__(self) -> Text:
+        """Return what the bar shows behind the time left; it is cut where the line ends."""
+        shown = (self._failures(), self.rate(), self.parts_rate(), self.nodes)
+        return Text("  ".join(filter(None, shown)), no_wrap=True, overflow="ellipsis")
+
+    def _failures(self) -> str:
+        return f"{self.failed} failed" if self.failed else ""
+
+    def rate(self) -> str:
+        """Return how many items are made in a second, a minute or an hour, as text."""
+        a_second = self._a_second()
+        if not a_second:
+            return ""
+        unit, times = next((each for each in _RATES if a_second * each[1] >= 1), _RATES[-1])
+        return f"{a_second * times:.2g}/{unit}"
+
+    def left(self) -> str:
+        """Return the time that is left at the rate so far; a dash before the first item is made."""
+        items = self.total - self.reused - self.computed - self.failed
+        a_second = self._a_second()
+        if items <= 0 or not a_second:
+            return "-" if items else "0:00:00"
+        return str(timedelta(seconds=round(items / a_second)))
+
+    def _a_second(self) -> float:
+        made = self.computed + self.failed
+        return made / max(time.monotonic() - self.started, 1e-9)
 
     def parts_rate(self) -> str:
         """Return the parts finished per second by all workers together, as text."""
@@ -159,14 +182,47 @@ class ItemProgress:
         self.reused += reused
         self.computed += computed
         self.failed += failed
-        rate = self.computed / max(time.monotonic() - self.started, 1e-9)
-        counts = f"{self.reused} reused  {self.computed} computed  {self.failed} failed"
-        self.bar.update(
-            self.task, advance=reused + computed + failed, counts=f"{counts}  {rate:.2f}/s"
+        self.bar.update(self.task, advance=reused + computed + failed)
+        now, done = time.monotonic(), self.reused + self.computed + self.failed
+        if (
+            self.bar.disable
+            and done < self.total
+            and now - self.logged > log_every(now - self.started)
+        ):
+            self.logged = now
+            print(f"{self.step}: {self.line()}", file=sys.stderr, flush=True)
+
+    def line(self) -> str:
+        """Return how far the run is, for a log."""
+        done = self.reused + self.computed + self.failed
+        parts = (
+            f"{done} of {self.total} {self.unit} ({done / max(self.total, 1):.0%})",
+            *(self._failures(), self.rate(), self.parts_rate(), self.nodes, f"{self.left()} left"),
         )
-        if self.bar.disable and time.monotonic() - self.logged > LOG_EVERY:
-            self.logged = time.monotonic()
-            line = filter(
-                None, (f"{self.step}: {counts}", f"{rate:.2f}/s", self.parts_rate(), self.nodes)
-            )
-            print(", ".join(line), file=sys.stderr, flush=True)
+        return ", ".join(filter(None, parts))
+
+
+def log_every(seconds: float) -> float:
+    """Return the seconds between lines of a log, `seconds` after the start: more for long runs."""
+    return min(max(LOG_EVERY, seconds / 20), LONGEST_LOG_EVERY)
+
+
+def _columns(progress: ItemProgress) -> list[ProgressColumn]:
+    """Return the columns of the bar; where a terminal is too narrow, the last is cut."""
+    return [
+        TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=12, table_column=Column(no_wrap=True)),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        RenderableColumn(_Left(progress), table_column=Column(no_wrap=True)),
+        RenderableColumn(progress, table_column=Column()),
+    ]
+
+
+@dataclass
+class _Left:
+    """The time left, as the bar shows it."""
+
+    progress: ItemProgress
+
+    def __rich__(self) -> Text:
+        return Text(self.progress.left())

@@ -1,7 +1,8 @@
 """Make the items of one step: look each up, compute the misses, separate faults from failures."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -73,10 +74,12 @@ def complete(
     outcome = Outcome()
     if not tasks:
         return outcome
-    with ItemProgress(tasks[0].ingredients.step, len(tasks), unit) as progress:
+    step = tasks[0].ingredients.step
+    with ItemProgress(step, len(tasks), unit) as progress, _noted(step, store) as note:
         misses = _look_up_all(tasks, store, cached, outcome)
         progress.count(reused=len(outcome.reused))
         before(misses)
+        note("start", total=len(tasks), reused=len(outcome.reused))
         same = _group_by_fingerprint(misses)
         firsts = prepared([group[0] for group in same.values()], prepare, outcome)
         computed = workers.compute(recipe, firsts, store, progress) if firsts else ()
@@ -84,10 +87,33 @@ def complete(
             for each in same[task.ingredients.fingerprint]:
                 _record_result(each, done, outcome)
                 if done.receipt:
-                    store.note(task.ingredients.step, _journal_entry(each, done))
+                    store.note(step, _journal_entry(each, done))
+                else:
+                    note("failure", item=each.item, reason=done.failure)
                 fine = done.receipt is not None and done.receipt.fault is None
                 progress.count(computed=fine, failed=not fine)
     return outcome
+
+
+@contextmanager
+def _noted(step: str, store: Store) -> Iterator[Callable[..., None]]:
+    """Yield what notes an event of a run; note that it ended, or was stopped."""
+
+    def note(event: str, **about: Any) -> None:
+        store.note_run({"step": step, "event": event, "at": _now(), **about})
+
+    try:
+        yield note
+    except BaseException:
+        # A full disk is told by the exception itself.
+        with suppress(OSError):
+            note("end", stopped=True)
+        raise
+    note("end", stopped=False)
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def _look_up_all(
@@ -157,7 +183,7 @@ def _journal_entry(task: Task, done: Done) -> dict[str, Any]:
     return {
         "fingerprint": done.receipt.fingerprint,
         "item": task.item,
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "finished": _now(),
         "seconds": round(done.seconds, 3),
         **asdict(done.made_by),
         "fault": done.receipt.fault is not None,

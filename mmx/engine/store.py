@@ -7,6 +7,7 @@
     renew/STEP                digest of the code with which a step is to be recomputed
     tmp/                      working folders of items being computed
     journal/STEP.jsonl        when, where, how long; never an input
+    runs.jsonl                when a step began and ended, and what failed
     journal/STEP/WORKER.jsonl the same, of a worker beside others
     present/                  who is using the store, on which host
     lock                      held by the run in progress on this host
@@ -186,6 +187,17 @@ class Store:
         path = folder / step / f"{self.writer}.jsonl" if self.writer else folder / f"{step}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as file:
+            file.write(canonical(entry) + b"\n")
+
+    @property
+    def runs(self) -> Path:
+        """The file that `note_run` writes."""
+        return self.root / "runs.jsonl"
+
+    def note_run(self, entry: dict[str, Any]) -> None:
+        """Append one line on a run: it began, it ended, or an item failed."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with self.runs.open("ab") as file:
             file.write(canonical(entry) + b"\n")
 
     def journal(self, step: str) -> list[dict[str, Any]]:

@@ -34,6 +34,9 @@ class Recipe:
     """Name of the parts of long items, e.g. `pairs`; the function calls `count_part` for each."""
     scratch: bool = False
     """The function also takes `scratch`, a folder that survives an interruption."""
+    overrun: str = ""
+    """Why an item is at fault whose worker ended itself twice by SIGXCPU; empty: that is a failure
+    and no result."""
     before: str = ""
     """`module:name` of a function called once, before the workers start: they inherit its
     changes of the environment."""

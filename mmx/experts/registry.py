@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from importlib import import_module
 
+from mmx.errors import did_you_mean
 from mmx.experts.base import Expert, ExpertError
 from mmx.params import ExpertEntry, ParamsError
 
@@ -56,7 +57,8 @@ def expert_names() -> tuple[str, ...]:
 def get_expert(name: str) -> Expert:
     """Return a registered expert; raise ExpertError for an unknown name."""
     if name not in MODULES:
-        raise ExpertError(f"there is no expert {name!r}; known are {', '.join(MODULES)}")
+        near = did_you_mean(name, MODULES) or f"; there are {', '.join(MODULES)}"
+        raise ExpertError(f"there is no expert {name!r}{near}")
     expert: Expert = import_module(MODULES[name]).EXPERT
     if expert.name != name:
         raise ExpertError(f"{MODULES[name]} declares {expert.name!r}, not {name!r}")
@@ -68,7 +70,8 @@ def check_entries(entries: Mapping[str, ExpertEntry]) -> None:
     for name, entry in entries.items():
         key = f"params.yaml: embed.experts.{name}"
         if name not in MODULES:
-            raise ParamsError(f"{key}: there is no such expert; there are {', '.join(MODULES)}")
+            near = did_you_mean(name, MODULES) or f"; there are {', '.join(MODULES)}"
+            raise ParamsError(f"{key}: there is no such expert{near}")
         expert = get_expert(name)
         if entry.reads != expert.reads:
             raise ParamsError(f"{key}.reads: it reads {expert.reads}, not {entry.reads}")

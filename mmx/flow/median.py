@@ -6,20 +6,21 @@ It works on integers that sort like the numbers, since processors have more unit
 import numpy as np
 from numba import njit
 
+from mmx.flow.planes import FLOW, INSIDE, U2, Grid, aligned_zeros, block_size, edge_mask, place
 from mmx.flow.simd import (
     LANES,
+    PART,
     Address,
     Vector,
     Vectors,
     greater,
     lesser,
-    load,
     load_number,
+    load_part,
     ranked,
-    splat,
+    splat_part,
     store,
 )
-from mmx.flow.tiles import FLOW_TILE, INSIDE, ONES, U2, Grid, aligned_zeros
 
 
 @njit(forceinline=True)
@@ -53,11 +54,11 @@ def _sort5(a: Vector, b: Vector, c: Vector, d: Vector, e: Vector) -> Vectors:
 def _window(plane: Address, at: int) -> Vectors:
     """The five vectors around element `at` of a row."""
     return (
-        load(plane, at - 2),
-        load(plane, at - 1),
-        load(plane, at),
-        load(plane, at + 1),
-        load(plane, at + 2),
+        load_part(plane, at - 2),
+        load_part(plane, at - 1),
+        load_part(plane, at),
+        load_part(plane, at + 1),
+        load_part(plane, at + 2),
     )
 
 
@@ -97,12 +98,17 @@ def _copy_row(flow: Address, row: int, lines: Address, grid: Grid) -> None:
     stride = (grid.tiles + 2) * LANES
     for channel in range(2):
         start = (5 * channel + row % 5) * stride + LANES
-        at = (row + 1) * grid.tiles * FLOW_TILE + channel * U2
-        store(lines, start - LANES, ranked(splat(load_number(flow, at))))
-        for tile in range(grid.tiles):
-            store(lines, start + tile * LANES, ranked(load(flow, at + tile * FLOW_TILE)))
+        first = channel * U2 * block_size(grid)
+        store(
+            lines,
+            start - PART,
+            ranked(splat_part(load_number(flow, first + place(grid, FLOW, row + 1, 0)))),
+        )
+        for part in range(grid.parts):
+            at = first + place(grid, FLOW, row + 1, part * PART)
+            store(lines, start + part * PART, ranked(load_part(flow, at)))
         last = start + grid.width - 1
-        store(lines, last + 1, splat(load_number(lines, last)))
+        store(lines, last + 1, splat_part(load_number(lines, last)))
 
 
 @njit
@@ -112,9 +118,9 @@ def _sort_columns3(lines: Address, row: int, ranks: Address, grid: Grid) -> None
     above, below = max(row - 1, 0) % 5 * stride, min(row + 1, grid.rows - 1) % 5 * stride
     here = row % 5 * stride
     for channel in range(0, 10 * stride, 5 * stride):
-        for x in range(channel, channel + stride, LANES):
+        for x in range(channel + LANES - PART, channel + LANES + (grid.parts + 1) * PART, PART):
             low, middle, high = _sort3(
-                load(lines, above + x), load(lines, here + x), load(lines, below + x)
+                load_part(lines, above + x), load_part(lines, here + x), load_part(lines, below + x)
             )
             store(ranks, x, low)
             store(ranks, x + stride, middle)
@@ -129,13 +135,13 @@ def _sort_columns5(lines: Address, row: int, ranks: Address, grid: Grid) -> None
     r3, r4 = min(row + 1, grid.rows - 1) % 5 * stride, min(row + 2, grid.rows - 1) % 5 * stride
     r2 = row % 5 * stride
     for channel in range(0, 10 * stride, 5 * stride):
-        for x in range(channel, channel + stride, LANES):
+        for x in range(channel + LANES - PART, channel + LANES + (grid.parts + 1) * PART, PART):
             a, b, c, d, e = _sort5(
-                load(lines, r0 + x),
-                load(lines, r1 + x),
-                load(lines, r2 + x),
-                load(lines, r3 + x),
-                load(lines, r4 + x),
+                load_part(lines, r0 + x),
+                load_part(lines, r1 + x),
+                load_part(lines, r2 + x),
+                load_part(lines, r3 + x),
+                load_part(lines, r4 + x),
             )
             store(ranks, x, a)
             store(ranks, x + stride, b)
@@ -166,13 +172,16 @@ def median_filter(flow: Address, work: Address, grid: Grid, masks: Address, size
             _sort_columns3(work, row, ranks, grid)
         else:
             _sort_columns5(work, row, ranks, grid)
-        for tile in range(grid.tiles):
-            x = (tile + 1) * LANES
+        for part in range(grid.parts):
+            x = LANES + part * PART
             if size == 3:
                 u1, u2 = _median3(ranks, x, stride), _median3(ranks, x + 5 * stride, stride)
             else:
                 u1, u2 = _median5(ranks, x, stride), _median5(ranks, x + 5 * stride, stride)
-            inside = load(masks, INSIDE if tile == grid.tiles - 1 else ONES)
-            target = ((row + 1) * grid.tiles + tile) * FLOW_TILE
-            store(flow, target, ranked(u1) * inside)
-            store(flow, target + U2, ranked(u2) * inside)
+            u1, u2 = ranked(u1), ranked(u2)
+            if part == grid.parts - 1:
+                inside = edge_mask(masks, INSIDE, grid.parts)
+                u1, u2 = u1 * inside, u2 * inside
+            target = place(grid, FLOW, row + 1, part * PART)
+            store(flow, target, u1)
+            store(flow, target + U2 * block_size(grid), u2)

@@ -4,21 +4,22 @@ import numpy as np
 from numba import njit
 
 from mmx.flow.simd import (
+    PART,
     QUICK_ROOTS,
     Vector,
     Vectors,
     fused,
+    greater,
+    half_less,
+    half_more,
     larger_size,
-    maximum,
     remainder,
     rough_root_inverse,
     smaller_size,
-    splat,
+    splat_part,
     square_root,
 )
 
-_LOW, _HIGH = np.float32(0.5 - 2.0**-14), np.float32(0.5 + 2.0**-14)
-"""The true correction to a root lies between that with the one and that with the other."""
 _TINY = np.float32(2.0**-100)
 """A square length treated as zero, whose root is exact."""
 
@@ -32,6 +33,8 @@ def _root(square: Vector, inverse: Vector, half: Vector) -> Vector:
     if QUICK_ROOTS:
         return square_root(square)
     root = square * inverse
+    if PART == 8:
+        root = fused(remainder(root, root, square), half, root)
     return fused(remainder(root, root, square), half, root)
 
 
@@ -48,9 +51,9 @@ def length_bounds(x: Vector, y: Vector) -> Vectors:
     large = more * more
     square = fused(less, less, large)
     lost = fused(less, less, large - square) - remainder(more, more, large)
-    square = maximum(square, splat(_TINY))
+    square = greater(square, splat_part(_TINY))
     inverse = rough_root_inverse(square)
-    low, high = inverse * splat(_LOW), inverse * splat(_HIGH)
+    low, high = half_less(inverse), half_more(inverse)
     root = _root(square, inverse, low)
     rest = remainder(root, root, square) + lost
     return fused(rest, low, root), fused(rest, high, root)

@@ -11,11 +11,8 @@ from numba import njit
 from mmx.flow.cache import cache_folder, cached_njit
 from mmx.flow.median import median_array, median_filter
 from mmx.flow.parameters import TVL1Params
-from mmx.flow.relaxation import Case, relax
-from mmx.flow.simd import LANES, Address, splat
-from mmx.flow.stopping import Stop, stop_for
-from mmx.flow.tiles import (
-    FIELD_TILE,
+from mmx.flow.planes import (
+    FIELD,
     Grid,
     aligned_zeros,
     begin_dual,
@@ -23,8 +20,11 @@ from mmx.flow.tiles import (
     edge_masks,
     make_grid,
     read_dual,
-    tile_image,
+    write_image,
 )
+from mmx.flow.relaxation import Case, relax
+from mmx.flow.simd import Address, splat_part
+from mmx.flow.stopping import Stop, stop_for
 from mmx.flow.warp import MARGIN, interleave, linearise, plan_array
 
 
@@ -48,7 +48,7 @@ class Buffers(NamedTuple):
     """Addresses of the buffers of one scale."""
 
     frame: Address
-    """I0 in tiles."""
+    """I0."""
     image: Address
     """I1 and its gradient, interleaved, with a margin of zeros."""
     masks: Address
@@ -59,14 +59,23 @@ class Buffers(NamedTuple):
     shade: Address | None
     """The illumination term's part of the flow; None without."""
     changes: Address
-    """Squared changes of every pixel in the last iteration, in tiles."""
+    """Squared changes of every pixel in the last iteration."""
+    pending: Address
+    """Where in a row parts begin."""
 
 
 @njit
 def begin_warp(buffers: Buffers, grid: Grid, settings: Settings) -> Case:
     """Linearise at the flow so far; return what the warp's iterations have in common."""
     linearise(
-        buffers.frame, buffers.image, buffers.flow, buffers.field, grid, buffers.masks, buffers.plan
+        buffers.frame,
+        buffers.image,
+        buffers.flow,
+        buffers.field,
+        grid,
+        buffers.masks,
+        buffers.plan,
+        settings.bound,
     )
     return make_case(buffers, grid, settings)
 
@@ -75,17 +84,17 @@ def begin_warp(buffers: Buffers, grid: Grid, settings: Settings) -> Case:
 def make_case(buffers: Buffers, grid: Grid, settings: Settings) -> Case:
     """Return what the iterations of a warp have in common."""
     return Case(
-        grid.rows,
-        grid.tiles,
+        grid,
         buffers.masks,
         buffers.field,
         buffers.flow,
         buffers.shade,
-        splat(settings.bound),
-        splat(settings.theta),
-        splat(settings.ratio),
-        splat(settings.gamma),
+        splat_part(settings.bound),
+        splat_part(settings.theta),
+        splat_part(settings.ratio),
+        splat_part(settings.gamma),
         buffers.changes,
+        buffers.pending,
     )
 
 
@@ -115,7 +124,7 @@ class Scale:
         """Allocate for frames of rows x width pixels."""
         self._grid = grid = make_grid(rows, width)
         self._settings = _settings(params, rows * width)
-        self._frame = aligned_zeros(rows * grid.tiles * LANES)
+        self._frame = aligned_zeros(rows * grid.span)
         self._image = aligned_zeros((rows + 2 * MARGIN) * (width + 2 * MARGIN) * 4)
         self._flow = dual_array(grid, 2)
         self._shade = dual_array(grid, 1) if params.gamma else None
@@ -123,12 +132,13 @@ class Scale:
             self._frame,
             self._image,
             edge_masks(grid),
-            aligned_zeros(rows * grid.tiles * FIELD_TILE),
+            aligned_zeros(rows * FIELD * grid.span),
             median_array(grid),
             plan_array(grid),
             self._flow,
             self._shade,
-            aligned_zeros(rows * grid.tiles * LANES),
+            aligned_zeros(rows * grid.span),
+            np.zeros(grid.parts, np.int32),
         ]
         self._buffers = Buffers._make(map(_address, self._arrays))
 
@@ -143,7 +153,7 @@ class Scale:
             parts.append((self._shade, slice(2, 3)))
         if flow is None:
             flow = np.zeros((1 + len(parts), grid.rows, grid.width), np.float32)
-        tile_image(frame, self._frame, grid)
+        write_image(frame, self._frame, grid)
         interleave(other, self._image, grid)
         for tiled, channels in parts:
             begin_dual(flow[channels], tiled, grid)

@@ -10,6 +10,22 @@ import numpy as np
 from numba import njit
 
 from mmx.flow.cache import cached_njit
+from mmx.flow.planes import (
+    CONSTANT,
+    DIVISOR,
+    FIELD,
+    FLOW,
+    INSIDE,
+    IX,
+    IY,
+    LIMIT,
+    ONES,
+    U2,
+    Grid,
+    aligned_zeros,
+    block_size,
+    place,
+)
 from mmx.flow.simd import (
     LANES,
     Address,
@@ -29,20 +45,6 @@ from mmx.flow.simd import (
     store,
     store_integers,
     transpose_quarters,
-)
-from mmx.flow.tiles import (
-    CONSTANT,
-    DIVISOR,
-    FIELD_TILE,
-    FLOW_TILE,
-    INSIDE,
-    IX,
-    IY,
-    ONES,
-    SQUARE,
-    U2,
-    Grid,
-    aligned_zeros,
 )
 
 MARGIN = 8
@@ -117,9 +119,9 @@ def _plan_row(flow: Address, row: int, grid: Grid, plan: Address) -> None:
     """Where to look up each pixel of a row, and with which weights."""
     lanes = load(plan, grid.tiles * PLAN_TILE)
     for tile in range(grid.tiles):
-        at = ((row + 1) * grid.tiles + tile) * FLOW_TILE
+        at = place(grid, FLOW, row + 1, tile * LANES)
         x = splat(np.float32(tile * LANES)) + lanes + load(flow, at)
-        y = splat(np.float32(row)) + load(flow, at + U2)
+        y = splat(np.float32(row)) + load(flow, at + U2 * block_size(grid))
         here = tile * PLAN_TILE
         tx = _place(x, grid.width - 1, plan, here + WHOLE)
         ty = _place(y, grid.rows - 1, plan, here + WHOLE + LANES)
@@ -170,21 +172,24 @@ def _sample(image: Address, span: int, plan: Address, here: int) -> Vectors:
 def _write_field(
     field: Address,
     here: int,
+    block: int,
     warped: Vector,
     ix: Vector,
     iy: Vector,
     u1: Vector,
     u2: Vector,
     i0: Vector,
+    bound: np.float32,
 ) -> None:
-    """rho_c, the gradient, its squared length, and that to divide by, infinite for no gradient."""
+    """The gradient; its squared length times `bound`, and to divide by (infinite for no gradient);
+    rho_c."""
     square = ix * ix + iy * iy
     divisor = select_greater(square, splat(_EPSILON), square, splat(_INFINITY))
-    store(field, here + IX, ix)
-    store(field, here + IY, iy)
-    store(field, here + SQUARE, square)
-    store(field, here + DIVISOR, divisor)
-    store(field, here + CONSTANT, warped - ix * u1 - iy * u2 - i0)
+    store(field, here + IX * block, ix)
+    store(field, here + IY * block, iy)
+    store(field, here + LIMIT * block, splat(bound) * square)
+    store(field, here + DIVISOR * block, divisor)
+    store(field, here + CONSTANT * block, warped - ix * u1 - iy * u2 - i0)
 
 
 @njit
@@ -196,11 +201,13 @@ def linearise(
     grid: Grid,
     masks: Address,
     plan: Address,
+    bound: np.float32,
 ) -> None:
     """Warp I1 and its gradient by the flow, and write the field of one warp.
 
-    Addresses: `frame`, I0 in tiles; `image`, what `interleave` made of I1; `flow`; `field`;
-    `masks`, of what `edge_masks` makes; `plan`, work space that `plan_array` makes.
+    Addresses: `frame`, I0; `image`, what `interleave` made of I1; `flow`; `field`;
+    `masks`, of what `edge_masks` makes; `plan`, work space that `plan_array` makes. `bound` is
+    lambda theta.
     """
     span = (grid.rows + 2 * MARGIN) * 4
     for row in range(grid.rows):
@@ -208,8 +215,8 @@ def linearise(
         for tile in range(grid.tiles):
             warped, ix, iy = _sample(image, span, plan, tile * PLAN_TILE)
             inside = load(masks, INSIDE if tile == grid.tiles - 1 else ONES)
-            number = row * grid.tiles + tile
-            at = (number + grid.tiles) * FLOW_TILE
-            u1, u2, i0 = load(flow, at), load(flow, at + U2), load(frame, number * LANES)
-            here = number * FIELD_TILE
-            _write_field(field, here, warped, ix * inside, iy * inside, u1, u2, i0)
+            x = tile * LANES
+            at, here = place(grid, FLOW, row + 1, x), place(grid, FIELD, row, x)
+            u1, u2 = load(flow, at), load(flow, at + U2 * block_size(grid))
+            i0, ix, iy = load(frame, row * grid.span + x), ix * inside, iy * inside
+            _write_field(field, here, block_size(grid), warped, ix, iy, u1, u2, i0, bound)

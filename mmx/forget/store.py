@@ -25,7 +25,8 @@ def clean_store(store: Store, traces: Traces, whole: Collection[str]) -> dict[st
         shutil.rmtree(store.root / name, ignore_errors=True)
     for fingerprint in traces.fingerprints:
         store.retry_mark(fingerprint).unlink(missing_ok=True)
-    lines = sum(_drop_lines(path, traces) for path in files_below(store.root / "journal"))
+    journals = [*files_below(store.root / "journal"), *filter(Path.exists, [store.runs])]
+    lines = sum(_drop_lines(path, traces) for path in journals)
     return {"receipts": receipts, "objects": objects, "journal lines": lines} | {
         "inspections": drop_inspections(store.root / "inspections.json", traces.content)
     }

@@ -7,18 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from mmx.media.faults import Limits, MediaFault
+from mmx.media.faults import Limits
+from mmx.media.meter import GIGABYTE, cpu_seconds, over_cpu, over_memory
 from mmx.media.source import HEADROOM
 
-LEAST_SECONDS = 60.0
-"""CPU seconds that any file may take."""
 GRACE = 2.0
 """Times the CPU limit, after which a process that never returns from the decoder is ended."""
 AGAIN = 0.1
 """CPU seconds after which a signal that was not heeded is sent again."""
 LEAST_GRACE = 5.0
 """CPU seconds beyond."""
-MEGABYTE, GIGABYTE = 1e6, 1 << 30
 
 
 @contextmanager
@@ -31,18 +29,14 @@ def bounded(size: int, limits: Limits) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    seconds = LEAST_SECONDS + size / MEGABYTE * limits.cpu_seconds_per_mb
-    with _cpu_limit(seconds), _memory_limit(limits.max_memory_gb):
+    with _cpu_limit(cpu_seconds(size, limits)), _memory_limit(limits):
         yield
 
 
 @contextmanager
 def _cpu_limit(seconds: float) -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
-        raise MediaFault(
-            "cpu",
-            f"reading it takes more than {seconds:.0f} CPU seconds (cpu_seconds_per_mb)",
-        )
+        raise over_cpu(seconds)
 
     before = signal.signal(signal.SIGPROF, stop)
     # Where Python's handler is never run, the kernel ends the process.
@@ -59,9 +53,9 @@ def _cpu_limit(seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def _memory_limit(gigabytes: float) -> Iterator[None]:
+def _memory_limit(limits: Limits) -> Iterator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    most = int(_address_space() + gigabytes * GIGABYTE)
+    most = int(_address_space() + limits.max_memory_gb * GIGABYTE)
     resource.setrlimit(resource.RLIMIT_AS, (_least(most, hard), hard))
     try:
         yield
@@ -69,9 +63,7 @@ def _memory_limit(gigabytes: float) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
         # If the machine itself is short of memory, this fails: then the file is not at fault.
         bytearray(HEADROOM)
-        raise MediaFault(
-            "memory", f"reading it takes more than {gigabytes:g} GiB of memory (max_memory_gb)"
-        ) from None
+        raise over_memory(limits) from None
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 

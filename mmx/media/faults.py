@@ -28,9 +28,9 @@ class Limits:
     max_concealed: float = 0.01
     """Largest share of pictures, and of packets of the sound, that are damaged or missing."""
     cpu_seconds_per_mb: float = 20.0
-    """CPU seconds that inspecting a file may take per megabyte of it, beside a minute for any."""
+    """CPU seconds that reading a file may take per megabyte of it, beside a minute for any."""
     max_memory_gb: float = 4.0
-    """Memory that inspecting a file may take, in units of 2^30 bytes."""
+    """Memory that reading a file may take, in units of 2^30 bytes."""
 
 
 DEFAULT_LIMITS = Limits()

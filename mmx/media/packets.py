@@ -22,7 +22,7 @@ def read_packets(source: Source, *, every_stream: bool = False) -> Iterator["Pac
     packets = source.container.demux(list(source.container.streams) if every_stream else chosen)
     unread = MediaFault("damaged", "the file cannot be read to its end")
     while True:
-        with as_media_fault(source.path, unread):
+        with source.meter, as_media_fault(source.path, unread):
             packet = _next_packet(packets)
         if packet is None:
             return
@@ -44,7 +44,7 @@ def decode_packet(source: Source, packet: "Packet[Any] | None") -> list[VideoFra
     None, or an empty packet, returns those that the decoder holds back.
     """
     undecodable = MediaFault("damaged", "a picture of the video cannot be decoded")
-    with as_media_fault(source.path, undecodable):
+    with source.meter, as_media_fault(source.path, undecodable):
         frames: list[VideoFrame] = source.video.codec_context.decode(packet)
     for frame in frames:
         check_size(frame.width, frame.height, source.limits)

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 from av import VideoFrame
+from av.audio.stream import AudioStream
 from av.video.reformatter import ColorTrc
 
 from mmx.media.budget import check_concealed
@@ -29,6 +30,9 @@ from mmx.media.upright import upright_of
 LEVEL_RATE = 16000
 """Hertz at which the level of the sound is measured."""
 FULL_SCALE = 32768
+REFUSING = ("aac", "ac3", "eac3", "flac", "mp2", "mp3")
+"""Codecs of sound whose decoders refuse packets with other bytes. Those of WMA, Opus, PCM, ADPCM
+and others decode what they get."""
 FIELD_ORDERS = {0: "unknown", 1: "progressive", 2: "tt", 3: "bb", 4: "tb", 5: "bt"}
 """FFmpeg's names; the first letter is the field coded first, the second the one shown first."""
 
@@ -98,6 +102,9 @@ class Probe:
     """Pictures that the demuxer flags as damaged or that an even series lacks."""
     concealed_sound: int
     """Packets of the sound that cannot be decoded."""
+    sound_damage_known: bool | None
+    """Whether damage to the sound is noticed; False where the decoder takes any bytes, such as that
+    of WMA, and the container has no checksums. None for a silent video."""
     holes: int
     """Pictures that an even series would have in addition: a variable rate, or loss."""
     end_known: bool
@@ -202,8 +209,14 @@ def _header_facts(source: Source) -> dict[str, Any]:
         "audio_rate": None if sound is None else sound.sample_rate,
         "audio_channels": None if sound is None else channels_of(sound).count,
         "audio_layout": None if sound is None else channels_of(sound).name,
+        "sound_damage_known": None if sound is None else _damage_known(source, sound),
         "streams": describe_streams(source.container, [source.video, sound]),
     }
+
+
+def _damage_known(source: Source, sound: AudioStream) -> bool:
+    """Say whether damage to the sound is noticed; pages of Ogg have checksums."""
+    return source.container.format.name == "ogg" or sound.codec.canonical_name in REFUSING
 
 
 def _first_picture_facts(source: Source, first: VideoFrame) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from mmx.media.boxes import declared_end, top_level_boxes
 from mmx.media.budget import check_rate, check_repeats, check_total, too_long
 from mmx.media.evenness import holes, missing
 from mmx.media.faults import Limits, MediaFault
+from mmx.media.numbered import CODECS, Groups
 from mmx.media.ogg import read_pages
 from mmx.media.packets import decode_packet, no_frames, read_packets, stamp
 from mmx.media.source import Source, open_video
@@ -112,11 +113,13 @@ class _Reading:
     flagged_sounds: int = 0
     ends: dict[int, Fraction] = field(default_factory=dict)
     tail: int = 0
+    groups: Groups | None = None
 
     def __post_init__(self) -> None:
         source = self.source
         name = source.container.format.name
         self.joined = name == "mpegts"
+        self.groups = Groups() if source.video.codec.canonical_name in CODECS else None
         self.video = Track(source.video.time_base or Fraction(1), 1 / source.nominal_rate)
         self.sound = None if source.audio is None else _sound_track(source)
 
@@ -140,6 +143,8 @@ class _Reading:
     def _add_picture(self, packet: "Packet[Any]") -> None:
         if packet.is_corrupt:
             self.flagged.append(len(self.video))
+        if self.groups is not None:
+            self.groups.add(packet)
         self.video.add(packet, self.place)
         self.shown += not packet.is_discard
         # Where a packet's place is unknown, its number stands for it.
@@ -224,6 +229,9 @@ class _Reading:
             # Empty chunks stand for pictures that are shown twice.
             named = sum(entry.size > 0 for entry in self.source.video.index_entries)
             lost = max(0, named - len(self.video))
+        if self.groups is not None:
+            self.groups.finish()
+            lost = max(lost, self.groups.missing)
         return lost + _until_keys(flagged, self.video)
 
     def _end_known(self) -> bool:

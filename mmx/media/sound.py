@@ -92,12 +92,14 @@ def _frames(
 def _decoded(source: Source, packet: Any, counts: SoundCounts) -> list[AudioFrame]:
     """Return the frames of a packet, none where it cannot be decoded."""
     context = cast(Any, source.audio).codec_context
-    try:
-        with as_media_fault(source.path, MediaFault("audio", "the sound cannot be decoded")):
-            return cast(list[AudioFrame], context.decode(packet))
-    except MediaFault:
-        counts.concealed += packet.size > 0
-        return []
+    undecodable = MediaFault("audio", "the sound cannot be decoded")
+    with source.meter:
+        try:
+            with as_media_fault(source.path, undecodable):
+                return cast(list[AudioFrame], context.decode(packet))
+        except MediaFault:
+            counts.concealed += packet.size > 0
+            return []
 
 
 def _clipped(frame: AudioFrame, until: Fraction) -> AudioFrame | None:

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from mmx.media.budget import check_header
 from mmx.media.choice import choose_pictures, choose_sound
 from mmx.media.faults import Limits, MediaFault
+from mmx.media.meter import Meter
 
 FORMATS = ("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "ogg", "asf")
 """Demuxers that may read a trailer. None of them follows a reference to another file."""
@@ -35,6 +36,8 @@ class Source:
     audio: AudioStream | None
     """The sound track that goes with them, or None."""
     limits: Limits
+    meter: Meter
+    """Around each call of a demuxer or decoder."""
 
     @property
     def header_seconds(self) -> float | None:
@@ -110,7 +113,7 @@ def _choose(path: Path, container: InputContainer, limits: Limits) -> Source:
         sound.codec_context.thread_count = 1
         # A wrong checksum is an error.
         sound.codec_context.options = {"err_detect": "crccheck+explode"}
-    return Source(path, container, video, sound, limits)
+    return Source(path, container, video, sound, limits, Meter(path.stat().st_size, limits))
 
 
 @contextmanager

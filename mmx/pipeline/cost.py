@@ -1,4 +1,4 @@
-"""Estimated time of a step: by rates measured on this machine, else by default rates."""
+"""Estimated time and size of a step: by rates measured on this machine, else by shipped ones."""
 
 from collections.abc import Collection, Iterable
 from statistics import fmean
@@ -43,6 +43,27 @@ def hours(step: TrailerStep, upstream: Upstream, trailers: Collection[str]) -> f
     if measured is not None:
         seconds = len(trailers) * measured
     else:
-        minutes = sum(upstream.sources[name]["duration_s"] for name in trailers) / 60
-        seconds = minutes * step.seconds_per_minute
+        seconds = _minutes(upstream, trailers) * step.rate(upstream.project.params).seconds
     return seconds / upstream.project.workers / 3600
+
+
+def terabytes(step: TrailerStep, upstream: Upstream, trailers: Collection[str]) -> float:
+    """Return the estimated size of the items of these trailers."""
+    measured = bytes_per_item(step, upstream)
+    if measured is not None:
+        return len(trailers) * measured / 1e12
+    return _minutes(upstream, trailers) * step.rate(upstream.project.params).bytes / 1e12
+
+
+def bytes_per_item(step: TrailerStep, upstream: Upstream) -> float | None:
+    """Return the mean size of an item in the store; None if it has none of the step."""
+    return mean(
+        sum(output.size for output in receipt.outputs)
+        for receipt in upstream.project.store.receipts(step.name)
+        if not receipt.fault
+    )
+
+
+def _minutes(upstream: Upstream, trailers: Collection[str]) -> float:
+    """Return the length of the videos of these trailers."""
+    return sum(float(upstream.sources[name]["duration_s"]) for name in trailers) / 60

@@ -17,12 +17,14 @@ NEUTRAL = (
     "mmx.errors",
     "mmx.experts.registry",
     "mmx.layout",
+    "mmx.media.meter",
     "mmx.outputs",
     "mmx.params",
     "mmx.pipeline",
     "mmx.project",
+    "mmx.rates",
 )
-"""Modules that do not affect results: bookkeeping, types, paths."""
+"""Modules that do not affect results: bookkeeping, types, paths, limits."""
 
 
 def step_modules(step: ItemStep) -> tuple[str, ...]:

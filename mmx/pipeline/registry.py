@@ -1,6 +1,7 @@
 """All steps, found by their files in mmx/steps/ and sorted by dependency."""
 
 import pkgutil
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import import_module
@@ -9,6 +10,7 @@ from typing import TypeVar
 
 import mmx.steps
 from mmx.engine.run import Outcome
+from mmx.errors import did_you_mean
 from mmx.params import Params, Section
 from mmx.pipeline.step import ItemStep, Step, TrailerStep, UnknownStepError
 from mmx.project import Project
@@ -119,15 +121,39 @@ def find_item_step(name: str, params: Params) -> ItemStep:
 
 def find_trailer_step(name: str, params: Params) -> TrailerStep:
     """Return a step of trailers by name; UnknownStepError lists the known ones."""
-    return _one_of(name, trailer_steps(params))
+    steps = trailer_steps(params)
+    if name in {step.name for step in all_steps(params)} - {step.name for step in steps}:
+        raise UnknownStepError(
+            f"{name} reads all trailers at once: `dvc repro {name}` runs it; steps whose items are "
+            f"trailers: {', '.join(step.name for step in steps)}"
+        )
+    return _one_of(name, steps)
 
 
 def _one_of(name: str, steps: list[AnyStep]) -> AnyStep:
     for step in steps:
         if step.name == name:
             return step
-    known = ", ".join(step.name for step in steps)
-    raise UnknownStepError(f"there is no step {name!r}; there are {known}")
+    known = [step.name for step in steps]
+    near = did_you_mean(name, known)
+    raise UnknownStepError(f"there is no step {name!r}{near or f'; there are {_listed(known)}'}")
+
+
+def _listed(names: list[str]) -> str:
+    """Return names in a row, a long family by its first member."""
+    families = Counter(name.partition("@")[0] for name in names)
+    seen: dict[str, str] = {}
+    for name in names:
+        family = name.partition("@")[0]
+        seen.setdefault(family if families[family] > _MANY else name, name)
+    return ", ".join(
+        f"{name} and {families[key] - 1} more of {key}" if families[key] > _MANY else name
+        for key, name in seen.items()
+    )
+
+
+_MANY = 6
+"""Members of a family that a message names."""
 
 
 def all_tools() -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from mmx.errors import UserError
 from mmx.outputs import Output
 from mmx.params import Params, Section
 from mmx.project import Project
+from mmx.rates import Rate
 from mmx.tools import check_tools
 
 if TYPE_CHECKING:
@@ -26,6 +27,12 @@ SOUND = "sound"
 CORE_TOOLS = ("numpy", "pyarrow", "python")
 PICTURE_TOOLS = (*CORE_TOOLS, "av", "opencv-contrib-python")
 LEARNING_TOOLS = (*CORE_TOOLS, "safetensors", "scikit-learn", "torch")
+
+OVERRUN = (
+    "the decoder did not return from the video, twice, within the CPU time and memory that "
+    "collection.cpu_seconds_per_mb and max_memory_gb allow"
+)
+"""The fault of a video whose decoder has to be ended with its process, in any step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +63,10 @@ class PlainStep(Step):
 
     function: Callable[[Project], None]
     """Writes the step's outputs."""
+    current: Callable[["Upstream"], bool] | None = None
+    """(outputs of earlier steps) -> whether the outputs are those of the present inputs. For
+    `mmx status`: it computes nothing, and raises FileNotFoundError where an input is missing. None
+    for ingest, whose rows are counted instead."""
 
     def run(self, project: Project) -> None:
         """Write the step's outputs."""
@@ -100,8 +111,8 @@ class TrailerStep(ItemStep):
     """(outputs of earlier steps, trailer_id) -> arguments of the recipe's function."""
     reads: Callable[["Upstream", str], Iterable[InputFile]]
     """(outputs of earlier steps, trailer_id) -> the files that the function reads."""
-    seconds_per_minute: float
-    """Rough CPU-seconds per minute of video, for estimates before anything was measured."""
+    rate: Callable[[Params], Rate]
+    """Rough cost of a minute of video with these parameters, before anything was measured."""
     weights: Callable[[Project], tuple[Weight, ...]] = lambda project: ()
     """Files of pre-trained weights that affect the result."""
     chunk: int = 1

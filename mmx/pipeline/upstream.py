@@ -30,6 +30,9 @@ class Upstream:
     project: Project
     given: pa.Table | None = None
     """A table to use instead of sources.parquet: what ingest would write now."""
+    verify: bool = False
+    """Whether to compute the fingerprints of receipts again, which files that DVC has just found
+    unchanged do not need."""
     _receipts: dict[str, dict[str, Receipt]] = field(default_factory=dict)
     _tables: dict[Path, pa.Table | None] = field(default_factory=dict)
 
@@ -64,7 +67,7 @@ class Upstream:
         """Return the receipts of an earlier step by trailer."""
         if step not in self._receipts:
             out = self.step(step).output.path(self.project.layout.root)
-            self._receipts[step] = read_receipts(out, verify=False)
+            self._receipts[step] = read_receipts(out, verify=self.verify)
         return self._receipts[step]
 
     def file(self, step: str, trailer: str) -> InputFile | None:

@@ -101,10 +101,13 @@ def explore(table: Path, columns: Columns, layout: Layout, page: Path) -> int:
 
 def _read(path: Path) -> pa.Table:
     """Return the table; one without rows is refused, since there is nothing to show."""
+    if not path.is_file():
+        raise TableFault(f"there is no file {path}")
     try:
         rows = csv.read_csv(path) if path.suffix == ".csv" else pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
-        raise TableFault(f"{path} cannot be read as Parquet or CSV: {error}") from None
+        said = str(error).splitlines()[0] if path.suffix == ".csv" else "it is not Parquet"
+        raise TableFault(f"{path} cannot be read: {said}; a CSV file has the suffix .csv") from None
     if not len(rows):
         raise TableFault(f"{path} has no rows")
     return rows

@@ -10,6 +10,7 @@ from mmx.engine.files import FileState, InputFile
 from mmx.engine.receipt import Weight
 from mmx.engine.run import Recipe
 from mmx.experts.base import Weights
+from mmx.experts.rates import expert_rate
 from mmx.experts.reading import READERS
 from mmx.experts.registry import MODULES, expert_names, get_expert
 from mmx.experts.weights import (
@@ -21,7 +22,7 @@ from mmx.experts.weights import (
 )
 from mmx.outputs import TableOutput
 from mmx.params import EmbedParams, Params
-from mmx.pipeline.step import PICTURE_TOOLS, VIDEO, TrailerStep
+from mmx.pipeline.step import OVERRUN, PICTURE_TOOLS, VIDEO, TrailerStep
 from mmx.pipeline.upstream import Upstream
 from mmx.project import Project
 
@@ -65,6 +66,7 @@ def embed_step(name: str) -> TrailerStep:
         recipe=Recipe(
             "mmx.experts.item:embed_items",
             ("mmx.media.faults:MediaFault",),
+            overrun=OVERRUN,
             job="mmx.experts.job:EmbedJob",
         ),
         modules=(MODULES[name], READERS[expert.reads]),
@@ -74,7 +76,7 @@ def embed_step(name: str) -> TrailerStep:
         output=TableOutput(f"data/embeddings/{name}", "e"),
         arguments=partial(arguments, name),
         reads=partial(_files_of, name),
-        seconds_per_minute=1.0 if expert.weights else 0.8,
+        rate=partial(expert_rate, expert),
         weights=lambda project: tuple(_expert_weights(name, project).values()),
         chunk=CHUNK,
         uses_gpu=True,

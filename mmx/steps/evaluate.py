@@ -51,12 +51,12 @@ def reads(project: Project) -> Iterator[InputFile]:
 def publish(project: Project, receipt: Receipt) -> None:
     """Copy metrics and tables to their places outside the output directory; draw the page."""
     from mmx.report.page import render
-    from mmx.upkeep.status import project_status
+    from mmx.upkeep.status import recorded_faults
 
     layout = project.layout
     write_atomic(layout.metrics, (layout.evaluation / "metrics.json").read_bytes())
     _copy_tables(project, receipt)
-    render(layout, project.params, faults=project_status(project).faults)
+    render(layout, project.params, faults=recorded_faults(project))
 
 
 def _copy_tables(project: Project, receipt: Receipt) -> None:

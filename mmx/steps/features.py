@@ -3,8 +3,11 @@
 import shutil
 
 from mmx.engine.files import unmodified
+from mmx.engine.parquet import read_parquet
 from mmx.experts.registry import get_expert
+from mmx.features.schema import RECEIPTS_FILE
 from mmx.pipeline.step import CORE_TOOLS, PlainStep
+from mmx.pipeline.upstream import Upstream
 from mmx.project import Project
 
 
@@ -40,4 +43,22 @@ def run(project: Project) -> None:
     print(f"features: root digest {digest}")
 
 
-STEP = PlainStep(name="features", tools=(*CORE_TOOLS, "mlcroissant"), function=run)
+def is_current(upstream: Upstream) -> bool:
+    """Say whether the store has exactly the present items of the steps that it is made of."""
+    from mmx.pipeline.registry import trailer_steps
+
+    steps = trailer_steps(upstream.project.params)
+    made = {
+        receipt.fingerprint for step in steps for receipt in upstream.receipts(step.name).values()
+    }
+    store = upstream.project.layout.features / RECEIPTS_FILE
+    if not made:
+        raise FileNotFoundError(store)
+    if not store.exists():
+        return False
+    return set(read_parquet(store, ["fingerprint"])["fingerprint"].to_pylist()) == made
+
+
+STEP = PlainStep(
+    name="features", tools=(*CORE_TOOLS, "mlcroissant"), function=run, current=is_current
+)

@@ -5,8 +5,15 @@ from typing import Any
 from mmx.device import find_device
 from mmx.engine.run import Recipe
 from mmx.outputs import FilesOutput
-from mmx.pipeline.step import PICTURE_TOOLS, VIDEO, TrailerStep
+from mmx.params import Params
+from mmx.pipeline.step import OVERRUN, PICTURE_TOOLS, VIDEO, TrailerStep
 from mmx.pipeline.upstream import Upstream
+from mmx.rates import Rate, pairs_per_minute
+
+_SIDE, _SECONDS, _BYTES = 256, 0.055, 9800
+"""A pair of pictures whose short side has so many pixels: seconds of one core, bytes stored."""
+_CROPPED = 224 / (256 * 16 / 9)
+"""Share of a wide picture that `keep: crop224` stores, at the same side."""
 
 
 def arguments(upstream: Upstream, trailer: str) -> dict[str, Any]:
@@ -22,12 +29,21 @@ def arguments(upstream: Upstream, trailer: str) -> dict[str, Any]:
     }
 
 
+def rate(params: Params) -> Rate:
+    """Return what a minute of video costs: reading it, then so much per pair and pixel."""
+    flow = params.flow
+    pixels = pairs_per_minute(flow) * (flow.short_side / _SIDE) ** 2
+    kept = _CROPPED if flow.keep == "crop224" else 1.0
+    return Rate(0.7 + pixels * _SECONDS, pixels * _BYTES * kept)
+
+
 STEP = TrailerStep(
     name="flow",
     needs=(VIDEO, "scenes"),
     recipe=Recipe(
         "mmx.flow.item:flow_item",
         ("mmx.media.faults:MediaFault",),
+        overrun=OVERRUN,
         parts="pairs",
         before="mmx.flow.cache:cache_folder",
     ),
@@ -36,6 +52,6 @@ STEP = TrailerStep(
     output=FilesOutput("data/flow", ".flow"),
     arguments=arguments,
     reads=lambda upstream, trailer: [upstream.video(trailer)],
-    seconds_per_minute=7.0,
+    rate=rate,
     uses_gpu=True,
 )

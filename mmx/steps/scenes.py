@@ -9,9 +9,10 @@ from mmx.engine.run import Recipe
 from mmx.experts.weights import ingredient_of, require
 from mmx.outputs import TableOutput
 from mmx.params import Params
-from mmx.pipeline.step import PICTURE_TOOLS, VIDEO, TrailerStep
+from mmx.pipeline.step import OVERRUN, PICTURE_TOOLS, VIDEO, TrailerStep
 from mmx.pipeline.upstream import Upstream
 from mmx.project import Project
+from mmx.rates import Rate
 from mmx.scenes.detectors import MODULES
 from mmx.steps.embed import weights_place
 
@@ -35,14 +36,16 @@ def scenes_step(detector: str) -> TrailerStep:
     return TrailerStep(
         name="scenes",
         needs=(VIDEO,),
-        recipe=Recipe("mmx.scenes.shots:detect_item", ("mmx.media.faults:MediaFault",)),
+        recipe=Recipe(
+            "mmx.scenes.shots:detect_item", ("mmx.media.faults:MediaFault",), overrun=OVERRUN
+        ),
         modules=(MODULES[detector],),
         keys=("scenes",),
         tools=(*PICTURE_TOOLS, "scenedetect", *(["torch"] if detector in NETWORKS else [])),
         output=TableOutput("data/clips", "c"),
         arguments=partial(arguments, detector),
         reads=lambda upstream, trailer: [upstream.video(trailer)],
-        seconds_per_minute=0.7,
+        rate=lambda params: Rate(seconds=25.0 if detector in NETWORKS else 0.7, bytes=1000),
         weights=lambda project: tuple(_weights(detector, project).values()),
     )
 

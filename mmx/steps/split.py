@@ -1,8 +1,9 @@
 """split: train, validation, test; who has a place keeps it -> data/splits.parquet."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -12,12 +13,17 @@ from mmx.engine.parquet import read_parquet
 from mmx.errors import UserError
 from mmx.outputs import ITEM
 from mmx.pipeline.step import CORE_TOOLS, PlainStep
+from mmx.pipeline.upstream import Upstream
 from mmx.project import Project
 from mmx.steps import scenes
 
 
 class SameVideoError(UserError):
     """One video has several ids that are not in one group: it could be on two sides."""
+
+
+_COLUMNS = [ITEM, "group_id", "genres", "status"]
+"""Of trailers.parquet."""
 
 
 class SplitLostError(UserError):
@@ -33,14 +39,8 @@ def run(project: Project) -> None:
     from mmx.trailers.splits import assign
 
     layout, params = project.layout, project.params.split
-    clips = _count_clips(layout.root)
-    columns = ["trailer_id", "group_id", "genres", "status"]
-    rows = read_parquet(layout.trailers, columns).to_pylist()
-    members = {
-        row["trailer_id"]: row
-        for row in rows
-        if row["status"] == "accepted" and clips[row["trailer_id"]] >= params.min_clips
-    }
+    rows = read_parquet(layout.trailers, _COLUMNS).to_pylist()
+    members = _members(project, rows)
     groups = {name: row["group_id"] for name, row in members.items()}
     _require_grouped(project, groups)
     earlier = _earlier_split(project)
@@ -51,6 +51,25 @@ def run(project: Project) -> None:
     left_out = sum(row["status"] == "accepted" for row in rows) - len(table)
     kept = f", {absent} absent ones keep their place" if absent else ""
     print(f"split: {dict(sorted(counts.items()))}, {left_out} with too few clips left out{kept}")
+
+
+def is_current(upstream: Upstream) -> bool:
+    """Say whether exactly the trailers that belong into the split have a place in it."""
+    layout = upstream.project.layout
+    members = _members(upstream.project, read_parquet(layout.trailers, _COLUMNS).to_pylist())
+    if not layout.splits.exists():
+        return False
+    return set(read_parquet(layout.splits, [ITEM])[ITEM].to_pylist()) == members.keys()
+
+
+def _members(project: Project, rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the rows of the trailers that belong into the split, by trailer_id."""
+    clips = _count_clips(project.layout.root)
+    return {
+        row[ITEM]: row
+        for row in rows
+        if row["status"] == "accepted" and clips[row[ITEM]] >= project.params.split.min_clips
+    }
 
 
 def _require_grouped(project: Project, groups: Mapping[str, str]) -> None:
@@ -101,4 +120,4 @@ def _earlier_split(project: Project) -> pa.Table | None:
     return read_places(cached)
 
 
-STEP = PlainStep(name="split", tools=CORE_TOOLS, function=run)
+STEP = PlainStep(name="split", tools=CORE_TOOLS, function=run, current=is_current)

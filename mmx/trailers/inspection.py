@@ -6,18 +6,19 @@ from fractions import Fraction
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmx.engine.canonical import data_digest, file_digest
 from mmx.engine.code import code_digest
 from mmx.engine.files import FileState, InputFile, unchanged
 from mmx.engine.pools.local import Lost, map_items
 from mmx.engine.progress import ItemProgress
-from mmx.media.bounded import bounded
 from mmx.media.faults import Limits, MediaFault
-from mmx.media.probe import Probe, probe
 from mmx.trailers.columns import clipped
 from mmx.trailers.inspection_log import Inspection, InspectionLog
+
+if TYPE_CHECKING:
+    from mmx.media.probe import Probe
 
 KILLED = "reading it killed its process twice: it is broken, or this machine has too little memory"
 """The fault of a file that is tried again each time, since the machine may have caused it."""
@@ -41,14 +42,15 @@ def inspect_files(
     states = {path: FileState.of(path) for path in paths}
     found = {path: known[state] for path, state in states.items() if state in known}
     missing = [path for path in paths if path not in found]
-    with ItemProgress("ingest", len(paths)) as progress, log.appending() as append:
-        progress.count(reused=len(found))
-        for path, inspection in _inspect_all(missing, limits, workers):
-            found[path] = inspection
-            killed = inspection.fault == KILLED
-            progress.count(computed=not killed, failed=killed)
-            if not killed:
-                append(states[path], inspection)
+    if missing:
+        with ItemProgress("ingest", len(paths)) as progress, log.appending() as append:
+            progress.count(reused=len(found))
+            for path, inspection in _inspect_all(missing, limits, workers):
+                found[path] = inspection
+                killed = inspection.fault == KILLED
+                progress.count(computed=not killed, failed=killed)
+                if not killed:
+                    append(states[path], inspection)
     kept = {states[path]: found[path] for path in paths if found[path].fault != KILLED}
     if kept != known:
         log.keep_only(kept)
@@ -81,6 +83,10 @@ def _inspect_chunk(paths: Sequence[Path], limits: Limits) -> list[Inspection]:
 
 def inspect_file(path: Path, limits: Limits) -> Inspection:
     """Hash and probe one file; raise InputChangedError if it changes meanwhile."""
+    # Imported here: most calls find every video in the cache, and need no decoder.
+    from mmx.media.bounded import bounded
+    from mmx.media.probe import probe
+
     state = FileState.of(path)
     digest = file_digest(path)
     with unchanged([InputFile(path, digest, state, "run `dvc repro` again")]):
@@ -99,7 +105,7 @@ def _unforeseen(error: Exception) -> str:
     return f"reading it fails in a way that was not foreseen: {type(error).__name__}: {words}"
 
 
-def _probe_facts(found: Probe) -> dict[str, Any]:
+def _probe_facts(found: "Probe") -> dict[str, Any]:
     """Return a probe as the columns of sources.parquet: durations, counts and rate as counted."""
     facts = {
         name: str(value) if isinstance(value, Fraction) else value

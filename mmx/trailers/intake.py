@@ -67,6 +67,7 @@ SOURCES_SCHEMA = pa.schema(
         pa.field("concealed_pictures", pa.int64(), nullable=False),
         pa.field("concealed_sound", pa.int64(), nullable=False),
         pa.field("holes", pa.int64(), nullable=False),
+        pa.field("sound_damage_known", pa.bool_()),
         pa.field("end_known", pa.bool_(), nullable=False),
     ]
 )

@@ -10,6 +10,7 @@ from typing import Annotated, get_type_hints
 
 import pyarrow as pa
 
+from mmx.errors import COMMAND_FOR, MANIFEST
 from mmx.trailers.columns import ADDED, Column, check_added, composed, one_line
 from mmx.trailers.csvfile import CsvTable, Record, TableError, read_csv, write_csv
 from mmx.trailers.genres import split_genres
@@ -161,7 +162,7 @@ def read_records(path: Path) -> CsvTable:
     Raise TableError if it is no table, lacks columns, or has one that cannot be kept.
     """
     if not path.exists():
-        raise TableError(f"{path.name} is not there yet: `mmx init` makes it")
+        raise TableError(f"{path.name} is not there yet: `{COMMAND_FOR[MANIFEST]}` makes it")
     table = read_csv(path, REQUIRED, defused=True)
     added_columns(path.name, table.columns)
     return table

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 
 from mmx.outputs import read_receipts
-from mmx.pipeline.cost import gpu_share, hours, mean, seconds_per_item
-from mmx.pipeline.ingredients import ingredients_of
+from mmx.pipeline.cost import bytes_per_item, gpu_share, hours, seconds_per_item, terabytes
 from mmx.pipeline.registry import trailer_steps
 from mmx.pipeline.step import TrailerStep
 from mmx.pipeline.upstream import Upstream
 from mmx.project import Project
-from mmx.upkeep.status import present
+from mmx.upkeep.status import known_ingredients, present
 
 
 @dataclass(frozen=True)
@@ -23,12 +22,12 @@ class StepPlan:
     seconds_per_item: float | None
     """Mean of the journal; None if the step never ran on this machine."""
     bytes_per_item: float | None
-    """Mean of the receipts."""
+    """Mean of the receipts; None if the store has no result of the step."""
     hours: float
     """On this machine, with the project's number of workers: by the journal, else by shipped
     rates per minute of video."""
-    terabytes: float | None
-    """Added by the items to compute."""
+    terabytes: float
+    """Added by the items to compute: by the receipts, else by shipped rates."""
     core_hours: float
     """`hours` on all workers together, each of which has a core."""
     gpu_hours: float
@@ -55,7 +54,9 @@ def _to_compute(step: TrailerStep, upstream: Upstream, missing: dict[str, set[st
     project = upstream.project
     made = read_receipts(step.output.path(project.layout.root))
     have = {receipt.fingerprint for receipt in made.values()}
-    ingredients = ingredients_of(step, project)
+    ingredients = known_ingredients(step, project)
+    if ingredients is None:
+        return set(upstream.sources)
     earlier = [missing[need] for need in step.needs if need in missing]
     found = set()
     for trailer in upstream.sources:
@@ -70,13 +71,8 @@ def _to_compute(step: TrailerStep, upstream: Upstream, missing: dict[str, set[st
 
 
 def _step_plan(step: TrailerStep, upstream: Upstream, compute: set[str]) -> StepPlan:
-    """Estimate the cost of one step from its journal and its receipts."""
+    """Estimate the cost of one step from its journal and its receipts, else by shipped rates."""
     project = upstream.project
-    sizes = mean(
-        sum(output.size for output in receipt.outputs)
-        for receipt in project.store.receipts(step.name)
-        if not receipt.fault
-    )
     wall = hours(step, upstream, compute)
     core_hours = wall * project.workers
     return StepPlan(
@@ -84,9 +80,9 @@ def _step_plan(step: TrailerStep, upstream: Upstream, compute: set[str]) -> Step
         len(compute),
         len(upstream.sources) - len(compute),
         seconds_per_item(step, upstream),
-        sizes,
+        bytes_per_item(step, upstream),
         wall,
-        None if sizes is None else len(compute) * sizes / 1e12,
+        terabytes(step, upstream, compute),
         core_hours,
         core_hours * gpu_share(step, upstream) * project.params.run.gpus_per_worker,
     )

@@ -39,18 +39,17 @@ class StepCost:
     step: str
     core_hours: float
     gpu_hours: float
-    terabytes: float | None
-    """None where the step has no result yet, whose size could be measured."""
+    terabytes: float
     computing: float
     """Once."""
-    storage: float | None
+    storage: float
     """Each month."""
-    egress: float | None
+    egress: float
     """Each time that the results are fetched."""
 
 
 def step_costs(plans: Iterable[StepPlan], prices: Prices) -> list[StepCost]:
-    """Return the cost of each step, and of all together as `total`: of what is known of them."""
+    """Return the cost of each step, and of all together as `total`."""
     costs = [_cost(plan, prices) for plan in plans]
     return [*costs, _total(costs)]
 
@@ -63,15 +62,15 @@ def _cost(plan: StepPlan, prices: Prices) -> StepCost:
         plan.gpu_hours,
         size,
         plan.core_hours * prices.core_hour + plan.gpu_hours * prices.gpu_hour,
-        None if size is None else size * prices.terabyte_month,
-        None if size is None else size * prices.egress_terabyte,
+        size * prices.terabyte_month,
+        size * prices.egress_terabyte,
     )
 
 
 def _total(costs: Iterable[StepCost]) -> StepCost:
     listed = list(costs)
     names = [each.name for each in fields(StepCost) if each.name != "step"]
-    sums = {name: sum(getattr(cost, name) or 0.0 for cost in listed) for name in names}
+    sums = {name: sum(getattr(cost, name) for cost in listed) for name in names}
     return StepCost(step="total", **sums)
 
 

@@ -17,14 +17,16 @@ from typer.testing import CliRunner
 
 from mmx.cli.app import app
 from mmx.cli.console import cell, print_json
-from mmx.errors import COMMAND_FOR, report_errors
+from mmx.errors import COMMAND_FOR, MANIFEST, report_errors
 from mmx.params import ParamsError
 
 TOP = Path(__file__).parents[2]
 INTRODUCTION = """\
 Generated from the help texts of the commands, which `mmx --help` and `mmx COMMAND --help` print.
-`python -m mmx` is the same as `mmx`; `mmx --version` prints the version. Commands are run in the
-top folder of a project and use its code. With `--json` they print JSON instead of a table.
+`python -m mmx` is the same as `mmx`; `mmx --version` prints the version. Commands are run in any
+folder of a project and use its code. With `--json` they print JSON instead of a table; an error is
+a sentence on stderr all the same. Colours are left out where output is no terminal, and where
+NO_COLOR is set.
 """
 EXIT_CODES = """\
 ## The cost gate
@@ -41,7 +43,7 @@ A command or stage that does not end with exit code 0 prints the reason in one s
 | code | meaning |
 |---|---|
 | 0 | done |
-| 1 | an error that you can correct; or `verify`, `audit` or `weights verify` found something |
+| 1 | an error that you can correct; or `doctor`, `verify` or `audit` found something |
 | 2 | the command line is wrong |
 | 3 | a step failed, or has more faulty items than run.max_failed allows; the others are kept |
 | 4 | stopped before computing: results are stale only because of code or tools |
@@ -86,6 +88,22 @@ def test_a_command_has_help_and_an_example_that_names_it(name: str) -> None:
     assert done.exit_code == 0 and "Example" in done.output
 
 
+def test_every_command_but_gits_own_driver_has_json() -> None:
+    has = {n for n, c in commands().items() if "json" in {p.name for p in c.params}}
+    assert commands().keys() - has == {"merge"}
+
+
+def test_help_has_no_colour_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[" in CliRunner().invoke(app, ["--help"], color=True).output
+    monkeypatch.setenv("NO_COLOR", "1")
+    coloured = re.findall(
+        r"\x1b\[([\d;]*)m", CliRunner().invoke(app, ["--help"], color=True).output
+    )
+    codes = {code for each in coloured for code in each.split(";")}
+    assert not {code for code in codes if code[:1] in ("3", "4") and len(code) == 2}
+
+
 def test_the_version_is_that_of_the_project() -> None:
     project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
     assert CliRunner().invoke(app, ["--version"]).output == f"mmx {project['version']}\n"
@@ -124,7 +142,7 @@ def test_outside_a_project_the_way_out_is_named(
     with pytest.raises(SystemExit) as ended, report_errors():
         CliRunner().invoke(app, ["status"], catch_exceptions=False)
     assert ended.value.code == 1
-    assert "run mmx in a project's top folder" in capsys.readouterr().err
+    assert "run mmx in a project (a clone of mmx)" in capsys.readouterr().err
 
 
 def test_a_fault_of_the_machine_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
@@ -173,6 +191,8 @@ def test_what_is_asked_for_too_early_is_named_with_what_makes_it(
     said: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / MANIFEST).parent.mkdir()
+    (tmp_path / MANIFEST).touch()
     here = [
         part.replace("PATH", str(tmp_path)) if isinstance(part, str) else part for part in arguments
     ]
@@ -191,9 +211,10 @@ def test_any_other_missing_file_keeps_its_trace(
 
 
 def test_what_makes_a_missing_output_is_a_stage() -> None:
-    stages = {*yaml.safe_load((TOP / "dvc.yaml").read_text())["stages"], "init"}
-    commands = [command.split() for command in COMMAND_FOR.values()]
-    assert {words[-1] for words in commands} - {"repro"} <= stages
+    stages = yaml.safe_load((TOP / "dvc.yaml").read_text())["stages"]
+    assert COMMAND_FOR[MANIFEST].startswith("mmx init ")
+    commands = [command.split() for path, command in COMMAND_FOR.items() if path != MANIFEST]
+    assert {words[-1] for words in commands} - {"repro"} <= stages.keys()
 
 
 def test_control_characters_are_shown_and_not_obeyed() -> None:

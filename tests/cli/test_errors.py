@@ -19,6 +19,7 @@ from mmx.cli import main
 from mmx.engine.errors import StepFailedError, StoreBusyError
 from mmx.errors import UserError
 from mmx.params import ParamsError
+from mmx.paramsfile import NO_PROJECT
 from mmx.project import open_project
 
 pytestmark = pytest.mark.slow
@@ -34,6 +35,9 @@ STEPS = (
     "embed@lite_motion"
 )
 COLUMNS = "trailer_id, title, genres, video, sha256"
+VIDEO = "predict data/videos/t00001.mp4"
+FIRST = "`mmx init --videos FOLDER --labels TABLE`, then"
+INIT = "trailers.csv is not there yet: `mmx init --videos FOLDER --labels TABLE` makes it"
 PINS = "take it from your last commit, or delete it to pin anew"
 
 
@@ -113,7 +117,7 @@ def receipts(root: Path) -> str:
 CASES = [
     Case(
         "status",
-        "ROOT/params.yaml does not exist: run mmx in a project's top folder",
+        NO_PROJECT.format("ROOT/params.yaml"),
         remove("params.yaml"),
     ),
     Case("status", "ROOT/params.yaml is not UTF-8: line 1: byte 0", write("params.yaml", b"\xff")),
@@ -149,12 +153,12 @@ CASES = [
     ),
     Case(
         "status",
-        "trailers.csv is not there yet: `mmx init` makes it",
+        INIT,
         remove("data/trailers.csv"),
     ),
     Case(
         "accept t00001",
-        "trailers.csv is not there yet: `mmx init` makes it",
+        INIT,
         remove("data/trailers.csv"),
     ),
     Case("accept nobody", "trailers.csv has no trailer 'nobody': see its column trailer_id"),
@@ -221,9 +225,14 @@ CASES = [
         "similar nobody",
         "nobody has no embedding: it is not in the collection, or has too few clips",
     ),
-    Case("predict film.mp4", "models/coarse is not there yet: `dvc repro train` makes it"),
     Case(
-        "predict film.mp4", f"models/coarse {NOT_WRITTEN}", write("models/coarse/model.json", "[]")
+        VIDEO,
+        "models/coarse is not there yet: `dvc repro train` makes it",
+    ),
+    Case(
+        VIDEO,
+        f"models/coarse {NOT_WRITTEN}",
+        write("models/coarse/model.json", "[]"),
     ),
     Case("trace nobody", "trailers.csv has no trailer 'nobody': see its column trailer_id"),
     Case(
@@ -316,7 +325,9 @@ def test_wrong_usage_ends_with_two(
     monkeypatch.setattr(sys, "argv", ["mmx", *arguments.split()])
     with pytest.raises(SystemExit) as ended:
         main()
-    assert ended.value.code == 2 and "Usage" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert ended.value.code == 2 and said.startswith("error: ") and said.count("\n") == 1
+    assert re.search(r"see `mmx.* --help`$", said, re.IGNORECASE)
 
 
 def test_a_store_in_use_has_an_exit_code_of_its_own(
@@ -371,8 +382,8 @@ def python(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_stage_ends_in_a_sentence(tmp_path: Path) -> None:
     done = python(tmp_path, "-m", "stages.run", "scenes")
-    said = "params.yaml does not exist: run mmx in a project's top folder"
-    assert (done.returncode, done.stderr) == (1, f"error: {tmp_path}/{said}\n")
+    said = NO_PROJECT.format(tmp_path / "params.yaml")
+    assert (done.returncode, done.stderr) == (1, f"error: {said}\n")
 
 
 def test_a_failed_step_ends_in_a_sentence_and_its_own_exit_code(root: Path) -> None:
@@ -401,9 +412,18 @@ def test_dvc_shows_the_sentence_of_a_stage_and_no_trace(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        ("similar t00001", "data/trailer_embeddings.parquet is not there yet: `dvc repro` makes"),
-        ("predict a.mp4", "models/coarse is not there yet: `dvc repro train` makes it"),
-        ("status", "trailers.csv is not there yet: `mmx init` makes it"),
+        (
+            "similar t00001",
+            f"data/trailer_embeddings.parquet is not there yet: {FIRST} `dvc repro`",
+        ),
+        (
+            "predict t00001.mp4",
+            f"models/coarse is not there yet: {FIRST} `dvc repro train` make it",
+        ),
+        (
+            "status",
+            INIT,
+        ),
     ],
 )
 def test_a_missing_output_is_named_from_any_folder_of_a_project(
@@ -428,9 +448,10 @@ def test_verify_says_where_nothing_is_made(
     shutil.copy(TOP / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["mmx", "verify"])
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit) as ended:
         main()
-    assert "nothing is made yet: run `dvc repro`" in capsys.readouterr().out
+    said = "nothing is made yet, so nothing was checked: run `dvc repro`\n"
+    assert ended.value.code == 1 and capsys.readouterr().out == said
 
 
 @pytest.mark.parametrize(

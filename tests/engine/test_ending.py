@@ -52,11 +52,28 @@ def test_a_signal_ends_all_processes_and_says_what_is_kept(
     program.send_signal(number) if number == signal.SIGHUP else os.killpg(program.pid, number)
     said = program.communicate()[1]
     assert program.returncode == 128 + number
-    assert said == (
+    stopping = "\nstopping; finished items are kept (again: now)\n"
+    assert said == (stopping if number == signal.SIGINT else "") + (
         f"error: interrupted by {number.name}; finished items are kept; "
         "run the same command again to continue\n"
     )
     assert not any(alive(path.name) for path in tmp_path.iterdir())
+
+
+def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
+    slow = (
+        "import time; from mmx.errors import report_errors\n"
+        "with report_errors():\n"
+        "    try: print('at work', flush=True); time.sleep(600)\n"
+        "    finally: print('ending', flush=True); time.sleep(600)"
+    )
+    command = [sys.executable, "-c", slow]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout and program.stdout.readline() == "at work\n"
+        program.send_signal(signal.SIGINT)
+        assert program.stdout.readline() == "ending\n"
+        program.send_signal(signal.SIGINT)
+        assert program.wait() == 130
 
 
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:

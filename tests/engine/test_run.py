@@ -101,6 +101,22 @@ def test_a_failure_of_the_machine_is_not_a_result(
     assert complete(DOUBLE, [make_task(1)], store, workers=HERE).computed == ["item1"]
 
 
+@pytest.mark.parametrize("overrun", ["it takes too long", ""])
+def test_an_item_that_takes_more_than_its_share_twice(
+    store: Store, make_task: Callable[..., Task], overrun: str
+) -> None:
+    """It is at fault, if the recipe says so, and no other item is concerned."""
+    recipe = Recipe("work:double_or_overrun", overrun=overrun)
+    tasks = [make_task(number) for number in range(6, 10)]
+    outcome = complete(recipe, tasks, store, workers=Workers(count=2, chunk=2))
+    assert {"item6", "item8", "item9"} <= set(outcome.computed)
+    if overrun:
+        assert outcome.faults == {"item7": Fault("WorkerEnded", overrun, "killed")}
+        assert complete(recipe, tasks, store, workers=POOL).computed == []
+    else:
+        assert outcome.failures == {"item7": "its worker was killed twice while working on it"}
+
+
 def test_a_full_disk_is_reported_without_a_traceback(
     store: Store, make_task: Callable[..., Task]
 ) -> None:

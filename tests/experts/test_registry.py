@@ -177,7 +177,9 @@ def test_a_name_twice_is_refused() -> None:
 
 
 def test_an_unknown_name_is_refused_with_those_that_are_known() -> None:
-    with pytest.raises(ExpertError, match="no expert 'senet155'; known are lite_appearance,"):
+    with pytest.raises(ExpertError, match="no expert 'other'; there are lite_appearance,"):
+        get_expert("other")
+    with pytest.raises(ExpertError, match="no expert 'senet155', did you mean 'senet154'"):
         get_expert("senet155")
 
 

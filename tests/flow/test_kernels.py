@@ -8,21 +8,29 @@ import pytest
 from numba import njit
 
 from mmx.flow.median import median_array, median_filter
-from mmx.flow.relaxation import Case, relax
-from mmx.flow.rounding import length_bounds
-from mmx.flow.simd import LANES, Address, exact_length, load, splat, store
-from mmx.flow.stopping import Stop, stop_at
-from mmx.flow.tiles import (
-    FIELD_TILE,
+from mmx.flow.planes import (
+    FIELD,
     Grid,
     aligned_zeros,
     begin_dual,
+    block_size,
     dual_array,
     edge_masks,
     make_grid,
     read_dual,
-    tile_image,
+    write_image,
 )
+from mmx.flow.relaxation import Case, relax
+from mmx.flow.rounding import length_bounds
+from mmx.flow.simd import (
+    PART,
+    Address,
+    exact_length,
+    load_part,
+    splat_part,
+    store,
+)
+from mmx.flow.stopping import Stop, stop_at
 from mmx.flow.warp import MARGIN, interleave, linearise, plan_array
 
 SHAPES = [(5, 3), (16, 16), (37, 53), (20, 33)]
@@ -34,17 +42,17 @@ BOUND, THETA, RATIO, GAMMA = (np.float32(value) for value in (0.045, 0.3, 0.25 /
 
 @njit
 def _relax(
-    case: tuple[int, int, Address, Address, Address, Address | None],
+    case: tuple[Grid, Address, Address, Address, Address | None],
     constants: tuple[np.float32, ...],
-    changes: Address,
+    space: tuple[Address, Address],
     most: int,
     stop: Stop,
     errors: np.ndarray,
     rows: np.ndarray,
 ) -> tuple[int, bool]:
     bound, theta, ratio, gamma = constants
-    vectors = splat(bound), splat(theta), splat(ratio), splat(gamma)
-    return relax(Case(*case, *vectors, changes), most, stop, errors, rows)
+    vectors = splat_part(bound), splat_part(theta), splat_part(ratio), splat_part(gamma)
+    return relax(Case(*case, *vectors, *space), most, stop, errors, rows)
 
 
 @njit
@@ -62,18 +70,18 @@ def _linearise(
     masks: Address,
     plan: Address,
 ) -> None:
-    linearise(frame, image, flow, field, grid, masks, plan)
+    linearise(frame, image, flow, field, grid, masks, plan, BOUND)
 
 
 @njit
 def _lengths(
     x: Address, y: Address, low: Address, high: Address, exact: Address, count: int
 ) -> None:
-    for at in range(0, count, LANES):
-        bounds = length_bounds(load(x, at), load(y, at))
+    for at in range(0, count, PART):
+        bounds = length_bounds(load_part(x, at), load_part(y, at))
         store(low, at, bounds[0])
         store(high, at, bounds[1])
-        store(exact, at, exact_length(load(x, at), load(y, at)))
+        store(exact, at, exact_length(load_part(x, at), load_part(y, at)))
 
 
 def address(array: np.ndarray) -> Address:
@@ -94,21 +102,22 @@ def channels(tiled: np.ndarray, count: int, grid: Grid) -> np.ndarray:
 
 def planes(field: np.ndarray, grid: Grid) -> np.ndarray:
     """The field's five planes (5, rows, width)."""
-    tiled = field.reshape(grid.rows, grid.tiles, 5, LANES)
-    return np.moveaxis(tiled, 2, 0).reshape(5, grid.rows, -1)[..., : grid.width]
+    block = block_size.py_func(grid)
+    blocks = field.reshape(grid.rows, -1, FIELD, block)
+    return np.moveaxis(blocks, 2, 0).reshape(FIELD, grid.rows, -1)[..., : grid.width]
 
 
 def field_of(values: np.ndarray | float, grid: Grid) -> np.ndarray:
-    field = aligned_zeros(grid.rows * grid.tiles * FIELD_TILE)
-    padded = np.zeros((5, grid.rows, grid.tiles * LANES), np.float32)
+    field = aligned_zeros(grid.rows * FIELD * grid.span)
+    padded = np.zeros((FIELD, grid.rows, grid.span), np.float32)
     padded[3] = np.inf
     padded[..., : grid.width] = values
-    shape = (5, grid.rows, grid.tiles, LANES)
-    field[:] = np.moveaxis(padded.reshape(shape), 0, 2).reshape(-1)
+    blocks = padded.reshape(FIELD, grid.rows, -1, block_size.py_func(grid))
+    field[:] = np.moveaxis(blocks, 0, 2).reshape(-1)
     return field
 
 
-def test_tiles_hold_images_of_any_width() -> None:
+def test_planes_hold_images_of_any_width() -> None:
     for shape in SHAPES:
         grid, values = make_grid(*shape), np.random.default_rng(0).random((2, *shape), np.float32)
         tiled = begun(values, grid)
@@ -133,13 +142,12 @@ def plain_relax(
 
     u (C, H, W), p (C, 2, H, W); returns both anew, and the sum of squared changes.
     """
-    ix, iy, square, _, constant = field
+    ix, iy, limit, square, constant = field
     slope = np.stack([ix, iy, np.full_like(ix, gamma)])[: len(u)]
     rho = constant + (ix * u[0] + iy * u[1])
     if len(u) == 3:
         rho = rho + gamma * u[2]
-    share = np.divide(-rho, square, out=np.zeros_like(rho), where=square > EPSILON)
-    limit = BOUND * square
+    share = np.divide(-rho, square, out=np.zeros_like(rho), where=np.isfinite(square))
     v = u + np.where(rho < -limit, BOUND, np.where(rho > limit, -BOUND, share)) * slope
     new = v + THETA * np.stack([plain_divergence(each) for each in p])
     gradient = np.zeros_like(p)
@@ -169,12 +177,12 @@ def iterations(
     flow = begun(u[:2], grid)
     shade = begun(u[2:], grid) if len(u) == 3 else None
     masks, field = edge_masks(grid), field_of(values, grid)
-    changes = aligned_zeros(grid.rows * grid.tiles * LANES)
+    changes, pending = aligned_zeros(grid.rows * grid.span), np.zeros(grid.parts, np.int32)
     lit = None if shade is None else address(shade)
-    case = grid.rows, grid.tiles, address(masks), address(field), address(flow), lit
+    case = grid, address(masks), address(field), address(flow), lit
     errors, rows = np.empty(most), np.empty(most, np.int64)
     constants = (BOUND, THETA, RATIO, GAMMA)
-    n, _ = _relax(case, constants, address(changes), most, stop, errors, rows)
+    n, _ = _relax(case, constants, (address(changes), address(pending)), most, stop, errors, rows)
     found = channels(flow, 2, grid)
     if shade is not None:
         found = np.concatenate([found, channels(shade, 1, grid)])
@@ -188,7 +196,7 @@ def random_values(shape: tuple[int, int], seed: int) -> np.ndarray:
     ix[::5, ::3], iy[::5, ::3] = 0, rng.choice([0, 1e-5, 1e-3], ix[::5, ::3].shape)
     square = ix * ix + iy * iy
     divisor = np.where(square > EPSILON, square, np.float32(np.inf))
-    return np.stack([ix, iy, square, divisor, rng.normal(0, 10, shape).astype(np.float32)])
+    return np.stack([ix, iy, BOUND * square, divisor, rng.normal(0, 10, shape).astype(np.float32)])
 
 
 def random_flow(shape: tuple[int, ...], seed: int) -> np.ndarray:
@@ -230,7 +238,7 @@ def test_a_sum_of_very_many_pixels_is_always_added_in_order() -> None:
 
 def lengths(x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
     """Both bounds of the length, and what float64 gives."""
-    count = -(-len(x) // LANES) * LANES
+    count = -(-len(x) // PART) * PART
     planes = [aligned_zeros(count) for _ in range(5)]
     planes[0][: len(x)], planes[1][: len(x)] = x, y
     a, b, low, high, exact = map(address, planes)
@@ -284,13 +292,13 @@ def test_linearisation_is_opencvs_to_the_bit(
     rng, grid = np.random.default_rng(4), make_grid(*shape)
     frame, other = rng.uniform(0, 255, (2, *shape)).astype(np.float32)
     u = rng.uniform(-reach, reach, (2, *shape)).astype(np.float32)
-    tiled_frame = aligned_zeros(grid.rows * grid.tiles * LANES)
+    plane = aligned_zeros(grid.rows * grid.span)
     image = aligned_zeros((grid.rows + 2 * MARGIN) * (grid.width + 2 * MARGIN) * 4)
-    tile_image(frame, tiled_frame, grid)
+    write_image(frame, plane, grid)
     interleave(other, image, grid)
     flow, field = begun(u, grid), field_of(0.0, grid)
     masks, plan = edge_masks(grid), plan_array(grid)
-    first, second, moved, linear = map(address, (tiled_frame, image, flow, field))
+    first, second, moved, linear = map(address, (plane, image, flow, field))
     _linearise(first, second, moved, linear, grid, address(masks), address(plan))
     padded, half = np.pad(other, 1, mode="edge"), np.float32(0.5)
     gradient = [
@@ -301,6 +309,6 @@ def test_linearisation_is_opencvs_to_the_bit(
     warped, ix, iy = (cv2.remap(each, x, y, cv2.INTER_CUBIC) for each in (other, *gradient))
     square = ix * ix + iy * iy
     divisor = np.where(square > EPSILON, square, np.float32(np.inf))
-    expected = [ix, iy, square, divisor, warped - ix * u[0] - iy * u[1] - frame]
+    expected = [ix, iy, BOUND * square, divisor, warped - ix * u[0] - iy * u[1] - frame]
     for found, plane in zip(planes(field, grid), expected, strict=True):
         assert np.array_equal(found, plane)

@@ -82,6 +82,8 @@ def before(tmp_path_factory: pytest.TempPathFactory, recipes: None) -> World:
         simulated.write_video(world.root, trailer, version=1)
     run(world, "third")
     publish(world.project, world.folder / "elsewhere")
+    lost = {"event": "failure", "item": GONE[1], "reason": f"{GONE[1]}.mp4 is missing"}
+    world.project.store.note_run({"step": "flow", "at": "2026-01-01T00:00:00Z", **lost})
     simulated.commit(world.root, "two releases")
     simulated.dvc(world.root, "push", "--all-commits", "--run-cache", "--quiet")
     secrets = tuple(

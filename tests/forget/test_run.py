@@ -52,7 +52,7 @@ def test_before_there_is_something_in_every_place(before: "World") -> None:
         "data/splits",
     ):
         assert any(name.startswith(f"project/{place}") for name in found), place
-    for place in (".mmx/objects", ".mmx/journal", ".dvc/cache/files"):
+    for place in (".mmx/objects", ".mmx/journal", ".mmx/runs", ".dvc/cache/files"):
         assert any(name.startswith(f"project/{place}") for name in found), place
     for place in ("remote/files/md5", "project/releases/1.0.0/trailers/", "elsewhere/receipts"):
         assert any(name.startswith(place) for name in found), place

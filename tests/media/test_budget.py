@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,12 @@ import pytest
 from coded_film import Film, make
 from imageio_ffmpeg import get_ffmpeg_exe
 
+from mmx.experts.overlap import Finished, read_ahead
+from mmx.media.audio import extract_audio
 from mmx.media.bounded import bounded
 from mmx.media.faults import Limits, MediaFault
+from mmx.media.frames import read_frames
+from mmx.media.meter import Meter
 from mmx.media.probe import probe
 
 if TYPE_CHECKING:
@@ -146,7 +151,7 @@ def test_channels_in_an_order_of_their_own_do_not_end_the_process(
 
 class TestBounded:
     def test_cpu_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("mmx.media.bounded.LEAST_SECONDS", 0.05)
+        monkeypatch.setattr("mmx.media.meter.LEAST_SECONDS", 0.05)
         with (
             pytest.raises(MediaFault, match=r"more than 0 CPU seconds \(cpu_seconds_per_mb\)"),
             bounded(1000, Limits()),
@@ -157,12 +162,12 @@ class TestBounded:
     def test_time_that_is_not_spent_computing_is_free(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("mmx.media.bounded.LEAST_SECONDS", 0.1)
+        monkeypatch.setattr("mmx.media.meter.LEAST_SECONDS", 0.1)
         with bounded(1000, Limits()):
             time.sleep(0.3)
 
     def test_the_limit_grows_with_the_file(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("mmx.media.bounded.LEAST_SECONDS", 0.01)
+        monkeypatch.setattr("mmx.media.meter.LEAST_SECONDS", 0.01)
         with bounded(1_000_000, Limits(cpu_seconds_per_mb=100)):
             sum(range(1_000_000))
 
@@ -182,14 +187,75 @@ class TestBounded:
     def test_a_decoder_that_never_returns_is_ended(self) -> None:
         """The handler of Python does not run; the kernel ends the process."""
         code = (
-            "import signal, mmx.media.bounded as b\nfrom mmx.media.faults import Limits\n"
-            "b.LEAST_SECONDS, b.GRACE = 0.1, 1.0\n"
+            "import signal, mmx.media.bounded as b, mmx.media.meter as m\n"
+            "from mmx.media.faults import Limits\n"
+            "m.LEAST_SECONDS, b.GRACE = 0.1, 1.0\n"
             "with b.bounded(0, Limits()):\n"
             "    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPROF})\n"
             "    while True: pass\n"
         )
         done = subprocess.run([sys.executable, "-c", code], check=False)
         assert done.returncode == -signal.SIGVTALRM
+
+
+READERS: dict[str, Callable[[Path, Path, Limits], object]] = {
+    "frames": lambda film, out, limits: list(read_frames(film, limits=limits)),
+    "sound": lambda film, out, limits: extract_audio(film, out / "a.wav", rate=8000, limits=limits),
+    "probe": lambda film, out, limits: probe(film, limits),
+}
+
+
+SHORT = Limits(cpu_seconds_per_mb=1e-9)
+
+
+class TestMeter:
+    @pytest.fixture(autouse=True)
+    def graceful(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let no call be ended with its process, which is that of the tests."""
+        monkeypatch.setattr("mmx.media.meter.GRACE", 1e15)
+
+    @pytest.mark.parametrize("what", READERS)
+    def test_whatever_reads_a_file_keeps_to_its_share(
+        self, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+    ) -> None:
+        READERS[what](film, tmp_path, Limits())
+        monkeypatch.setattr("mmx.media.meter.LEAST_SECONDS", 0.0)
+        with pytest.raises(MediaFault, match=r"CPU seconds \(cpu_seconds_per_mb\)"):
+            READERS[what](film, tmp_path, SHORT)
+
+    def test_in_a_thread(self, film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("mmx.media.meter.LEAST_SECONDS", 0.0)
+        read = partial(read_frames, limits=SHORT)
+        events = list(read_ahead([film], read, threads=1, capacity=100))
+        assert isinstance(events[-1], Finished)
+        assert isinstance(events[-1].fault, MediaFault) and events[-1].fault.code == "cpu"
+
+    def test_what_is_computed_between_calls_is_free(self) -> None:
+        meter = Meter(-2_999_000, Limits())  # A fiftieth of a second.
+        sum(range(10_000_000))
+        with meter:
+            pass
+        with pytest.raises(MediaFault, match="cpu_seconds_per_mb"), meter:
+            sum(range(10_000_000))
+
+    def test_memory(self) -> None:
+        with (
+            pytest.raises(MediaFault, match=r"more than 1 GiB of memory \(max_memory_gb\)"),
+            Meter(0, Limits(max_memory_gb=1.0)),
+        ):
+            kept = b"x" * (5 << 28)
+        del kept
+
+    @pytest.mark.parametrize(
+        "work", ["exec('while True: pass')", "kept = b'x' * (3 << 30); time.sleep(60)"]
+    )
+    def test_a_call_that_does_not_return_ends_its_process(self, work: str) -> None:
+        code = (
+            "import time, mmx.media.meter as m\nfrom mmx.media.faults import Limits\n"
+            f"with m.Meter(-2_990_000, Limits(max_memory_gb=1.0)): {work}\n"
+        )
+        done = subprocess.run([sys.executable, "-c", code], check=False)
+        assert done.returncode == -signal.SIGXCPU
 
 
 def test_a_clock_that_runs_too_fast(film: Path) -> None:

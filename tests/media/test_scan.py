@@ -1,6 +1,7 @@
 """Whole or named: loss and damage of pictures and sound, and no false alarm."""
 
 import random
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import replace
@@ -116,6 +117,28 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return make(path, Film(frames=250, video_options={"preset": "ultrafast"})).read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("name", "film", "known"),
+    [
+        ("a.wmv", Film(video="wmv2", video_options={}, sound="wmav2", rate=44100), False),
+        ("a.mkv", Film(sound="pcm_s16le"), False),
+        ("a.mkv", Film(sound="libopus", layout="stereo"), False),
+        ("a.mkv", Film(sound="aac"), True),
+        ("a.mkv", Film(sound=None), None),
+    ],
+)
+def test_whether_damage_to_the_sound_is_known(
+    tmp_path: Path, name: str, film: Film, known: bool | None
+) -> None:
+    """Where it is not, inverted bytes are decoded to another sound and nothing is refused."""
+    source = make(tmp_path / name, film)
+    assert probe(source).sound_damage_known is known
+    if known is False:
+        half = lambda n, data: data[:16] + bytes(255 - x for x in data[16:]) if n > 5 else data  # noqa: E731
+        found = probe(damaged(source, tmp_path / f"b{name}", half, "audio"))
+        assert found.concealed_sound == 0 and found.sound_damage_known is False
+
+
 class TestTransportStream:
     def test_lost_packets(self, whole: bytes, tmp_path: Path) -> None:
         count = len(whole) // TS
@@ -156,6 +179,34 @@ def test_pictures_that_a_demuxer_skips(tmp_path: Path, name: str, film: Film) ->
         keep: Callable[[int, bytes], bytes] = lambda n, data: b"" if 30 <= n < 34 else data  # noqa: E731
         path = damaged(source, tmp_path / name, keep, "video")
     assert code_of(path) in ("concealed", "damaged", "truncated")
+
+
+@pytest.mark.parametrize("name", ["a.mpg", "a.vob"])
+@pytest.mark.parametrize("picture", [0, 10, 22, 34])
+def test_a_key_picture_that_leaves_no_gap_in_the_times(
+    tmp_path: Path, name: str, picture: int
+) -> None:
+    """Program streams give few pictures a time; the numbers in the pictures show the loss."""
+    options = {"b": "1000000", "bf": "2"}
+    film = Film(frames=36, video="mpeg2video", video_options=options, sound="mp2")
+    source = make(tmp_path / name, film)
+    assert_right(see(source), 36, 1)
+    data = bytearray(source.read_bytes())
+    start = [found.start() for found in re.finditer(rb"\x00\x00\x01\x00", data)][picture]
+    data[start : start + 4] = b"\xff" * 4
+    source.write_bytes(data)
+    assert code_of(source) == "concealed"
+    found = probe(source, Limits(max_concealed=0.5))
+    assert (found.frames_from_content, found.concealed_pictures) == (35, 1)
+
+
+def test_a_cut_before_a_key_picture_is_no_loss(tmp_path: Path) -> None:
+    """Two pictures that are shown before the key picture of an open group were left out."""
+    film = Film(frames=36, video="mpeg2video", video_options={"g": "12", "bf": "2"}, sound=None)
+    source = make(tmp_path / "a.mkv", film)
+    path = damaged(source, tmp_path / "b.mkv", lambda n, d: b"" if n < 10 or 11 <= n < 13 else d,
+                   "video")  # fmt: skip
+    assert probe(path).concealed_pictures == 0
 
 
 def _without_chunks(data: bytes, lost: range) -> bytes:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 def test_an_experiment_in_a_temporary_folder_computes_what_it_changes(project: "Project") -> None:
     """`--queue` makes the same folder and runs the same commands in it."""
     said = project.run("dvc", "exp", "run", "--temp", "-S", "finetune.epochs=1", "finetune")
-    assert "'train' didn't change" in said and "finetune: 0 reused, 1 computed" in said
+    assert "'train' didn't change" in said and "finetune: 1 computed of 1 run" in said
     assert project.run("git", "status", "--porcelain") == ""
 
 

@@ -141,7 +141,9 @@ def test_how_an_artefact_is_read_counts_for_those_experts_alone_that_read_it() -
 
 
 def test_an_unknown_step_is_named_with_those_there_are() -> None:
-    with pytest.raises(UnknownStepError, match=r"'flwo'; there are .*\bflow\b"):
+    with pytest.raises(UnknownStepError, match=r"'other'; there are .*\bflow\b"):
+        find_step("other", PARAMS)
+    with pytest.raises(UnknownStepError, match="'flwo', did you mean 'flow'"):
         find_step("flwo", PARAMS)
 
 

@@ -1,6 +1,7 @@
 """The commands that a user types in a project that has been run."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+
+from scripts.reference_pages import tables
 
 if TYPE_CHECKING:
     from tests.pipeline.conftest import Project
@@ -22,9 +25,22 @@ TRAILER = "0000-amber-harbour"
 def test_status_and_plan_find_nothing_left_to_do(built: "Project") -> None:
     status = built.status()
     assert {step["pending"] + step["blocked"] for step in status["steps"]} == {0}
+    assert {"ingest", "features", "split", "train", "evaluate"} <= {
+        step["step"] for step in status["steps"]
+    }
+    assert {row["step"] for row in status["rejected"]} == {"ingest"}
     plan = built.json("mmx", "plan")
     assert [step["compute"] for step in plan] == [0] * len(plan)
     assert all(step["seconds_per_item"] > 0 and step["bytes_per_item"] > 0 for step in plan)
+
+
+def test_the_tables_have_the_columns_that_the_documentation_describes(built: "Project") -> None:
+    described = {table.path: list(table.columns) for table in tables()}
+    for path, columns in described.items():
+        found = sorted(built.root.glob(re.sub("XX|EXPERT", "*", path)))
+        assert found, path
+        for file in found if path.endswith(".parquet") else ():
+            assert pq.read_schema(file).names[: len(columns)] == columns, file
 
 
 def test_the_notebook_runs_and_finds_the_reports_figures(built: "Project") -> None:
@@ -49,9 +65,10 @@ def test_before_the_first_run_everything_is_planned(
     plan = fresh.json("mmx", "plan")
     (trailers,) = {step["compute"] for step in plan}
     assert trailers > 0 and {step["seconds_per_item"] for step in plan} == {None}
-    assert all(step["hours"] > 0 for step in plan)
+    assert all(step["hours"] > 0 and step["terabytes"] > 0 for step in plan)
     states = {step["step"]: step for step in fresh.status()["steps"]}
     assert states["scenes"]["pending"] == states["flow"]["blocked"] == trailers
+    assert states["ingest"]["pending"] > trailers and states["evaluate"]["blocked"] == 1
 
 
 def test_a_changed_parameter_is_planned_with_all_that_follows(project: "Project") -> None:

@@ -177,7 +177,7 @@ def test_what_must_come_first_is_named(begun: Project) -> None:
     begun.layout.sources.unlink()
     with pytest.raises(NotMadeError, match="`dvc repro ingest`"):
         work("audio", begun, Shard(0, 1))
-    with pytest.raises(UnknownStepError, match="there is no step 'train'"):
+    with pytest.raises(UnknownStepError, match="`dvc repro train` runs it"):
         work("train", begun, Shard(0, 1))
 
 

@@ -51,6 +51,13 @@ def in_parts(*, number: int, out: Path) -> dict[str, Any]:
     return double(number=number, out=out)
 
 
+def double_or_overrun(*, number: int, out: Path) -> dict[str, Any]:
+    if number == 7:
+        os.kill(os.getpid(), signal.SIGXCPU)
+        time.sleep(60)
+    return double(number=number, out=out)
+
+
 def no_space(*, number: int, out: Path) -> dict[str, Any]:
     raise OSError(errno.ENOSPC, "No space left on device")
 

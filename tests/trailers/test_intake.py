@@ -218,7 +218,10 @@ def test_a_path_that_leads_out_of_data_videos_is_rejected(
 
 
 def test_a_missing_manifest_is_one_sentence(tmp_path: Path, params: CollectionParams) -> None:
-    with pytest.raises(TableError, match=r"^trailers\.csv is not there yet: `mmx init` makes it$"):
+    with pytest.raises(
+        TableError,
+        match=r"^trailers\.csv is not there yet: `mmx init [^`]+` makes it$",
+    ):
         ingest(Layout(tmp_path), params, cache=tmp_path / "cache.json", workers=1)
 
 
@@ -328,7 +331,7 @@ def test_a_header_at_which_the_code_fails_is_one_rows_concern(
     def fail(path: Path, limits: Limits) -> None:
         raise AttributeError("'NoneType' object has no attribute 'name'")
 
-    monkeypatch.setattr(inspection_module, "probe", fail)
+    monkeypatch.setattr("mmx.media.probe.probe", fail)
     found = inspection_module.inspect_file(project.videos / "b.mp4", Limits())
     assert found.facts is None and found.fault == (
         "reading it fails in a way that was not foreseen: AttributeError: "

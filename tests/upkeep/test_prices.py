@@ -17,7 +17,7 @@ GOOD = "core_hour: 0.04\ngpu_hour: 2\nterabyte_month: 20\negress_terabyte: 90\nc
 PRICES = Prices(0.04, 2, 20, 90, "EUR")
 
 
-def planned(step: str, terabytes: float | None = None, **hours: float) -> StepPlan:
+def planned(step: str, terabytes: float = 0.0, **hours: float) -> StepPlan:
     given = {"hours": 1.0, "core_hours": 0.0, "gpu_hours": 0.0, **hours}
     return StepPlan(step, 1, 0, None, None, terabytes=terabytes, **given)
 
@@ -41,7 +41,7 @@ def test_a_cost_is_hours_and_terabytes_times_their_prices(file: Path) -> None:
     flow, embed, total = step_costs(plans, PRICES)
     assert (flow.computing, flow.storage, flow.egress) == (24, 30, 135)
     assert embed.computing == pytest.approx(10.4)
-    assert embed.terabytes is embed.storage is embed.egress is None
+    assert embed.terabytes == embed.storage == embed.egress == 0
     assert (total.step, total.core_hours, total.gpu_hours) == ("total", 610, 5)
     assert total.computing == pytest.approx(34.4)
     assert (total.terabytes, total.storage, total.egress) == (1.5, 30, 135)

@@ -2,12 +2,13 @@
 
 import multiprocessing
 import os
+import signal
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -19,6 +20,7 @@ from mmx.engine.pools.ending import (
 )
 from mmx.engine.processor import processor_kind
 from mmx.engine.progress import ItemProgress, Parts
+from mmx.engine.receipt import Fault, Receipt
 from mmx.engine.startup import spare_pandas
 from mmx.engine.store import Store
 from mmx.engine.task import Done, Maker, Recipe, Task
@@ -32,6 +34,9 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_
 POLL = 1.0
 """Seconds after which a signal is handled at the latest."""
 
+OVERRUN = signal.SIGXCPU
+"""By this signal a worker ends itself whose item takes more than its share of the machine."""
+
 LOST = Done(None, 0.0, "its worker was killed twice while working on it")
 """The result of a task that twice killed the process that was working on it."""
 
@@ -41,6 +46,8 @@ class Lost(Generic[Job]):
     """A job whose worker died twice, the second time with no other job in the pool."""
 
     job: Job
+    signal: int | None = field(default=None, compare=False)
+    """What ended the worker; None if unknown."""
 
 
 @dataclass(frozen=True)
@@ -122,13 +129,16 @@ def _try_alone(
 ) -> tuple[tuple[Job], list[Result] | Lost[Job]]:
     """Run a job again, alone in a pool; it is lost if the worker dies again."""
     with _new_pool(1, setup) as pool:
+        future = _submit(pool, fn, (job,))
+        workers = multiprocessing.active_children()
         try:
-            future = _submit(pool, fn, (job,))
             while not _completed([future]):
                 pass
             return (job,), future.result()
         except BrokenProcessPool:
-            return (job,), Lost(job)
+            pass
+    ends = [-worker.exitcode for worker in workers if worker.exitcode and worker.exitcode < 0]
+    return (job,), Lost(job, ends[0] if ends else None)
 
 
 def _completed(futures: Iterable[Future[list[Result]]]) -> set[Future[list[Result]]]:
@@ -206,6 +216,15 @@ class Workers:
         )
         for jobs, results in pooled:
             if isinstance(results, Lost):
-                yield results.job, LOST
+                yield results.job, _lost(results, recipe, store)
             else:
                 yield from zip(jobs, results, strict=True)
+
+
+def _lost(lost: Lost[Task], recipe: Recipe, store: Store) -> Done:
+    """Return a recorded fault where the item took more than its share, else a failure."""
+    if not recipe.overrun or lost.signal != OVERRUN:
+        return LOST
+    receipt = Receipt(lost.job.ingredients, fault=Fault("WorkerEnded", recipe.overrun, "killed"))
+    store.commit(receipt)
+    return Done(receipt, 0.0)

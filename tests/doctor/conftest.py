@@ -1,0 +1,5 @@
+"""Fixtures of a simulated project."""
+
+from projects import project, recipes, whole
+
+__all__ = ["project", "recipes", "whole"]
