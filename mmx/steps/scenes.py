@@ -16,6 +16,7 @@ from mmx.rates import Rate
 from mmx.scenes.detectors import MODULES
 from mmx.steps.embed import weights_place
 
+OUTPUT = TableOutput("data/clips", "c")
 NETWORKS = ("transnetv2",)
 """Detectors that are networks, with weights."""
 
@@ -42,7 +43,7 @@ def scenes_step(detector: str) -> TrailerStep:
         modules=(MODULES[detector],),
         keys=("scenes",),
         tools=(*PICTURE_TOOLS, "scenedetect", *(["torch"] if detector in NETWORKS else [])),
-        output=TableOutput("data/clips", "c"),
+        output=OUTPUT,
         arguments=partial(arguments, detector),
         reads=lambda upstream, trailer: [upstream.video(trailer)],
         rate=lambda params: Rate(seconds=25.0 if detector in NETWORKS else 0.7, bytes=1000),
