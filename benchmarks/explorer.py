@@ -3,8 +3,9 @@
     python -m benchmarks.explorer [--films 7594 50000] [--spaces 2]
 
 Prints for each size: bytes of the page; milliseconds until it is ready to use, and of those until
-something is painted; milliseconds of one frame while zooming, and of one filter: median and worst
-of 30. Chromium runs without a GPU, on the processor alone.
+something is painted; milliseconds of one frame while zooming, of one with density and names of
+clusters, and of one filter: median and worst of 30. Chromium runs without a GPU, on the processor
+alone.
 """
 
 import argparse
@@ -29,7 +30,9 @@ TIMES = f"""
   const map = maps[0], centre = [map.width / 3, map.height / 3];
   const frames = Array.from({{ length: {REPEATS} }}, (_, at) => time(() => map.zoom(at % 2 ? 0.9 : 1.2, centre)));
   const filters = Array.from({{ length: {REPEATS} }}, (_, at) => time(() => {{ search.value = String(at % 7); filter(); }}));
-  return {{ frames, filters }};
+  Object.assign(state, {{ density: true, names: true }});
+  const dense = Array.from({{ length: {REPEATS} }}, (_, at) => time(() => map.zoom(at % 2 ? 0.9 : 1.2, centre)));
+  return {{ frames, filters, dense }};
 }})()
 """  # noqa: E501
 
@@ -70,7 +73,7 @@ def measure(browser: Browser, page: Path) -> dict[str, float]:
     tab.close()
     summary = {
         f"{what}_{name}": round(of(times[what]), 1)
-        for what in ("frames", "filters")
+        for what in ("frames", "dense", "filters")
         for name, of in (("median", statistics.median), ("worst", max))
     }
     return {"ready": round(ready), "paint": round(paint), **summary}

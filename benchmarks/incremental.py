@@ -128,6 +128,14 @@ def scenarios(bench: Bench, trailers: int, notes: dict[str, str]) -> None:
     clone.repro("clone, pull, one trailer added")
 
 
+def growth(bench: Bench, trailers: int) -> None:
+    """First run, no-op, one added: what grows with the collection."""
+    bench.repro("first run")
+    bench.repro("no-op")
+    write_video(bench.root, f"t{trailers:05d}")
+    bench.repro("one trailer added")
+
+
 def clone_and_pull(bench: Bench) -> Bench:
     """Push a project, clone it without its item store, pull, bring the videos along."""
     root, remote = bench.root, bench.root.with_name(f"{bench.root.name}-remote")
@@ -144,12 +152,14 @@ def clone_and_pull(bench: Bench) -> Bench:
     return other
 
 
-def measure_ours(folder: Path, trailers: int, workers: int) -> tuple[Bench, list[Measured]]:
-    """Measure the real engine."""
+def measure_ours(
+    folder: Path, trailers: int, workers: int, *, short: bool
+) -> tuple[Bench, list[Measured]]:
+    """Measure the real engine. short: only what grows with the collection."""
     root = folder / "ours"
     write_project(root, trailers, workers, EXPERTS)
     bench = Bench("ours", root, journal_entries, [])
-    scenarios(bench, trailers, {})
+    growth(bench, trailers) if short else scenarios(bench, trailers, {})
     for name, quick in (("mmx verify --quick", True), ("mmx verify", False)):
         bench.rows.append(measure_verify(open_project(root), name, quick))
         print(line(bench.rows[-1]), flush=True)
@@ -317,6 +327,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="where to work; on the disk to be measured")
     parser.add_argument("--only", choices=["ours", "persist"])
+    parser.add_argument("--growth", action="store_true", help="first run, no-op, one added, verify")
     parser.add_argument("--profile", action="store_true", help="profile a no-op of ours")
     parser.add_argument("--json", type=Path, help="write the figures there too")
     parser.add_argument("--alternative", help=argparse.SUPPRESS)
@@ -330,7 +341,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="mmx-incremental-", dir=given.folder) as name:
         folder = Path(name)
         if given.only != "persist":
-            bench, measured = measure_ours(folder, given.trailers, given.workers)
+            bench, measured = measure_ours(
+                folder, given.trailers, given.workers, short=given.growth
+            )
             rows += measured
             print(f"dvc.lock: {lock_size(bench.root)} bytes")
             if given.profile:

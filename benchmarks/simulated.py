@@ -150,6 +150,7 @@ def simulated(step: Step) -> Step:
         "scenes": Recipe(f"{module}:scenes_item"),
         "audio": Recipe(f"{module}:audio_item"),
         "flow": Recipe(f"{module}:flow_item"),
+        "stills": Recipe(f"{module}:stills_item"),
     }
     embed = Recipe(f"{module}:embed_items", job=f"{module}:Job")
     return replace(step, recipe=recipes.get(step.name, embed), modules=())

@@ -147,6 +147,11 @@ class Layout:
         return self.reports / "index.html"
 
     @property
+    def stills(self) -> Path:
+        """Output of the stills step: a sheet per trailer, which the page shows."""
+        return self.reports / "stills"
+
+    @property
     def ablations(self) -> Path:
         """One folder per variant."""
         return self.reports / "ablations"

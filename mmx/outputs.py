@@ -6,14 +6,16 @@
     <name>                  TreeOutput: the files of the only item, under their own names
     _receipts/rXX.jsonl     one line per item, {"item": ..., "receipt": ...}, sorted
 
-XX is an item's shard. Identical items give identical bytes. An item with a fault has a receipt and
+XX is an item's shard; mmx/engine/shards.py says how many there are. Identical items give identical
+bytes. An item with a fault has a receipt and
 nothing else. This module is the one place that knows the layout.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import orjson
@@ -28,7 +30,7 @@ from mmx.engine.parquet import UNREADABLE, read_parquet, write_parquet
 from mmx.engine.plain import is_plain_name
 from mmx.engine.receipt import OutputFile, Receipt
 from mmx.engine.rows import decode_rows, encode_rows
-from mmx.engine.shards import by_shard, shard_of
+from mmx.engine.shards import FEWEST, by_shard, count_of, shard_count, shard_of
 from mmx.engine.store import Store
 
 ALL = "all"
@@ -48,6 +50,11 @@ class Files:
     damaged: Container[Path] = ()
     """Files that may not be used as a whole; single rows of them may still be unchanged."""
     _tables: dict[str, pa.Table] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def count(self) -> int:
+        """Number of the directory's shards."""
+        return count_among(self.paths)
 
     def with_digest(self, name: str, sha256: str) -> Path | None:
         """Return where a file with these bytes lies; None where it is missing or changed."""
@@ -86,25 +93,30 @@ class Output(ABC):
         return ""
 
     @abstractmethod
-    def shard_of_file(self, name: str) -> str:
-        """Return the shard of the items in the file `name`."""
+    def shard_of_file(self, name: str, count: int) -> str:
+        """Return the shard of the items in the file `name` of a directory of `count` shards."""
 
-    def receipts_of_file(self, name: str) -> str:
+    def receipts_of_file(self, name: str, count: int = FEWEST) -> str:
         """Return the name of the receipts file that covers the file `name`."""
-        return _receipts_of_shard(self.shard_of_file(name))
+        return _receipts_of_shard(self.shard_of_file(name, count))
 
     @abstractmethod
     def own_files(self, item: str, receipt: Receipt) -> dict[str, OutputFile]:
         """Return the files that hold only an output of this item, by name."""
 
     @abstractmethod
-    def shared_files(self, receipts: Mapping[str, Receipt]) -> dict[str, dict[str, Receipt]]:
-        """Return the files that hold rows of several items, by name, with the items' receipts."""
+    def shared_files(
+        self, receipts: Mapping[str, Receipt], count: int = FEWEST
+    ) -> dict[str, dict[str, Receipt]]:
+        """Return the files that hold rows of several items, by name, with the items' receipts.
 
-    def names(self, receipts: Mapping[str, Receipt]) -> set[str]:
-        """Return the names of all files that the receipts cover."""
+        count: the number of the directory's shards.
+        """
+
+    def names(self, receipts: Mapping[str, Receipt], count: int = FEWEST) -> set[str]:
+        """Return the names of all files that the receipts cover; `count` is as in shared_files."""
         own = {name for item, receipt in receipts.items() for name in self.own_files(item, receipt)}
-        return own | self.shared_files(receipts).keys()
+        return own | self.shared_files(receipts, count).keys()
 
     @abstractmethod
     def files_of_shard(self, shard: str) -> tuple[str, ...]:
@@ -141,7 +153,7 @@ class Output(ABC):
         """
         new = {item: receipt for item, receipt in receipts.items() if item not in kept}
         self.write_content(out, receipts, new, store)
-        write_receipts(out, new)
+        write_receipts(out, new, shard_count(len(receipts)))
 
     @abstractmethod
     def write_content(
@@ -153,7 +165,9 @@ class Output(ABC):
 class _LinkedOutput(Output):
     """Every output of an item is a file of its own."""
 
-    def shared_files(self, receipts: Mapping[str, Receipt]) -> dict[str, dict[str, Receipt]]:
+    def shared_files(
+        self, receipts: Mapping[str, Receipt], count: int = FEWEST
+    ) -> dict[str, dict[str, Receipt]]:
         """Return nothing."""
         return {}
 
@@ -198,9 +212,9 @@ class FilesOutput(_LinkedOutput):
     suffix: str
     """Suffix of the files, e.g. `.wav`."""
 
-    def shard_of_file(self, name: str) -> str:
+    def shard_of_file(self, name: str, count: int) -> str:
         """Return the shard of the item that the file is named after."""
-        return shard_of(item_name(name.removesuffix(self.suffix)))
+        return shard_of(item_name(name.removesuffix(self.suffix)), count)
 
     def own_files(self, item: str, receipt: Receipt) -> dict[str, OutputFile]:
         """Return the item's file, named after the item."""
@@ -211,9 +225,9 @@ class FilesOutput(_LinkedOutput):
 class TreeOutput(_LinkedOutput):
     """The files of a step's only item."""
 
-    def shard_of_file(self, name: str) -> str:
+    def shard_of_file(self, name: str, count: int) -> str:
         """Return the shard of the only item."""
-        return shard_of(ALL)
+        return shard_of(ALL, count)
 
     def own_files(self, item: str, receipt: Receipt) -> dict[str, OutputFile]:
         """Return the item's files under the names that it gave them."""
@@ -236,15 +250,15 @@ class TableOutput(Output):
         """Return the name of the file with the rows of a shard."""
         return f"{self.letter}{shard}.parquet"
 
-    def shard_path(self, root: Path, item: str) -> Path:
+    def shard_path(self, root: Path, item: str, count: int = FEWEST) -> Path:
         """Return the path of the shard with an item's rows, if it has any."""
-        return self.path(root) / self.shard_name(shard_of(item))
+        return self.path(root) / self.shard_name(shard_of(item, count))
 
     def shard_paths(self, root: Path) -> list[Path]:
         """Return every file with rows, sorted."""
-        return sorted(self.path(root).glob(self.shard_name("??")))
+        return sorted(self.path(root).glob(self.shard_name("*")))
 
-    def shard_of_file(self, name: str) -> str:
+    def shard_of_file(self, name: str, count: int) -> str:
         """Return the shard that the name ends in."""
         return PurePosixPath(name).stem[1:]
 
@@ -252,9 +266,11 @@ class TableOutput(Output):
         """Return nothing: items share files."""
         return {}
 
-    def shared_files(self, receipts: Mapping[str, Receipt]) -> dict[str, dict[str, Receipt]]:
+    def shared_files(
+        self, receipts: Mapping[str, Receipt], count: int = FEWEST
+    ) -> dict[str, dict[str, Receipt]]:
         """Return the receipts of items with rows, by the name of the file that has the rows."""
-        with_rows = by_shard(item for item, receipt in receipts.items() if receipt.outputs)
+        with_rows = by_shard((item for item, made in receipts.items() if made.outputs), count)
         return {
             self.shard_name(shard): {item: receipts[item] for item in items}
             for shard, items in with_rows.items()
@@ -272,7 +288,7 @@ class TableOutput(Output):
         is_intact: Callable[[Path], bool],
     ) -> bool:
         """Say whether the file with the rows has the bytes that it should have."""
-        names = self.shared_files(made)
+        names = self.shared_files(made, files.count)
         return all(name in files.paths and is_intact(files.paths[name]) for name in names)
 
     def take(self, item: str, receipt: Receipt, files: Files, store: Store) -> bool:
@@ -280,7 +296,7 @@ class TableOutput(Output):
         for output in receipt.outputs:
             if store.holds(output):
                 continue
-            content = files.rows(self.shard_name(shard_of(item)), item)
+            content = files.rows(self.shard_name(shard_of(item, files.count)), item)
             if content is None or bytes_digest(content) != output.sha256:
                 return False
             store.put_bytes(content, output.name)
@@ -290,7 +306,7 @@ class TableOutput(Output):
         self, out: Path, receipts: Mapping[str, Receipt], new: Mapping[str, Receipt], store: Store
     ) -> None:
         """Write the new rows as sorted shards, with the item's name and fingerprint added."""
-        for name, made in self.shared_files(new).items():
+        for name, made in self.shared_files(new, shard_count(len(receipts))).items():
             rows = [_labelled_rows(item, receipt, store) for item, receipt in made.items()]
             write_parquet(_joined(name, rows), out / name)
 
@@ -352,9 +368,19 @@ def content_files(out: Path) -> dict[str, Path]:
     return {name: path for name, path in named.items() if not is_receipts(name)}
 
 
-def receipts_name(item: str) -> str:
-    """Return the name, below an output directory, of the file that has an item's receipt."""
-    return _receipts_of_shard(shard_of(item))
+def receipts_name(item: str, count: int = FEWEST) -> str:
+    """Return the name, below a directory of `count` shards, of the file with an item's receipt."""
+    return _receipts_of_shard(shard_of(item, count))
+
+
+def count_among(names: Iterable[str]) -> int:
+    """Return the number of shards of the output directory that has files of these names."""
+    return count_of(next((PurePosixPath(name).stem for name in names if is_receipts(name)), ""))
+
+
+def count_in(out: Path) -> int:
+    """Return the number of shards of an output directory, which its files of receipts tell."""
+    return count_of(next((path.stem for path in (out / _RECEIPTS).glob("r*.jsonl")), ""))
 
 
 def is_receipts(name: str) -> bool:
@@ -371,9 +397,9 @@ def receipt_files(out: Path) -> list[Path]:
     return sorted((out / _RECEIPTS).glob("r*.jsonl"))
 
 
-def write_receipts(out: Path, receipts: Mapping[str, Receipt]) -> None:
-    """Write the receipts of a directory's items below `out`."""
-    for shard, items in by_shard(receipts).items():
+def write_receipts(out: Path, receipts: Mapping[str, Receipt], count: int = FEWEST) -> None:
+    """Write receipts below `out`, a directory of `count` shards."""
+    for shard, items in by_shard(receipts, count).items():
         lines = [receipt_line(item, receipts[item]) + b"\n" for item in items]
         write_atomic(out / _receipts_of_shard(shard), b"".join(lines))
 
@@ -383,10 +409,12 @@ def receipt_line(item: str, receipt: Receipt) -> bytes:
     return canonical({"item": item, "receipt": receipt.to_dict()})
 
 
-def read_line(line: bytes, *, verify: bool = True) -> tuple[str, Receipt]:
+def read_line(
+    line: bytes, *, verify: bool = True, like: Receipt | None = None
+) -> tuple[str, Receipt]:
     """Return (item, receipt) of one line; raise ReceiptError where it is not one.
 
-    verify: as in `Receipt.from_dict`.
+    verify, like: as in `Receipt.from_dict`.
     """
     try:
         entry = orjson.loads(line)
@@ -395,7 +423,7 @@ def read_line(line: bytes, *, verify: bool = True) -> tuple[str, Receipt]:
         raise ReceiptError(f"not a receipt: {error}") from None
     if not is_plain_name(item):
         raise ReceiptError("not a receipt: the name of an item is not a plain name")
-    return item, Receipt.from_dict(data, verify=verify)
+    return item, Receipt.from_dict(data, verify=verify, like=like)
 
 
 def read_receipts(out: Path, *, verify: bool = True) -> dict[str, Receipt]:
@@ -412,7 +440,13 @@ def read_receipts(out: Path, *, verify: bool = True) -> dict[str, Receipt]:
 
 def read_shard(path: Path, *, verify: bool = True) -> dict[str, Receipt]:
     """Return the receipts of one file of receipts, like `read_receipts`."""
-    return dict(read_line(line, verify=verify) for line in _lines(path))
+    found: dict[str, Receipt] = {}
+    first: Receipt | None = None
+    for line in _lines(path):
+        item, receipt = read_line(line, verify=verify, like=first)
+        found[item] = receipt
+        first = first or receipt
+    return found
 
 
 def _lines(path: Path) -> list[bytes]:

@@ -247,11 +247,15 @@ class EvaluateParams(Section):
     seed: Seed = 0
     """Of t-SNE."""
     pictured: Natural = 60
-    """Trailers of which the report shows key frames."""
-    key_frames: Annotated[int, NUMBER, Field(ge=1, le=1000)] = 4
-    """Stills of each pictured trailer."""
-    frame_width: Annotated[int, NUMBER, Field(ge=16, le=8192)] = 176
-    """Width of the stills on the page, in pixels."""
+    """Trailers on the report's contact sheet; the explorer has stills of all."""
+    key_frames: Annotated[int, NUMBER, Field(ge=1, le=24)] = 4
+    """Clips per trailer of which there is a still."""
+    frame_width: Annotated[int, NUMBER, Field(ge=16, le=480)] = 176
+    """Of a still, pixels."""
+    preview_frames: Annotated[int, NUMBER, Field(ge=0, le=32)] = 0
+    """Frames of each of these clips that the page plays; 0: none."""
+    stills_inside: Annotated[float, NUMBER, Field(ge=0, le=1000)] = 4.0
+    """Megabytes of stills up to which they are inside the page, and not beside it."""
 
 
 class AblateParams(Section):

@@ -20,7 +20,7 @@ from mmx.dvc_state.cache import DIRECTORY, content_md5
 from mmx.dvc_state.history import History, HistoryError, Version
 from mmx.engine.receipt import Receipt
 from mmx.layout import Layout
-from mmx.outputs import ITEM
+from mmx.outputs import ITEM, count_in
 from mmx.pipeline.registry import steps_with_results
 from mmx.pipeline.step import ItemStep
 from mmx.project import Project
@@ -80,6 +80,14 @@ class Tree:
     def out(self, step: ItemStep) -> Path:
         """A step's output directory."""
         return step.output.path(self.root)
+
+    def shards(self, step: str) -> int:
+        """Return the number of shards of a step's output directory."""
+        return self._counts[step]
+
+    @cached_property
+    def _counts(self) -> dict[str, int]:
+        return {step.name: count_in(self.out(step)) for step in self.steps}
 
     def locked(self, step: ItemStep) -> dict[Path, str]:
         """Return the md5 of every file of a step's output directory that DVC's listing has."""

@@ -20,6 +20,7 @@ from mmx.features.schema import RECEIPTS_FILE
 from mmx.pipeline.step import SOUND, VIDEO
 from mmx.project import Project
 
+ROWS = 1024
 WORKTREE = "work tree"
 STREAM_TEXTS = {VIDEO: "another video", SOUND: "another sound"}
 """Text for a changed input that no step made, by its role."""
@@ -97,8 +98,7 @@ def read_items(path: Path) -> Items:
     """Return the receipts of a receipts.parquet by step and trailer."""
     try:
         refuse_pipe(path)
-        rows = pq.read_table(pa.BufferReader(path.read_bytes())).to_pylist()
-        return {(row["step"], name): receipt_of(row) for row in rows for name in row["trailers"]}
+        return _items_of(pa.BufferReader(path.read_bytes()))
     except FileNotFoundError:
         raise HistoryError(
             "there is no feature store here: `dvc fetch --all-commits` gets earlier versions, "
@@ -109,6 +109,19 @@ def read_items(path: Path) -> Items:
             f"{RECEIPTS_FILE} of the feature store is damaged: `mmx repair` removes it, "
             "`dvc repro` makes it again"
         ) from None
+
+
+def _items_of(content: pa.BufferReader) -> Items:
+    """Return receipts by step and trailer, a few thousand rows as Python objects at a time."""
+    items: Items = {}
+    firsts: dict[str, Receipt] = {}
+    with pq.ParquetFile(content) as file:
+        for batch in file.iter_batches(ROWS):
+            for row in batch.to_pylist():
+                receipt = receipt_of(row, firsts.get(row["step"]))
+                firsts.setdefault(row["step"], receipt)
+                items.update(((row["step"], name), receipt) for name in row["trailers"])
+    return items
 
 
 def compare(before: Items, after: Items) -> Iterable[Change]:

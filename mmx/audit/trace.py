@@ -18,7 +18,7 @@ from mmx.features.read import read_table
 from mmx.features.receipts import receipt_of
 from mmx.features.schema import RECEIPTS_FILE
 from mmx.layout import Layout
-from mmx.outputs import ITEM, Output, receipts_name, valid_receipts
+from mmx.outputs import ITEM, Output, count_among, count_in, receipts_name, valid_receipts
 from mmx.pipeline.registry import known_step
 from mmx.pipeline.step import SOUND, VIDEO, ItemStep, parameters_of
 from mmx.project import Project
@@ -125,7 +125,8 @@ class Records:
         """Yield the trailer's receipts of a step: present, published, of earlier versions."""
         output = self.output(step)
         if output:
-            present = valid_receipts(output.path(self.layout.root) / receipts_name(self.trailer))
+            out = output.path(self.layout.root)
+            present = valid_receipts(out / receipts_name(self.trailer, count_in(out)))
             yield from (receipt for item, receipt in present.items() if item == self.trailer)
         yield from (found for found in self.published if found.ingredients.step == step)
         if output:
@@ -328,11 +329,14 @@ def shards(made: TracedItem, records: Records) -> Iterator[Path]:
     layout, output = records.layout, records.output(made.step)
     if output is None:
         return
-    for name in output.names({records.trailer: made.receipt}):
-        yield output.path(layout.root) / name
+    own, out = {records.trailer: made.receipt}, output.path(layout.root)
+    for name in output.names(own, count_in(out)):
+        yield out / name
         yield layout.features / made.table / name
-        if made.commit:
-            cached = records.history.at(made.commit.sha).file(output.folder, name)
+    if made.commit:
+        version = records.history.at(made.commit.sha)
+        for name in output.names(own, count_among(version.listing(output.folder))):
+            cached = version.file(output.folder, name)
             yield from [cached] if cached else []
 
 

@@ -197,7 +197,8 @@ def _check_receipts(inspection: Inspection, step: ItemStep) -> dict[str, Receipt
             except ReceiptError as error:
                 fault = f"one of its lines is not a receipt: {error}"
                 continue
-            if name != receipts_name(item) or receipt.ingredients.step != step.name:
+            own_file = receipts_name(item, inspection.tree.shards(step.name))
+            if name != own_file or receipt.ingredients.step != step.name:
                 fault = f"the receipt of {item} belongs in another file"
                 continue
             receipts[item] = receipt
@@ -307,8 +308,8 @@ def _check_step(inspection: Inspection, step: ItemStep) -> None:
 
 def _check_rows(inspection: Inspection, step: ItemStep, receipts: dict[str, Receipt]) -> None:
     """Compare the rows of every shard with the receipts, and the receipts with the rows."""
-    out = inspection.tree.out(step)
-    for name, made in step.output.shared_files(receipts).items():
+    out, count = inspection.tree.out(step), inspection.tree.shards(step.name)
+    for name, made in step.output.shared_files(receipts, count).items():
         path = out / name
         if not path.exists():
             inspection.add(Kind.MISSING, path, f"receipts of {step.name} name its rows")
@@ -328,7 +329,7 @@ def _check_extra_files(
     inspection: Inspection, step: ItemStep, receipts: dict[str, Receipt]
 ) -> None:
     """Report files of an output directory that no receipt names."""
-    known = step.output.names(receipts)
+    known = step.output.names(receipts, inspection.tree.shards(step.name))
     for name, path in content_files(inspection.tree.out(step)).items():
         if name not in known and _has_all_receipts(inspection, step, name):
             what = f"no receipt of {step.name} names it"
@@ -337,7 +338,8 @@ def _check_extra_files(
 
 def _has_all_receipts(inspection: Inspection, step: ItemStep, name: str) -> bool:
     """Return whether the receipts for a file of a step's output are undamaged."""
-    return (step.name, step.output.receipts_of_file(name)) not in inspection.damaged_receipts
+    covering = step.output.receipts_of_file(name, inspection.tree.shards(step.name))
+    return (step.name, covering) not in inspection.damaged_receipts
 
 
 def _check_references(inspection: Inspection, step: ItemStep, receipts: dict[str, Receipt]) -> None:
@@ -398,12 +400,13 @@ def _read_by_learning(inspection: Inspection) -> Iterator[Path]:
 
 def _is_damaged(inspection: Inspection, step: str, item: str) -> bool:
     """Return whether the file that would have an item's receipt is damaged."""
-    return (step, receipts_name(item)) in inspection.damaged_receipts
+    name = receipts_name(item, inspection.tree.shards(step))
+    return (step, name) in inspection.damaged_receipts
 
 
 def _report_reference(inspection: Inspection, step: ItemStep, item: str, role: str) -> None:
     """Report an item whose input is not the present one, as a finding about the item only."""
-    path = inspection.tree.out(step) / receipts_name(item)
+    path = inspection.tree.out(step) / receipts_name(item, inspection.tree.shards(step.name))
     what = f"{item} was made from another {role} than the present one: `dvc repro` updates it"
     name = f"{inspection.tree.name(path)}#{item}"
     finding = Finding(Kind.UNVERIFIABLE, name, what)

@@ -164,6 +164,13 @@ def explore(
     neighbours: Annotated[int, typer.Option(min=1, help="Nearest films of each.")] = 10,
     perplexity: Annotated[float, typer.Option(min=1, help="Of t-SNE, for vectors.")] = 30.0,
     seed: Annotated[int, typer.Option(min=0, help="Of t-SNE.")] = 0,
+    inside: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Megabytes of pictures up to which they are inside the page; more lie beside it.",
+        ),
+    ] = 4.0,
     json: Json = False,
 ) -> None:
     """Write the report's explorer for any table: one page that works without a server.
@@ -176,7 +183,7 @@ def explore(
 
     spaces = tuple(Space.read(text) for text in space or ())
     columns = Columns(id, title, year, labels, picture, spaces)
-    count = write(table, columns, Layout(neighbours, perplexity, seed), output)
+    count = write(table, columns, Layout(neighbours, perplexity, seed, inside), output)
     if json:
         print_json({"films": count, "page": output})
     else:

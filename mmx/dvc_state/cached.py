@@ -13,7 +13,7 @@ from mmx.dvc_state.cache import cached_files, is_intact
 from mmx.dvc_state.history import merged_locks
 from mmx.engine.atomic import link_or_copy
 from mmx.engine.receipt import Receipt
-from mmx.engine.shards import by_shard
+from mmx.engine.shards import by_shard, shard_count
 from mmx.engine.store import Store
 from mmx.outputs import Files, Output, is_receipts, read_shard, receipts_name
 
@@ -68,8 +68,9 @@ class CachedOutput:
         wanted: fingerprint by item. An item's own file that the store has lost is put back there.
         """
         kept: dict[str, Receipt] = {}
-        for items in by_shard(wanted).values():
-            made = self.shards.get(receipts_name(items[0]), {})
+        count = shard_count(len(wanted))
+        for items in by_shard(wanted, count).values():
+            made = self.shards.get(receipts_name(items[0], count), {})
             same = {item: made[item].fingerprint for item in made} == {n: wanted[n] for n in items}
             if same and not _to_retry(made, store) and self.is_whole(made, store):
                 kept |= made
@@ -81,7 +82,7 @@ class CachedOutput:
 
     def lay_out(self, items: Iterable[str], out: Path) -> None:
         """Link the files of these items' shards into `out`."""
-        for shard in by_shard(items):
+        for shard in by_shard(items, self.files.count):
             for name in self.output.files_of_shard(shard):
                 if name in self.files.paths:
                     link_or_copy(self.files.paths[name], out / name)

@@ -11,7 +11,7 @@ from mmx.dvc_state.cache import DIRECTORY, Cache, DamagedListingError, find_cach
 from mmx.dvc_state.lock import LOCK, Lock, parse_lock, read_lock
 from mmx.engine.receipt import Receipt
 from mmx.errors import UserError
-from mmx.outputs import receipts_name, valid_receipts
+from mmx.outputs import count_among, receipts_name, valid_receipts
 
 COMMIT_FORMAT = "--format=%H%x00%aI%x00%s"
 SILENT = "git: "
@@ -98,7 +98,7 @@ class Version:
 
     def receipt(self, out: str, item: str) -> Receipt | None:
         """Return an item's receipt in an output directory; None where this version has none."""
-        path = self.file(out, receipts_name(item))
+        path = self.file(out, receipts_name(item, count_among(self.listing(out))))
         return _cached_receipts(path).get(item) if path else None
 
 

@@ -40,11 +40,19 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def link_or_copy(source: Path, target: Path) -> None:
-    """Hard-link `source` to `target`; on another file system, copy it there atomically."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+def _link(source: Path, target: Path) -> None:
+    """Hard-link `source` to `target`; the folder is made only where it is missing."""
     try:
         os.link(source, target)
+    except FileNotFoundError:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.link(source, target)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Hard-link `source` to `target`; on another file system, copy it there atomically."""
+    try:
+        _link(source, target)
     except FileExistsError:
         raise
     except OSError:

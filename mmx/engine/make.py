@@ -21,6 +21,9 @@ def make(tasks: Sequence[Task], recipe: Recipe, store: Store) -> list[Done]:
     guards = {task.item: ExitStack() for task in tasks}
     results: dict[str, Done] = {}
     for task in tasks:
+        if task.refused:
+            results[task.item] = Done(None, 0.0, task.refused)
+            continue
         enter = partial(guards[task.item].enter_context, unchanged(task.reads))
         if refused := _failed_check(enter):
             results[task.item] = refused

@@ -4,7 +4,7 @@ import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -39,6 +39,11 @@ class Ingredients:
     weights: tuple[Weight, ...] = ()
 
     @cached_property
+    def parameters_text(self) -> bytes:
+        """The parameters as JSON, to compare them by kind, too."""
+        return canonical_floatless(self.parameters)
+
+    @cached_property
     def fingerprint(self) -> str:
         """sha256, in hex, over the canonical JSON of everything above."""
         return data_digest(
@@ -54,7 +59,7 @@ class Ingredients:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class OutputFile:
     """One file that the item made."""
 
@@ -128,15 +133,18 @@ class Receipt:
         }
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any], *, verify: bool = True) -> "Receipt":
+    def from_dict(
+        cls, data: dict[str, Any], *, verify: bool = True, like: "Receipt | None" = None
+    ) -> "Receipt":
         """Read what `to_dict` gave; raise ReceiptError where it is inconsistent.
 
         Digests must be digests and names relative paths without `..`, whoever wrote the receipt.
         verify: compute the fingerprint again instead of taking it as written, which is most of the
-        work; False for bytes known to be as a step wrote them.
+        work; False for bytes known to be as a step wrote them. like: another receipt of the step,
+        with which equal parts are shared, which takes less than half of the memory.
         """
         try:
-            ingredients = dict(data["ingredients"])
+            ingredients = _shared(data["ingredients"], like)
             ingredients["weights"] = tuple(Weight(**weight) for weight in ingredients["weights"])
             receipt = cls(
                 ingredients=Ingredients(**ingredients),
@@ -146,7 +154,9 @@ class Receipt:
                 adopted=_adoption_of(data["adopted"]),
             )
             _refuse_unsafe(receipt.outputs)
-            _refuse_odd(receipt)
+            _refuse_odd(receipt, like)
+            if like and receipt.ingredients.weights == like.ingredients.weights:
+                vars(receipt.ingredients)["weights"] = like.ingredients.weights
             written = data.get("fingerprint")
             if not verify and is_sha256(written):
                 # Set where cached_property looks it up, since the class is frozen.
@@ -158,12 +168,25 @@ class Receipt:
         return receipt
 
 
+def _shared(ingredients: dict[str, Any], like: Receipt | None) -> dict[str, Any]:
+    """Return the ingredients as JSON data, with what all items of a step have in common once."""
+    if like is None:
+        return dict(ingredients)
+    shared, known = dict(ingredients), like.ingredients
+    if shared["tools"] == known.tools:
+        shared["tools"] = known.tools
+    # As text, since 1, 1.0 and true are equal as values.
+    if canonical_floatless(shared["parameters"]) == known.parameters_text:
+        shared["parameters"] = known.parameters
+    return shared
+
+
 def _refuse_unsafe(outputs: Sequence[OutputFile]) -> None:
     """Raise ReceiptError for an output that names a file outside the folder it belongs to."""
     for output in outputs:
         if not is_sha256(output.sha256):
             raise ReceiptError("not a receipt: the digest of an output is not a sha256")
-        if not is_plain_path(output.name):
+        if not _is_safe(output.name):
             raise ReceiptError("not a receipt: the name of an output is not a safe relative path")
         if type(output.size) is not int or output.size < 0:
             raise ReceiptError("not a receipt: the size of an output is not a number of bytes")
@@ -172,10 +195,19 @@ def _refuse_unsafe(outputs: Sequence[OutputFile]) -> None:
         raise ReceiptError("not a receipt: two outputs need the same place")
 
 
-def _refuse_odd(receipt: Receipt) -> None:
-    """Raise ReceiptError for a receipt whose other fields are not what `to_dict` writes."""
+_is_safe = lru_cache(1024)(is_plain_path)
+"""A step gives its outputs the same few names again and again."""
+
+
+def _refuse_odd(receipt: Receipt, like: Receipt | None) -> None:
+    """Raise ReceiptError for a receipt whose other fields are not what `to_dict` writes.
+
+    like: a receipt that was found sound; what is shared with it is not checked again.
+    """
     made, fault, adopted = receipt.ingredients, receipt.fault, receipt.adopted
-    texts = [*made.inputs.values(), *made.tools.values(), made.code]
+    texts = [*made.inputs.values(), made.code]
+    if like is None or made.tools is not like.ingredients.tools:
+        texts += made.tools.values()
     for weight in made.weights:
         texts += (weight.name, weight.source)
     texts += [fault.kind, fault.reason, fault.code] if fault else []

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol
 
 from mmx.engine.errors import StepFailedError
@@ -13,7 +14,7 @@ from mmx.engine.pools.protocol import Pool
 from mmx.engine.progress import ItemProgress
 from mmx.engine.receipt import Fault, Ingredients, Receipt
 from mmx.engine.store import Store
-from mmx.engine.task import Done, Recipe, Task
+from mmx.engine.task import Done, Prepare, Recipe, Task, as_it_is
 
 __all__ = ["Recipe", "Task", "Workers"]
 
@@ -58,18 +59,18 @@ def complete(
     *,
     cached: CachedOutput | None = None,
     workers: Pool = ONE_PROCESS,
-    prepare: Callable[[Task], Task] = lambda task: task,
+    prepare: Prepare = as_it_is,
     before: Callable[[Sequence[Task]], None] = lambda misses: None,
     unit: str = "trailers",
 ) -> Outcome:
     """Make every task's item, or take it from the store, and return all receipts.
 
     cached: what is left of the step's last output, for what the store does not have. workers: the
-    pool that computes; untouched if nothing is to be computed. prepare: adds
-    the arguments to a task, where they take too long to collect for items that need not be
-    computed. before: called with the tasks that are to be computed; an exception from it ends the
-    step before anything is computed. The caller holds the store's lock. Failures are in the
-    outcome; nothing finished is lost.
+    pool that computes; untouched if nothing is to be computed. prepare: adds the arguments to a
+    task that is about to run, so that those of all items are never in memory at once; an
+    InputChangedError from it is the item's failure. before: called with the tasks that are to be
+    computed; an exception from it ends the step before anything is computed. The caller holds the
+    store's lock. Failures are in the outcome; nothing finished is lost.
     """
     outcome = Outcome()
     if not tasks:
@@ -81,8 +82,9 @@ def complete(
         before(misses)
         note("start", total=len(tasks), reused=len(outcome.reused))
         same = _group_by_fingerprint(misses)
-        firsts = prepared([group[0] for group in same.values()], prepare, outcome)
-        computed = workers.compute(recipe, firsts, store, progress) if firsts else ()
+        firsts = [group[0] for group in same.values()]
+        ready = partial(_prepared, prepare)
+        computed = workers.compute(recipe, firsts, store, progress, ready) if firsts else ()
         for task, done in computed:
             for each in same[task.ingredients.fingerprint]:
                 _record_result(each, done, outcome)
@@ -134,17 +136,12 @@ def _look_up_all(
     return misses
 
 
-def prepared(
-    tasks: Sequence[Task], prepare: Callable[[Task], Task], outcome: Outcome
-) -> list[Task]:
-    """Return the tasks with their arguments; those whose inputs have changed are failures."""
-    ready = []
-    for task in tasks:
-        try:
-            ready.append(prepare(task))
-        except InputChangedError as error:
-            outcome.failures[task.item] = str(error)
-    return ready
+def _prepared(prepare: Prepare, task: Task) -> Task:
+    """Return a task with its arguments, or with the reason why one of its inputs cannot be used."""
+    try:
+        return prepare(task)
+    except InputChangedError as error:
+        return replace(task, refused=str(error))
 
 
 def look_up(ingredients: Ingredients, store: Store, cached: CachedOutput | None) -> Receipt | None:

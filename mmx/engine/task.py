@@ -1,5 +1,6 @@
 """What is to be made, how, and what became of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,17 @@ class Task:
     """Keyword arguments of the recipe's function, beside `out`."""
     reads: tuple[InputFile, ...] = ()
     """Files that the function reads; each is checked before and after the call."""
+    refused: str = ""
+    """Why it cannot be computed: one of its inputs has changed since it was hashed."""
+
+
+Prepare = Callable[[Task], Task]
+"""Adds the arguments to a task that is about to run, or the reason why it cannot."""
+
+
+def as_it_is(task: Task) -> Task:
+    """Return a task that has its arguments already."""
+    return task
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@
     clip_predictions.parquet     the same per clip
     metrics.json                 every metric, per split, with intervals and baselines; all spaces
     summary/*.json               the main metrics for `dvc metrics`, one row per file
-    explorer.parquet             per trailer: position in both maps, neighbours, probabilities
+    explorer.parquet             per trailer: places, clusters, neighbours, probabilities
     similarity.json              section 4.4: cosine similarity within each genre set
     plots/*.csv                  what `dvc plots` draws
 
@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from mmx.engine.parquet import write_parquet
 from mmx.evaluation import clusters, plots, predictions, retrieval, scores, tables
 from mmx.evaluation.measures import measure, summarise
+from mmx.evaluation.partition import find_clusters
 from mmx.evaluation.scores import Json
 from mmx.evaluation.subject import Subject, read_subject
 from mmx.features.read import read_table
@@ -107,9 +108,9 @@ def _explorer_table(subject: Subject, seconds: Spans) -> pa.Table:
     """Return the explorer's data for each trailer.
 
     Columns: trailer_id, split, genres (of the vocabulary, primary first), probabilities, and per
-    space <name>_x, <name>_y, <name>_near (row numbers), <name>_similarity; sequence_spans holds
-    the seconds between which each sequence lies, sequence_probabilities its genres (both empty
-    without a sequence head).
+    space <name>_x, <name>_y, <name>_cluster (by cosine, 0 the largest), <name>_near (row
+    numbers), <name>_similarity; sequence_spans holds the seconds between which each sequence
+    lies, sequence_probabilities its genres (both empty without a sequence head).
     """
     columns = {
         "trailer_id": subject.ids,
@@ -124,6 +125,7 @@ def _explorer_table(subject: Subject, seconds: Spans) -> pa.Table:
         columns |= {
             f"{name}_x": xy[:, 0],
             f"{name}_y": xy[:, 1],
+            f"{name}_cluster": find_clusters(retrieval.unit(embedded.trailer), seed=params.seed),
             f"{name}_near": pa.array(list(found.index), pa.list_(pa.int32())),
             f"{name}_similarity": pa.array(list(found.similarity), FLOATS),
         }

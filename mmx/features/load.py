@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from mmx.engine.files import FileRefusedError, read_regular
 from mmx.engine.parquet import UNREADABLE, read_parquet
-from mmx.engine.shards import shard_of
+from mmx.engine.shards import count_of, shard_of
 from mmx.features.digest import ShardDigest, read_shards
 from mmx.features.read import FeaturesError, expert_rows
 from mmx.features.schema import SHARDS_FILE
@@ -128,10 +128,11 @@ def _shards(
     wanted: frozenset[str] | None,
 ) -> Iterator[_Shard]:
     """Yield the rows of wanted trailers in each file of a table, in order of the files' names."""
-    only = None if wanted is None else {shard_of(name) for name in wanted}
-    for name in sorted(listed):
-        table, _, file = name.rpartition("/")
-        if table != folder or (only is not None and Path(file).stem[1:] not in only):
+    names = [name for name in sorted(listed) if name.rpartition("/")[0] == folder]
+    count = count_of(Path(names[0]).stem if names else "")
+    only = None if wanted is None else {shard_of(name, count) for name in wanted}
+    for name in names:
+        if only is not None and Path(name).stem[1:] not in only:
             continue
         rows = _read(store / name, listed[name].rows, columns)
         if wanted is not None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mmx.engine.shards import shard_of
+from mmx.engine.shards import count_of, shard_of
 from mmx.errors import UserError
 from mmx.features.schema import EXPERTS_FILE
 
@@ -46,10 +46,12 @@ def read_table(
     """
     if trailer_ids is None:
         return _sorted(read_columns(directory, columns))
-    shards = {shard_of(name) for name in trailer_ids}
-    paths = [path for path in shard_paths(directory) if path.stem[1:] in shards]
+    present = shard_paths(directory)
+    count = count_of(present[0].stem)
+    shards = {shard_of(name, count) for name in trailer_ids}
+    paths = [path for path in present if path.stem[1:] in shards]
     if not paths:
-        empty = pq.read_schema(shard_paths(directory)[0]).empty_table()
+        empty = pq.read_schema(present[0]).empty_table()
         return empty if columns is None else empty.select(columns)
     wanted = pa.array(sorted(trailer_ids), pa.string())
     keep = pc.is_in(pc.field("trailer_id"), wanted)
@@ -58,7 +60,7 @@ def read_table(
 
 def shard_paths(directory: Path) -> list[Path]:
     """Every shard of a table, sorted; FileNotFoundError where there is none."""
-    paths = sorted(directory.glob("[a-z][0-9a-f][0-9a-f].parquet"))
+    paths = sorted(directory.glob("[a-z][0-9a-f][0-9a-f]*.parquet"))
     if not paths:
         raise FileNotFoundError(f"{directory} holds no shards: make it with `dvc repro features`")
     return paths

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -9,6 +10,32 @@ import pyarrow as pa
 from mmx.engine.canonical import canonical, canonical_floatless
 from mmx.engine.receipt import Receipt, adoption_data, record_fields
 from mmx.features.schema import RECEIPTS_SCHEMA
+from mmx.outputs import read_shard, receipt_files
+
+
+def step_receipts(out: Path) -> pa.Table:
+    """Return `receipts_table` of an output directory, without all of its receipts in memory."""
+    parts = [receipts_table(read_shard(path, verify=False).items()) for path in receipt_files(out)]
+    if not parts:
+        return RECEIPTS_SCHEMA.empty_table()
+    table = pa.concat_tables(parts).sort_by([("step", "ascending"), ("fingerprint", "ascending")])
+    return _each_once(table.combine_chunks())
+
+
+def _each_once(table: pa.Table) -> pa.Table:
+    """Return sorted rows with those of one fingerprint, from several shards, made one."""
+    trailers: dict[str, list[str]] = {}
+    firsts = []
+    names = table["trailers"].to_pylist()
+    for row, fingerprint in enumerate(table["fingerprint"].to_pylist()):
+        if fingerprint not in trailers:
+            firsts.append(row)
+        trailers.setdefault(fingerprint, []).extend(names[row])
+    if len(firsts) == len(table):
+        return table
+    at = RECEIPTS_SCHEMA.get_field_index("trailers")
+    merged = pa.array(map(sorted, trailers.values()), RECEIPTS_SCHEMA.field(at).type)
+    return table.take(firsts).set_column(at, RECEIPTS_SCHEMA.field(at), merged)
 
 
 def receipts_table(items: Iterable[tuple[str, Receipt]]) -> pa.Table:
@@ -41,8 +68,11 @@ def receipts_table(items: Iterable[tuple[str, Receipt]]) -> pa.Table:
     return pa.table(columns, RECEIPTS_SCHEMA)
 
 
-def receipt_of(row: Mapping[str, Any]) -> Receipt:
-    """Return the receipt of a row; raise ReceiptError if the row is inconsistent."""
+def receipt_of(row: Mapping[str, Any], like: Receipt | None = None) -> Receipt:
+    """Return the receipt of a row; raise ReceiptError if the row is inconsistent.
+
+    like: as in `Receipt.from_dict`.
+    """
     loaded = ("inputs", "parameters", "weights", "tools")
     ingredients = {key: json.loads(row[key]) for key in loaded}
     ingredients |= {key: row[key] for key in ("step", "schema", "code")}
@@ -54,7 +84,7 @@ def receipt_of(row: Mapping[str, Any]) -> Receipt:
         "fault": json.loads(row["fault"]) if row["fault"] else None,
         "adopted": _loaded(row["adopted"]),
     }
-    return Receipt.from_dict(data)
+    return Receipt.from_dict(data, like=like)
 
 
 def _adopted(receipt: Receipt) -> str | None:

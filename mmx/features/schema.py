@@ -12,9 +12,10 @@
     ├── clips/cXX.parquet    always      one row per clip
     └── <expert>/eXX.parquet per expert  one row per clip that the expert could embed
 
-XX is the shard: the first six bits of sha256(trailer_id) as two hexadecimal digits, 00 to 3f; a
-shard without rows has no file. Rows are sorted by trailer_id, then clip. `fingerprint`, the last
-column, leads to the row of receipts.parquet that tells how the row was made.
+XX is the shard: the first six bits of sha256(trailer_id) as two hexadecimal digits, 00 to 3f. Above
+12,288 trailers there are more shards, about 128 trailers each, and a name such as XXXX-256 says how
+many. A shard without rows has no file. Rows are sorted by trailer_id, then clip. `fingerprint`, the
+last column, leads to the row of receipts.parquet that tells how the row was made.
 """
 
 from dataclasses import dataclass
@@ -105,7 +106,7 @@ class StoreTable:
     name: str
     """Name in the card, in digest.txt and in croissant.json."""
     files: str
-    """Glob below the store: one file, or 64 shards."""
+    """Glob below the store: one file, or shards."""
 
     @property
     def letter(self) -> str:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from mmx.engine.canonical import file_digest
 from mmx.engine.errors import ReceiptError
 from mmx.engine.parquet import UNREADABLE
-from mmx.engine.shards import shard_of
+from mmx.engine.shards import count_of, shard_of
 from mmx.features.digest import digest_text, shards_text
 from mmx.features.facts import StoreFacts, read_manifest
 from mmx.features.receipts import receipt_of
@@ -243,9 +243,10 @@ def order(opened: Opened) -> Iterator[Finding]:
         for path in table.paths(opened.store):
             rows = pq.read_table(path, columns=_keys(path))
             keys = list(zip(*(rows[name].to_pylist() for name in rows.column_names), strict=True))
-            strays = sorted({key[0] for key in keys if shard_of(key[0]) != path.stem[1:]})
+            shard, count = path.stem[1:], count_of(path.stem)
+            strays = sorted({key[0] for key in keys if shard_of(key[0], count) != shard})
             if strays:
-                yield Finding(opened.name(path), "shard", path.stem[1:], ", ".join(strays))
+                yield Finding(opened.name(path), "shard", shard, ", ".join(strays))
             if any(a >= b for a, b in itertools.pairwise(keys)):
                 yield Finding(opened.name(path), "rows", "sorted, each once", "another order")
             if not keys:

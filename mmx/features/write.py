@@ -1,10 +1,9 @@
 """Build the store from the outputs of the earlier steps, with the files that describe it."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +12,26 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mmx.engine.atomic import link_or_copy
-from mmx.engine.parquet import write_parquet
-from mmx.engine.receipt import Receipt, gc_disabled
-from mmx.engine.shards import shard_of
+from mmx.engine.parquet import read_parquet, write_parquet, write_parts
+from mmx.engine.receipt import gc_disabled
+from mmx.engine.shards import shard_count, shard_of
 from mmx.features.describe import describe
 from mmx.features.digest import ShardDigest
 from mmx.features.read import read_columns
-from mmx.features.receipts import receipts_table
+from mmx.features.receipts import step_receipts
 from mmx.features.schema import (
     CLIPS_TABLE,
     EXPERTS_FILE,
     EXPERTS_SCHEMA,
     RECEIPTS_FILE,
+    RECEIPTS_SCHEMA,
     RESERVED,
     TRAILERS_SCHEMA,
     TRAILERS_TABLE,
     StoreTable,
     expert_table,
 )
-from mmx.outputs import read_receipts
+from mmx.outputs import read_shard, receipt_files
 
 
 @dataclass(frozen=True)
@@ -70,16 +70,30 @@ def build_store(
     _link_table(CLIPS_TABLE, clips, out)
     for expert in experts:
         _link_table(expert_table(expert.name), expert.directory, out)
-    read = partial(read_receipts, verify=False)
-    scenes = read(clips)
-    made = {expert.name: read(expert.directory) for expert in experts}
-    write_trailers(out, sources, scenes)
-    steps = [scenes, *made.values(), *map(read, upstream)]
-    write_parquet(receipts_table(chain.from_iterable(map(dict.items, steps))), out / RECEIPTS_FILE)
-    rows = [_expert_row(expert, made[expert.name].values()) for expert in experts]
-    rows.sort(key=lambda row: row["expert"])
+    _write_receipts([clips, *(expert.directory for expert in experts), *upstream], out)
+    write_trailers(out, sources, clips)
+    rows = sorted((_expert_row(expert, out) for expert in experts), key=lambda row: row["expert"])
     write_parquet(pa.Table.from_pylist(rows, EXPERTS_SCHEMA), out / EXPERTS_FILE)
     return describe(out, known)
+
+
+def _write_receipts(directories: Sequence[Path], out: Path) -> None:
+    """Write the receipts of all steps, sorted by step, those of one step in memory at a time."""
+    steps = sorted((_step_in(directory), directory) for directory in directories)
+    tables = (step_receipts(directory) for name, directory in steps if name)
+    write_parts(tables, RECEIPTS_SCHEMA, out / RECEIPTS_FILE)
+
+
+def _step_in(directory: Path) -> str:
+    """Return the step that made an output directory; empty where nothing was made."""
+    made = (read_shard(path, verify=False) for path in receipt_files(directory))
+    return next((each.ingredients.step for shard in made for each in shard.values()), "")
+
+
+def _receipts_of(directory: Path, out: Path, columns: Sequence[str]) -> pa.Table:
+    """Return columns of the written rows of receipts.parquet that belong to an output directory."""
+    table = read_parquet(out / RECEIPTS_FILE, ["step", *columns])
+    return table.filter(pc.equal(table["step"], _step_in(directory)))
 
 
 def _link_table(table: StoreTable, directory: Path, out: Path) -> None:
@@ -94,38 +108,41 @@ def _link_table(table: StoreTable, directory: Path, out: Path) -> None:
 
 def _shards_of(table: StoreTable, directory: Path) -> list[Path]:
     """Return the shards in a step's output directory, sorted."""
-    return sorted(directory.glob(f"{table.letter}[0-9a-f][0-9a-f].parquet"))
+    return sorted(directory.glob(f"{table.letter}*.parquet"))
 
 
-def write_trailers(out: Path, sources: Path, receipts: Mapping[str, Receipt]) -> None:
+def write_trailers(out: Path, sources: Path, clips: Path) -> None:
     """Write trailers/tXX.parquet: facts about each accepted video, and its number of clips."""
     counts: Counter[str] = Counter()
     if CLIPS_TABLE.paths(out):
         counts.update(read_columns(out / "clips", ["trailer_id"])["trailer_id"].to_pylist())
     table = pq.read_table(sources).rename_columns({"sha256": "video_sha256"})
     ids = table["trailer_id"].to_pylist()
-    made = [receipts[name].fingerprint if name in receipts else None for name in ids]
+    receipts = _receipts_of(clips, out, ["trailers", "fingerprint"]).to_pylist()
+    made = {name: row["fingerprint"] for row in receipts for name in row["trailers"]}
     table = table.append_column("n_clips", pa.array([counts[name] for name in ids], pa.int32()))
-    table = table.append_column("fingerprint", pa.array(made, pa.string()))
+    table = table.append_column("fingerprint", pa.array(map(made.get, ids), pa.string()))
     table = table.select(TRAILERS_SCHEMA.names).cast(TRAILERS_SCHEMA).sort_by("trailer_id")
-    shards = pa.array([shard_of(name) for name in table["trailer_id"].to_pylist()], pa.string())
+    count = shard_count(len(table))
+    shards = pa.array([shard_of(name, count) for name in table["trailer_id"].to_pylist()])
     for shard in sorted(pc.unique(shards).to_pylist()):
         path = out / TRAILERS_TABLE.name / f"{TRAILERS_TABLE.letter}{shard}.parquet"
         write_parquet(table.filter(pc.equal(shards, shard)), path)
 
 
-def _expert_row(expert: ExpertSource, made: Iterable[Receipt]) -> dict[str, Any]:
+def _expert_row(expert: ExpertSource, out: Path) -> dict[str, Any]:
     """Return the row of experts.parquet; an expert that failed on every trailer has no width."""
-    weights = {weight.sha256: weight for item in made for weight in item.ingredients.weights}
+    texts = pc.unique(_receipts_of(expert.directory, out, ["weights"])["weights"]).to_pylist()
+    weights = {weight["sha256"]: weight for text in sorted(texts) for weight in json.loads(text)}
     ordered = [weights[sha256] for sha256 in sorted(weights)]
     return {
         "expert": expert.name,
         "modality": expert.modality,
         "claimed_width": expert.claimed_width,
         **shape(_shards_of(expert_table(expert.name), expert.directory)),
-        "weights_sha256": [weight.sha256 for weight in ordered],
-        "weights_source": [weight.source for weight in ordered],
-        "weights_licence": [weight.licence for weight in ordered],
+        "weights_sha256": [weight["sha256"] for weight in ordered],
+        "weights_source": [weight["source"] for weight in ordered],
+        "weights_licence": [weight["licence"] for weight in ordered],
     }
 
 

@@ -1,7 +1,7 @@
 """Run a step on a project: collect its items, compute the missing ones, write the output."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from mmx.device import count_gpus, find_device, take_gpu
@@ -43,13 +43,10 @@ def run_collection(step: CollectionStep, project: Project) -> Outcome:
 
     Raise CollectionError for a collection that cannot be trained on.
     """
-    # Listed before the digests are taken, so that a change in between is detected.
-    reads = tuple(step.reads(project))
-    ingredients = ingredients_of(step, project)(step.inputs(project))
     cached = cached_output(step, project)
     outcome = complete(
         step.recipe,
-        [Task(ALL, ingredients, reads=reads)],
+        [_whole_task(step, project, ALL)],
         project.store,
         cached=cached,
         workers=Workers(in_process=True),
@@ -60,6 +57,35 @@ def run_collection(step: CollectionStep, project: Project) -> Outcome:
     lay_out(step, project, outcome, cached)
     step.after(project, outcome.receipts[ALL])
     return outcome
+
+
+def run_side_by_side(name: str, steps: Sequence[CollectionStep], project: Project) -> None:
+    """Complete the items of steps of one recipe in one pool, and write their directories.
+
+    name: what they are together, for messages. The caller holds the store's lock. Raise
+    StepFailedError for those that fail, after the others are finished; they are kept in the store.
+    """
+    members = {step.name: step for step in steps}
+    tasks = [_whole_task(step, project, step.name) for step in steps]
+    outcome = complete(
+        steps[0].recipe,
+        tasks,
+        project.store,
+        workers=_pool(steps[0], project, uses_gpu=True, chunk=1),
+        prepare=lambda task: replace(task, arguments=members[task.item].arguments(project)),
+        unit="runs",
+    )
+    check(outcome, name, 0.0)
+    for step in steps:
+        own = Outcome({ALL: outcome.receipts[step.name]})
+        lay_out(step, project, own, cached_output(step, project))
+
+
+def _whole_task(step: CollectionStep, project: Project, item: str) -> Task:
+    """Return the task of a step that reads all trailers, without arguments yet."""
+    # Listed before the digests are taken, so that a change in between is detected.
+    reads = tuple(step.reads(project))
+    return Task(item, ingredients_of(step, project)(step.inputs(project)), reads=reads)
 
 
 def cached_output(step: ItemStep, project: Project) -> CachedOutput:
@@ -102,27 +128,31 @@ def preparation(step: TrailerStep, upstream: Upstream) -> Callable[[Task], Task]
 
 def workers_of(step: TrailerStep, project: Project) -> Pool:
     """Return the pool that computes a step's items: processes of this machine, or a cluster."""
+    return _pool(step, project, uses_gpu=step.uses_gpu, chunk=step.chunk)
+
+
+def _pool(step: ItemStep, project: Project, *, uses_gpu: bool, chunk: int) -> Pool:
     run = project.params.run
     cap(run.processor)
     if run.engine == "ray":
-        return _cluster(step, project)
-    device = find_device(run.device) if step.uses_gpu else "cpu"
+        return _cluster(step, project, uses_gpu, chunk)
+    device = find_device(run.device) if uses_gpu else "cpu"
     return Workers(
         count=project.workers,
         gpus=count_gpus() if device == "cuda" else 0,
-        chunk=step.chunk,
+        chunk=chunk,
         setup=take_gpu if device == "cuda" else None,
         device=device,
     )
 
 
-def _cluster(step: TrailerStep, project: Project) -> Pool:
+def _cluster(step: ItemStep, project: Project, uses_gpu: bool, chunk: int) -> Pool:
     """Return the workers of the cluster that params.yaml names."""
     run = project.params.run
     setting = RaySetting(run.address, run.gpus_per_worker, run.node_cache_gb, run.processor)
     return LazyRayPool(
         setting,
         lambda: admission_to(step),
-        step.chunk,
-        step.uses_gpu and run.device in ("auto", "cuda"),
+        chunk,
+        uses_gpu and run.device in ("auto", "cuda"),
     )

@@ -14,7 +14,7 @@ from mmx.engine.parquet import read_parquet
 from mmx.engine.receipt import Receipt
 from mmx.engine.rows import encode_rows
 from mmx.media.clip import Clip
-from mmx.outputs import ITEM, TableOutput, item_rows, read_receipts
+from mmx.outputs import ITEM, TableOutput, count_in, item_rows, read_receipts
 from mmx.pipeline.registry import find_trailer_step
 from mmx.pipeline.step import SOUND, VIDEO, TrailerStep
 from mmx.project import Project
@@ -35,6 +35,7 @@ class Upstream:
     unchanged do not need."""
     _receipts: dict[str, dict[str, Receipt]] = field(default_factory=dict)
     _tables: dict[Path, pa.Table | None] = field(default_factory=dict)
+    _counts: dict[Path, int] = field(default_factory=dict)
 
     @cached_property
     def sources(self) -> dict[str, dict[str, Any]]:
@@ -94,7 +95,7 @@ class Upstream:
         """
         output = self.step(step).output
         assert isinstance(output, TableOutput)
-        path = output.shard_path(self.project.layout.root, trailer)
+        path = output.shard_path(self.project.layout.root, trailer, self._shards(output))
         if path not in self._tables:
             self._tables[path] = read_parquet(path) if path.exists() else None
         recorded = self.receipts(step)[trailer].outputs[0].sha256
@@ -106,6 +107,13 @@ class Upstream:
                 "run `mmx verify` to list all changes, and `dvc repro` to make them again"
             )
         return rows
+
+    def _shards(self, output: TableOutput) -> int:
+        """Return the number of shards of an earlier step's directory."""
+        out = output.path(self.project.layout.root)
+        if out not in self._counts:
+            self._counts[out] = count_in(out)
+        return self._counts[out]
 
     def clips(self, trailer: str) -> list[Clip]:
         """Return the clips of a trailer, in order; raise InputChangedError as `rows` does."""

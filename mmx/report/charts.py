@@ -42,7 +42,7 @@ class Frame:
     height: float
     x: tuple[float, float]
     y: tuple[float, float]
-    margin: tuple[float, float, float, float] = field(default=(10.0, 12.0, 34.0, 52.0))
+    margin: tuple[float, float, float, float] = field(default=(10.0, 12.0, 42.0, 64.0))
     """Top, right, bottom, left."""
 
     def place(self, x: float, y: float) -> tuple[float, float]:
@@ -107,7 +107,7 @@ def columns(
     *,
     title: str,
     width: float = 520,
-    height: float = 220,
+    height: float = 230,
 ) -> Markup:
     """Draw one column per label, its count above; long labels are rotated."""
     if not labels:
@@ -118,7 +118,7 @@ def columns(
         height,
         (0.0, float(len(labels))),
         (0.0, float(max(*counts, 1))),
-        margin=(18.0, 4.0, 92.0 if tall else 24.0, 4.0),
+        margin=(20.0, 4.0, 112.0 if tall else 26.0, 4.0),
     )
     bars = (_column(frame, *entry, tall) for entry in enumerate(zip(labels, counts, strict=True)))
     return _figure(frame, title, Markup().join(bars))
@@ -131,7 +131,7 @@ def heat(
 
     `values` is rows x cells, 0..1; `spans` holds the (cells + 1) borders on the time axis, seconds.
     """
-    label, step, width = 116.0, 20.0, 520.0
+    label, step, width = 128.0, 22.0, 520.0
     scale = (width - label - 4) / max(spans[-1] - spans[0], 1e-9)
     edges = [label + (second - spans[0]) * scale for second in spans]
     cells = Markup().join(
@@ -140,10 +140,10 @@ def heat(
     )
     bottom = len(rows) * step
     times = Markup().join(
-        _text(edges[at], bottom + 14, f"{spans[at]:.0f} s", "tick", anchor)
+        _text(edges[at], bottom + 16, f"{spans[at]:.0f} s", "tick", anchor)
         for at, anchor in ((0, "start"), (-1, "end"))
     )
-    return _figure(Frame(width, bottom + 20, (0, 1), (0, 1)), title, cells + times)
+    return _figure(Frame(width, bottom + 22, (0, 1), (0, 1)), title, cells + times)
 
 
 def _strip(
@@ -177,13 +177,13 @@ def _axes(frame: Frame, across: str, up: str) -> Iterator[Markup]:
     for value in ticks(*frame.y):
         height = frame.place(frame.x[0], value)[1]
         yield Markup('<path class="grid" d="M{:.1f} {:.1f}H{:.1f}"/>').format(left, height, right)
-        yield _text(left - 6, height + 3.5, f"{value:g}", "tick", "end")
+        yield _text(left - 6, height + 4.5, f"{value:g}", "tick", "end")
     for value in ticks(*frame.x):
-        yield _text(frame.place(value, frame.y[0])[0], bottom + 14, f"{value:g}", "tick", "middle")
-    yield _text((left + right) / 2, bottom + 29, across, "name", "middle")
+        yield _text(frame.place(value, frame.y[0])[0], bottom + 17, f"{value:g}", "tick", "middle")
+    yield _text((left + right) / 2, bottom + 36, across, "name", "middle")
     yield Markup(
         '<text class="name" text-anchor="middle"'
-        ' transform="translate(11 {:.1f}) rotate(-90)">{}</text>'
+        ' transform="translate(13 {:.1f}) rotate(-90)">{}</text>'
     ).format((top + bottom) / 2, up)
 
 
@@ -210,7 +210,7 @@ def _column(frame: Frame, place: int, entry: tuple[str, float], tall: bool) -> M
     name = Markup('<text class="name" text-anchor="{}" x="{:.1f}" y="{:.1f}"{}>{}</text>').format(
         "end" if tall else "middle",
         middle + (4 if tall else 0),
-        base + (8 if tall else 15),
+        base + (8 if tall else 18),
         Markup(turn),
         label,
     )

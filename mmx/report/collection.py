@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 from markupsafe import Markup
 
-from mmx.features.read import read_table
+from mmx.features.read import read_columns, read_table
 from mmx.layout import Layout
 from mmx.media.clip import Clip
 from mmx.report import charts
@@ -43,6 +44,19 @@ def read_archive(layout: Layout) -> Archive:
         clips=_read_clips(layout),
         splits={row["trailer_id"]: row["split"] for row in splits},
     )
+
+
+def missing_experts(
+    features: Path, experts: Sequence[str], trailers: Sequence[str]
+) -> list[list[int]]:
+    """Return for each trailer which of the experts, by position, have no embedding of any clip."""
+    having = [_trailers_in(features / name) for name in experts]
+    return [[at for at, own in enumerate(having) if name not in own] for name in trailers]
+
+
+def _trailers_in(table: Path) -> set[str]:
+    """The trailers that a table of the store has rows of."""
+    return set(read_columns(table, ["trailer_id"])["trailer_id"].unique().to_pylist())
 
 
 def _read_clips(layout: Layout) -> dict[str, list[Clip]]:

@@ -6,13 +6,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
+from mmx.engine.names import file_name
 from mmx.evaluation.item import CLIPS
 from mmx.evaluation.retrieval import Neighbours
 from mmx.evaluation.tables import ResultTable
-from mmx.report import evidence, explorer, keyframes
+from mmx.report import evidence, explorer
+from mmx.report.collection import missing_experts
 from mmx.report.explorer import Extras, Plane
 from mmx.report.sources import Sources
+from mmx.report.stills import Stills, stills_data
+from mmx.stills.sheet import Cells, evenly_spaced, first_frame
 
 
 @dataclass(frozen=True)
@@ -30,39 +35,46 @@ class Strip:
 
 SPACES = {"coarse": "coarse", "fine": "fine-tuned"}
 """Prefix of columns of explorer.parquet, and name on the page."""
-Pictures = Mapping[int, Sequence[str]]
-"""Key frames as data URLs by row of the film."""
+Pictures = Mapping[int, NDArray[np.uint8]]
+"""First still, H x W x 3, RGB, by row of the film."""
 
 
-def take_pictures(sources: Sources) -> Pictures:
-    """Return key frames of evenly spaced trailers and of those in retrieval examples."""
-    params = sources.params.evaluate
-    chosen = pictured(sources) if params.pictured else []
-    found = keyframes.key_frames_of(
-        {sources.ids[at]: sources.videos[sources.ids[at]] for at in chosen},
-        sources.archive.clips,
-        params.key_frames,
-        params.frame_width,
-    )
-    return {at: found[sources.ids[at]] for at in chosen if sources.ids[at] in found}
+def find_stills(sources: Sources) -> Stills:
+    """Return the sheets that the stills step made of the films."""
+    params, clips = sources.params.evaluate, sources.archive.clips
+    folder = sources.layout.stills
+    paths = {at: folder / f"{file_name(name)}.webp" for at, name in enumerate(sources.ids)}
+    found = {at: path for at, path in paths.items() if path.is_file()}
+    shown = {at: min(len(clips.get(sources.ids[at], ())), params.key_frames) for at in found}
+    return Stills(found, shown, Cells(params.frame_width, params.preview_frames))
+
+
+def take_pictures(sources: Sources, stills: Stills) -> Pictures:
+    """Return the first still of evenly spaced trailers and of those in retrieval examples."""
+    chosen = pictured(sources) if sources.params.evaluate.pictured else []
+    found = {at: first_frame(stills.files[at], stills.cells) for at in chosen if at in stills.files}
+    return {at: image for at, image in found.items() if image is not None}
 
 
 def pictured(sources: Sources) -> list[int]:
-    """Return the trailers to be shown with key frames, in order."""
+    """Return the trailers to be shown with pictures, in order."""
     retrieved = {
         film
         for row in retrievals(sources)
         for film in (row["query"], *(near for name in SPACES for near in row[name]))
     }
-    evenly = keyframes.evenly_spaced(len(sources.ids), sources.params.evaluate.pictured)
+    evenly = evenly_spaced(len(sources.ids), sources.params.evaluate.pictured)
     return sorted(retrieved.union(evenly))
 
 
-def film_data(sources: Sources, pictures: Pictures) -> dict[str, Any]:
-    """Return the explorer's data; without first pictures, which the contact sheet has."""
-    table = sources.table
+def film_data(sources: Sources, stills: Stills) -> dict[str, Any]:
+    """Return the explorer's data."""
+    table, inside = sources.table, sources.params.evaluate.stills_inside
     spans, values = (table[f"sequence_{n}"].to_pylist() for n in ("spans", "probabilities"))
+    experts = sorted({name for own in sources.description.experts.values() for name in own})
     extras = Extras(
+        experts=experts,
+        missing=missing_experts(sources.layout.features, experts, sources.ids),
         splits=table["split"].to_pylist(),
         seconds=[sources.archive.facts[name]["duration_s"] for name in sources.ids],
         facts=[_facts(sources, name) for name in sources.ids],
@@ -70,7 +82,7 @@ def film_data(sources: Sources, pictures: Pictures) -> dict[str, Any]:
         threshold=sources.params.evaluate.threshold,
         probabilities=np.array(table["probabilities"].to_pylist()),
         sequences=[(s, np.array(v)) if v else None for s, v in zip(spans, values, strict=True)],
-        frames={at: urls[1:] for at, urls in pictures.items()},
+        stills=stills_data(stills, len(sources.ids), sources.layout.page, inside),
     )
     planes = [_plane(sources, name) for name in SPACES]
     return explorer.payload(sources.films, sources.description.genres, planes, extras)
@@ -80,7 +92,7 @@ def held_out(sources: Sources, count: int) -> list[int]:
     """Return some evenly spaced test trailers; any trailers if there are no test trailers."""
     splits = sources.table["split"].to_pylist()
     members = [at for at, split in enumerate(splits) if split == "test"] or [*range(len(splits))]
-    return [members[at] for at in keyframes.evenly_spaced(len(members), count)]
+    return [members[at] for at in evenly_spaced(len(members), count)]
 
 
 def running_times(sources: Sources, count: int = 4) -> list[Strip]:
@@ -140,7 +152,8 @@ def _plane(sources: Sources, name: str) -> Plane:
         np.array(table[f"{name}_{column}"].to_pylist()).reshape(len(xy), -1)
         for column in ("near", "similarity")
     )
-    return Plane(SPACES[name], xy, Neighbours(near, similarity))
+    clusters = table[f"{name}_cluster"].to_numpy()
+    return Plane(SPACES[name], xy, Neighbours(near, similarity), clusters)
 
 
 def _facts(sources: Sources, name: str) -> list[str]:

@@ -1,6 +1,10 @@
-"""The explorer alone, for any table of films: `mmx explore`. One self-contained page."""
+"""The explorer alone, for any table of films: `mmx explore`.
+
+One self-contained page; many pictures lie in a folder beside it, which has its name and `-stills`.
+"""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,15 +19,17 @@ from sklearn.neighbors import NearestNeighbors
 from mmx.engine.atomic import write_atomic
 from mmx.errors import UserError
 from mmx.evaluation.clusters import project
-from mmx.evaluation.retrieval import Neighbours, neighbours
-from mmx.report import explorer, keyframes
+from mmx.evaluation.partition import find_clusters
+from mmx.evaluation.retrieval import Neighbours, neighbours, unit
+from mmx.report import explorer
 from mmx.report.explorer import Extras, Film, Plane
+from mmx.report.stills import Stills, is_inside, stills_data
 from mmx.report.template import fill
+from mmx.stills.sheet import Cells, encode, fitted, read_picture
 
 MOST_SPACES = 2
 """The page has room for so many maps."""
-PICTURE_WIDTH = 176
-"""Pixels."""
+CELLS = Cells(176)
 
 
 _KNOWN = {
@@ -80,6 +86,8 @@ class Layout:
     neighbours: int = 10
     perplexity: float = 30.0
     seed: int = 0
+    inside: float = 4.0
+    """Megabytes of pictures up to which they are inside the page."""
 
 
 def explore(table: Path, columns: Columns, layout: Layout, page: Path) -> int:
@@ -92,10 +100,13 @@ def explore(table: Path, columns: Columns, layout: Layout, page: Path) -> int:
     _require(rows, columns)
     films, vocabulary = _films(rows, columns)
     planes = [_plane(rows, space, layout) for space in columns.spaces]
-    extras = Extras(frames=_pictures(rows, columns, table.parent))
+    stills = _stills(rows, columns, table.parent, page)
+    extras = Extras(stills=stills_data(stills, len(films), page, layout.inside))
     data = explorer.payload(films, vocabulary, planes, extras)
     context = {"data": data, "title": table.stem, "count": len(films)}
     write_atomic(page, fill("explore.html.jinja", context).encode())
+    if is_inside(stills, layout.inside):
+        _remove(stills)
     return len(films)
 
 
@@ -189,9 +200,11 @@ def _plane(rows: pa.Table, space: Space, layout: Layout) -> Plane:
     if len(space.columns) == 1:
         vectors = _vectors(rows, space)
         places = project(vectors, seed=layout.seed, perplexity=layout.perplexity)
-        return Plane(space.name, places, neighbours(vectors, layout.neighbours))
+        clusters = find_clusters(unit(vectors), seed=layout.seed)
+        return Plane(space.name, places, neighbours(vectors, layout.neighbours), clusters)
     places = np.stack([_numbers(rows, name) for name in space.columns], axis=1)
-    return Plane(space.name, places, _neighbours_on_map(places, layout.neighbours))
+    clusters = find_clusters(places, seed=layout.seed)
+    return Plane(space.name, places, _neighbours_on_map(places, layout.neighbours), clusters)
 
 
 def _neighbours_on_map(places: NDArray[np.float64], count: int) -> Neighbours:
@@ -233,14 +246,30 @@ def _finite(values: NDArray[np.float64], name: str) -> NDArray[np.float64]:
     return values
 
 
-def _pictures(rows: pa.Table, columns: Columns, folder: Path) -> dict[int, list[str]]:
-    """Return the pictures that can be read, as data URLs by row."""
-    found = {}
-    for at, value in enumerate(_column(rows, columns.picture)):
-        path = (folder / str(value)).resolve()
-        # A table from elsewhere must not put other pictures of this machine on the page.
-        if not value or not path.is_relative_to(folder.resolve()):
-            continue
-        if url := keyframes.picture_url(path, PICTURE_WIDTH):
-            found[at] = [url]
-    return found
+def _stills(rows: pa.Table, columns: Columns, folder: Path, page: Path) -> Stills:
+    """Write a small copy of every picture that can be read into a folder beside the page."""
+    found: dict[int, Path] = {}
+    values = _column(rows, columns.picture)
+    for at, image in enumerate(_picture(folder, value) for value in values):
+        if image is not None:
+            found[at] = page.with_name(f"{page.stem}-stills") / f"{at:06d}.webp"
+            write_atomic(found[at], encode([[fitted(image, CELLS)]]))
+    return Stills(found, dict.fromkeys(found, 1), CELLS, moving=False)
+
+
+def _remove(stills: Stills) -> None:
+    """Remove the copies, which the page has inside."""
+    for path in stills.files.values():
+        path.unlink()
+    for folder in {path.parent for path in stills.files.values()}:
+        with suppress(OSError):  # Other files of a reader's are none of ours.
+            folder.rmdir()
+
+
+def _picture(folder: Path, value: Any) -> NDArray[np.uint8] | None:
+    """Return the picture that a row names; None if it cannot be read."""
+    path = (folder / str(value)).resolve()
+    # A table from elsewhere must not put other pictures of this machine on the page.
+    if not value or not path.is_relative_to(folder.resolve()):
+        return None
+    return read_picture(path)

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from mmx.evaluation.retrieval import Neighbours
+from mmx.report.cluster_names import name_clusters
 
 DISTINCT = (
     "oklch(0.62 0.18 27)",
@@ -47,6 +48,8 @@ class Plane:
     """N x 2."""
     near: Neighbours
     """Each film's nearest neighbours, N x K."""
+    clusters: NDArray[np.integer]
+    """Each film's cluster, 0 the largest."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,11 @@ class Extras:
     """N x G, 0..1."""
     sequences: Sequence[tuple[Sequence[float], NDArray[np.floating]] | None] = ()
     """Per film the (S + 1) borders in seconds and S x G probabilities; None if unknown."""
-    frames: Mapping[int, Sequence[str]] = field(default_factory=dict)
-    """Key frames as data URLs, by position of the film."""
+    experts: Sequence[str] = ()
+    missing: Sequence[Sequence[int]] = ()
+    """Per film, the experts without an embedding of it, by position."""
+    stills: Mapping[str, Any] = field(default_factory=dict)
+    """What `mmx.report.stills.stills_data` returns."""
 
 
 def payload(
@@ -82,7 +88,7 @@ def payload(
         "years": [film.year for film in films],
         "labels": [list(film.genres) for film in films],
         "k": planes[0].near.index.shape[1],
-        "spaces": [_plane(plane) for plane in planes],
+        "spaces": [_plane(plane, films, genres) for plane in planes],
         "threshold": round(100 * extras.threshold),
     }
     return data | _extra(extras)
@@ -107,13 +113,15 @@ def to_script(data: object) -> Markup:
     return Markup(text)
 
 
-def _plane(plane: Plane) -> dict[str, Any]:
-    """One space: places on the grid, neighbours, similarities in thousandths."""
+def _plane(plane: Plane, films: Sequence[Film], genres: Sequence[str]) -> dict[str, Any]:
+    """One space: places on the grid, neighbours, similarities in thousandths, clusters."""
     return {
         "name": plane.name,
         "xy": _on_grid(plane.xy).ravel().tolist(),
         "near": plane.near.index.ravel().tolist(),
         "similarity": np.rint(1000 * plane.near.similarity).astype(int).ravel().tolist(),
+        "clusters": plane.clusters.tolist(),
+        "names": name_clusters(plane.clusters, [film.genres for film in films], genres),
     }
 
 
@@ -136,7 +144,9 @@ def _extra(extras: Extras) -> dict[str, Any]:
         "digests": [digest[:16] for digest in extras.digests],
         "probabilities": [] if probabilities is None else _percent(probabilities),
         "sequences": [None if entry is None else _sequence(*entry) for entry in extras.sequences],
-        "frames": {str(film): list(urls) for film, urls in extras.frames.items()},
+        "experts": list(extras.experts) if any(extras.missing) else [],
+        "missing": [list(own) for own in extras.missing] if any(extras.missing) else [],
+        "stills": dict(extras.stills),
     }
     return {name: value for name, value in found.items() if value}
 

@@ -12,11 +12,12 @@ from mmx.evaluation.tables import ResultTable
 from mmx.layout import Layout
 from mmx.params import Params
 from mmx.report import charts, collection, diagram, evidence, exhibits, twins
-from mmx.report.exhibits import Pictures, Strip
+from mmx.report.exhibits import Strip
 from mmx.report.figures import write_figures
 from mmx.report.results import make_tables, write_tables
 from mmx.report.sources import Sources, read_sources
 from mmx.report.spaces import show_spaces
+from mmx.report.stills import Stills
 from mmx.report.template import fill
 from mmx.training.data import SPLITS
 
@@ -49,9 +50,10 @@ def render(layout: Layout, params: Params, *, faults: Sequence[Fault] = ()) -> P
     included.
     """
     sources = read_sources(layout, params)
-    made, pictures = make_tables(sources), exhibits.take_pictures(sources)
+    made, stills = make_tables(sources), exhibits.find_stills(sources)
+    pictures = exhibits.take_pictures(sources, stills)
     temporary = layout.page.with_suffix(".tmp")
-    temporary.write_text(build(sources, made, pictures, faults), encoding="utf-8")
+    temporary.write_text(build(sources, made, stills, faults), encoding="utf-8")
     layout.evidence.mkdir(exist_ok=True)
     write_tables(layout.evidence, made)
     write_figures(layout.evidence, sources, pictures)
@@ -60,20 +62,20 @@ def render(layout: Layout, params: Params, *, faults: Sequence[Fault] = ()) -> P
 
 
 def build(
-    sources: Sources, made: Mapping[str, ResultTable], pictures: Pictures, faults: Sequence[Fault]
+    sources: Sources, made: Mapping[str, ResultTable], stills: Stills, faults: Sequence[Fault]
 ) -> str:
     """Return the report's HTML."""
-    context = _about_films(sources, pictures) | _about_collection(sources)
+    context = _about_films(sources, stills) | _about_collection(sources)
     context |= _about_results(sources, made)
     return fill("report.html.jinja", context | {"title": "Trailer report", "faults": faults})
 
 
-def _about_films(sources: Sources, pictures: Pictures) -> Context:
+def _about_films(sources: Sources, stills: Stills) -> Context:
     """The explorer, the contact sheet, and examples."""
     return {
         "films": sources.films,
-        "pictures": pictures,
-        "data": exhibits.film_data(sources, pictures),
+        "sheet": [at for at in exhibits.pictured(sources) if at in stills.files],
+        "data": exhibits.film_data(sources, stills),
         "times": _running_times(sources),
         "retrieval": exhibits.retrievals(sources),
     }

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.path import Path as Outline
 
-from mmx.report import keyframes
 from mmx.report.diagram import Box, Drawing, Stroke
 from mmx.report.exhibits import SPACES, Pictures, Strip
 from mmx.report.explorer import Film
@@ -52,7 +51,7 @@ def draw_diagram(drawing: Drawing) -> Figure:
 
 
 def draw_sheet(films: Sequence[Film], pictures: Pictures) -> Figure:
-    """Figure 3: the first key frame of every pictured film, with its title."""
+    """Figure 3: the first still of every pictured film, with its title."""
     shown = list(pictures)
     down = max(-(-len(shown) // ACROSS), 1)
     figure = Figure((12, 1.02 * down), layout="constrained")
@@ -74,7 +73,7 @@ def draw_retrieval(
 
     Args:
         films: all films.
-        pictures: key frames of those that have any; for others only the title is drawn.
+        pictures: the first still of those that have any; for others only the title is drawn.
         found: `query` and, by name of the space, its nearest films.
         spaces: keys of exhibits.SPACES.
     """
@@ -114,10 +113,9 @@ def draw_times(films: Sequence[Film], genres: Sequence[str], strips: Sequence[St
 
 
 def _still(axes: Axes, films: Sequence[Film], film: int, pictures: Pictures) -> None:
-    """A film's first key frame below its title; an empty field if it has none."""
+    """A film's first still below its title; an empty field if it has none."""
     axes.axis("off")
-    frames = pictures.get(film)
-    axes.imshow(_framed(keyframes.decode(frames[0])) if frames else _framed(EMPTY))
+    axes.imshow(_framed(pictures.get(film, EMPTY)))
     title = _short(films[film].title, 24)
     axes.set_title(title, fontsize=6.5, pad=2, color=INK, parse_math=False)
 

@@ -17,7 +17,19 @@ from markupsafe import Markup
 from mmx.report.explorer import to_script
 
 FOLDER = Path(__file__).with_name("templates")
-SCRIPTS = ("dom", "colour", "points", "map", "range", "list", "card", "explorer")
+SCRIPTS = (
+    "dom",
+    "stills",
+    "colour",
+    "points",
+    "density",
+    "clusters",
+    "map",
+    "range",
+    "list",
+    "card",
+    "explorer",
+)
 """Parts of the page's one script, in order."""
 
 

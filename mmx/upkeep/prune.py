@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from mmx.engine.receipt import Ingredients, Receipt
 from mmx.engine.store import Store
-from mmx.outputs import read_receipts
+from mmx.outputs import read_shard, receipt_files
 from mmx.pipeline.ingredients import ingredients_of
 from mmx.pipeline.registry import item_steps, steps_with_results
 from mmx.pipeline.run import trailer_tasks
@@ -36,24 +37,29 @@ def prune(project: Project, *, dry_run: bool = False) -> Pruned:
     """
     store = project.store
     with store.locked("prune"):
-        laid_out = list(needed(project))
-        wanted = {receipt.fingerprint for receipt in laid_out} | next_run(project)
-        made = list(store.receipts())
-        stale = [receipt for receipt in made if receipt.fingerprint not in wanted]
-        kept = [*laid_out, *(receipt for receipt in made if receipt.fingerprint in wanted)]
-        used = {output.sha256 for receipt in kept for output in receipt.outputs}
+        wanted, used = next_run(project), set[str]()
+        for receipt in needed(project):
+            wanted.add(receipt.fingerprint)
+            used.update(output.sha256 for output in receipt.outputs)
+        stale: list[Path] = []
+        for receipt in store.receipts():
+            if receipt.fingerprint in wanted:
+                used.update(output.sha256 for output in receipt.outputs)
+            else:
+                stale.append(store.receipt_path(receipt.ingredients.step, receipt.fingerprint))
         objects = [path for path in (store.root / "objects").glob("*/*") if path.name not in used]
         size = sum(path.stat().st_size for path in objects)
         if not dry_run:
-            remove(store, stale, objects)
+            remove(stale, objects)
             _drop_abandoned(store, wanted)
     return Pruned(len(stale), len(objects), size)
 
 
 def needed(project: Project) -> Iterator[Receipt]:
-    """Yield the receipts of every output directory in the workspace."""
+    """Yield the receipts of every output directory in the workspace, shard by shard."""
     for step in steps_with_results(project):
-        yield from read_receipts(step.output.path(project.layout.root)).values()
+        for path in receipt_files(step.output.path(project.layout.root)):
+            yield from read_shard(path).values()
 
 
 def next_run(project: Project) -> set[str]:
@@ -78,11 +84,9 @@ def _wanted_by(step: ItemStep, upstream: Upstream) -> Iterable[Ingredients]:
     return []
 
 
-def remove(store: Store, stale: list[Receipt], objects: list[Path]) -> None:
+def remove(receipts: Iterable[Path], objects: Iterable[Path]) -> None:
     """Remove receipts first: orphan objects are harmless, dangling receipts are not."""
-    for receipt in stale:
-        store.forget(receipt)
-    for path in objects:
+    for path in chain(receipts, objects):
         path.unlink(missing_ok=True)
 
 

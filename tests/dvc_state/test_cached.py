@@ -16,7 +16,15 @@ from mmx.dvc_state.cached import CachedOutput
 from mmx.engine.run import Outcome, Recipe, Task, Workers, complete
 from mmx.engine.shards import by_shard, shard_of
 from mmx.engine.store import Store
-from mmx.outputs import ALL, FilesOutput, Output, TableOutput, TreeOutput, receipts_name
+from mmx.outputs import (
+    ALL,
+    FilesOutput,
+    Output,
+    TableOutput,
+    TreeOutput,
+    read_receipts,
+    receipts_name,
+)
 
 HERE = Workers(in_process=True)
 ROWS, FILES = Recipe("work:rows"), Recipe("work:double", faults=("work:BadInputError",))
@@ -196,3 +204,38 @@ def test_the_files_of_the_only_item_are_kept_and_come_back(
     cached.lay_out(kept, tmp_path / "again")
     cached.output.write(tmp_path / "again", outcome.receipts, store, kept)
     assert tree(tmp_path / "again") == tree(tmp_path / "out")
+
+
+@pytest.fixture
+def many_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a directory of a few items have as many shards as one of thousands."""
+    monkeypatch.setattr("mmx.engine.shards.CROWDED", 0.2)
+
+
+def test_a_directory_of_more_shards_is_kept_too(
+    many_shards: None, table: tuple[CachedOutput, Outcome], store: Store, tmp_path: Path
+) -> None:
+    cached, outcome = table
+    ends = {name.partition("-")[2] for name in tree(tmp_path / "out")}
+    assert ends == {"256.jsonl", "256.parquet"}
+    kept = cached.unchanged(fingerprints(outcome), store)
+    assert kept == outcome.receipts
+    cached.lay_out(kept, tmp_path / "again")
+    assert tree(tmp_path / "again") == tree(tmp_path / "out")
+
+
+def test_a_directory_that_outgrows_its_shards_is_written_anew_from_what_it_has(
+    table: tuple[CachedOutput, Outcome],
+    store: Store,
+    tmp_path: Path,
+    make_task: Callable[..., Task],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cached, outcome = table
+    monkeypatch.setattr("mmx.engine.shards.CROWDED", 0.2)
+    shutil.rmtree(store.root)
+    again = complete(ROWS, [make_task(n) for n in NUMBERS], store, cached=cached, workers=HERE)
+    assert (again.kept, again.computed) == ({}, [])
+    TABLE.write(tmp_path / "again", again.receipts, store)
+    assert read_receipts(tmp_path / "again") == outcome.receipts
+    assert len(list((tmp_path / "again").glob("c*-256.parquet"))) > 10

@@ -58,3 +58,17 @@ def test_each_worker_has_a_number_and_gpus_are_used_in_turn() -> None:
 
 def test_nothing_to_do_starts_nothing() -> None:
     assert list(map_items(work.worker_pid, [], workers=2)) == []
+
+
+def test_jobs_are_prepared_when_they_are_about_to_run() -> None:
+    ready: list[int] = []
+
+    def prepare(job: int) -> int:
+        ready.append(job)
+        return job + 100
+
+    seen = []
+    for jobs, results in map_items(work.echo, range(8), workers=1, prepare=prepare):
+        seen.append((jobs, results))
+        assert len(ready) <= len(seen) + 1
+    assert seen == [((job,), [job + 100]) for job in range(8)]

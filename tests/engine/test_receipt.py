@@ -176,3 +176,17 @@ def test_a_field_that_no_step_writes_is_refused(
 def test_other_json_is_no_receipt(data: Any) -> None:
     with pytest.raises(ReceiptError, match=r"^not a receipt: "):
         Receipt.from_dict(data)
+
+
+def test_equal_parts_are_shared_and_numbers_of_other_kinds_are_not() -> None:
+    def read(value: object, like: Receipt | None = None) -> Receipt:
+        ingredients = Ingredients("flow", 1, {"video": "0" * 64}, {"bound": value}, "c", {"a": "1"})
+        made = Receipt(ingredients)
+        return Receipt.from_dict(json.loads(json.dumps(made.to_dict())), like=like)
+
+    first = read(20)
+    same, other = read(20, first), read(20.0, first)
+    assert same == first and same.ingredients.tools is first.ingredients.tools
+    assert same.ingredients.parameters is first.ingredients.parameters
+    assert type(other.ingredients.parameters["bound"]) is float
+    assert type(read(True, read(1)).ingredients.parameters["bound"]) is bool

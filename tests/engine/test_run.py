@@ -8,6 +8,7 @@ import pytest
 import work
 
 from mmx.engine.errors import StepFailedError
+from mmx.engine.files import InputChangedError
 from mmx.engine.receipt import Fault, Ingredients
 from mmx.engine.run import Outcome, Recipe, Task, Workers, check, complete
 from mmx.engine.store import Store
@@ -173,3 +174,18 @@ def test_the_journal_records_when_and_where(store: Store, make_task: Callable[..
 
 def test_no_task_is_no_work(store: Store) -> None:
     assert complete(DOUBLE, [], store) == Outcome()
+
+
+def test_an_item_whose_input_changed_is_a_failure_and_others_are_made(
+    store: Store, make_task: Callable[..., Task]
+) -> None:
+    tasks = [make_task(number) for number in range(3)]
+
+    def prepare(task: Task) -> Task:
+        if task is tasks[1]:
+            raise InputChangedError("the video is another one now")
+        return task
+
+    outcome = complete(DOUBLE, tasks, store, prepare=prepare, workers=HERE)
+    assert outcome.failures == {tasks[1].item: "the video is another one now"}
+    assert sorted(outcome.computed) == [tasks[0].item, tasks[2].item]

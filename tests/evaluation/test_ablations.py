@@ -4,6 +4,9 @@ from pathlib import Path
 import pytest
 from small_world import MODEL, PARAMS, World, quick_params, report_params
 
+from mmx.engine.receipt import Ingredients
+from mmx.engine.run import Recipe, Task, Workers, complete
+from mmx.engine.store import Store
 from mmx.evaluation import ablations
 from mmx.evaluation.ablations import VARIANTS, VariantError, ablate_item, vary
 from mmx.params import ModelParams
@@ -71,6 +74,26 @@ def test_an_ablation_is_reproducible(world: World, tmp_path: Path) -> None:
     one, two = ((tmp_path / name / "metrics.json").read_bytes() for name in ("one", "two"))
     assert one == two
     assert json.loads(one)["spread"]["f1"]["micro"] is None
+
+
+@pytest.mark.slow
+def test_variants_side_by_side_give_the_bytes_of_one_after_the_other(
+    world: World, tmp_path: Path
+) -> None:
+    recipe = Recipe("mmx.evaluation.ablations:ablate_item")
+    tasks = [
+        Task(
+            name,
+            Ingredients(f"ablate@{name}", 1, {}, {}, "code", {"torch": "0"}),
+            {**world.data, "variant": name, "params": quick_params(1)},
+        )
+        for name in ("audio", "full")
+    ]
+    alone, beside = Store(tmp_path / "alone"), Store(tmp_path / "beside")
+    expected = complete(recipe, tasks, alone, workers=Workers(in_process=True))
+    found = complete(recipe, tasks, beside, workers=Workers(count=2))
+    assert found.failures == {} and len(found.receipts) == 2
+    assert found.receipts == expected.receipts
 
 
 def test_parameters_of_the_report_are_valid() -> None:

@@ -10,8 +10,8 @@ import yaml
 
 from mmx.features import ExpertSource, build_store
 from mmx.features.read import expert_rows, read_table
-from mmx.features.receipts import receipt_of, receipts_table
-from mmx.outputs import read_receipts
+from mmx.features.receipts import receipt_of, receipts_table, step_receipts
+from mmx.outputs import read_receipts, write_receipts
 
 if TYPE_CHECKING:
     from tests.features.conftest import Collection, MakeCollection
@@ -87,6 +87,19 @@ def test_trailers_with_the_same_video_share_a_receipt(collection: "Collection") 
     receipt = next(iter(read_receipts(collection.clips).values()))
     table = receipts_table([("b", receipt), ("a", receipt)])
     assert table["trailers"].to_pylist() == [["a", "b"]]
+
+
+def test_receipts_of_a_directory_are_those_of_all_its_shards(
+    collection: "Collection", tmp_path: Path
+) -> None:
+    receipts = read_receipts(collection.folder / "picture")
+    table = step_receipts(collection.folder / "picture")
+    assert table.equals(receipts_table(receipts.items()))
+    name, receipt = next(iter(receipts.items()))
+    write_receipts(tmp_path, {**receipts, "another": receipt}, 128)
+    rows = {row["fingerprint"]: row["trailers"] for row in step_receipts(tmp_path).to_pylist()}
+    assert rows.keys() == {each.fingerprint for each in receipts.values()}
+    assert rows[receipt.fingerprint] == sorted([name, "another"])
 
 
 def test_experts_table(collection: "Collection", built: Path) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 EVERY = {
-    "scenes", "audio", "flow",
+    "scenes", "audio", "flow", "stills",
     "embed@lite_appearance", "embed@lite_audio", "embed@lite_motion", "embed@lite_scene",
 }  # fmt: skip
 
@@ -75,7 +75,7 @@ def test_a_parameter_that_is_added_costs_nothing_until_it_says_something_else(
     project.edit({"flow.algorithm": "tvl1"})
     assert costs(project) == {}
     project.edit({"flow.algorithm": "farneback"})
-    assert costs(project) == all_of("flow", "embed@lite_motion")
+    assert costs(project) == all_of("flow", "stills", "embed@lite_motion")
 
 
 def test_two_ways_to_say_the_same_parameters_cost_nothing(project: "Project") -> None:
@@ -89,7 +89,7 @@ def test_two_ways_to_say_the_same_parameters_cost_nothing(project: "Project") ->
 
 def test_other_arithmetic_costs_all_and_is_not_adopted(project: "Project") -> None:
     edit(project, "mmx/flow/quantise.py", "255", "254")
-    assert costs(project) == all_of("flow", "embed@lite_motion")
+    assert costs(project) == all_of("flow", "stills", "embed@lite_motion")
     said = project.run("mmx", "adopt", "flow", "--sample", "2", fails=True)
     assert "differs from its receipt when recomputed" in said
     # The sample stays in the store, for the run that computes all.

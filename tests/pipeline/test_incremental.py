@@ -18,6 +18,7 @@ TRAILER_STEPS = (
     "scenes",
     "audio",
     "flow",
+    "stills",
     "embed@lite_appearance",
     "embed@lite_audio",
     "embed@lite_motion",

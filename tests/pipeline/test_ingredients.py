@@ -39,8 +39,8 @@ def test_other_bytes_of_a_video(root: Path, run_items: Callable[[Path], Counter[
 @pytest.mark.parametrize(
     ("key", "value", "steps"),
     [
-        ("audio.rate", 8000, ("audio", "embed@lite_audio")),
-        ("flow.bound", 10.0, ("flow", "embed@lite_motion")),
+        ("audio.rate", 8000, ("audio", "stills", "embed@lite_audio")),
+        ("flow.bound", 10.0, ("flow", "stills", "embed@lite_motion")),
         ("embed.frames_per_clip", 2, tuple(f"embed@{name}" for name in EXPERTS)),
         ("embed.precision", "bfloat16", tuple(f"embed@{name}" for name in EXPERTS)),
     ],

@@ -43,7 +43,7 @@ def test_lines_are_drawn_where_the_numbers_say() -> None:
         [Series("a", [0, 1, 2], [0, 1, 0])], Axis("x", 0, 2), Axis("y", 0, 1), title="t"
     )
     path = next(n for n in parse(drawn).iter("path") if n.get("class") == "line s1").attrib["d"]
-    assert re.findall(r"[\d.]+", path) == ["52.0", "226.0", "280.0", "10.0", "508.0", "226.0"]
+    assert re.findall(r"[\d.]+", path) == ["64.0", "218.0", "286.0", "10.0", "508.0", "218.0"]
     assert {"x", "y", "0.2", "1.5"} <= set(texts(drawn))
 
 

@@ -46,3 +46,9 @@ def test_the_listing_says_who_takes_part(world: World) -> None:
     rows = collection.listing(collection.read_archive(world.layout))
     assert [row["split"] for row in rows][:8] == ["train"] * 5 + ["validation"] + ["test"] * 2
     assert rows[0]["seconds"] == rows[0]["clips"] + 2
+
+
+def test_the_experts_without_any_row_of_a_trailer_are_missing(world: World) -> None:
+    ids = [*world.ids[:2], "unknown"]
+    found = collection.missing_experts(world.layout.features, ["look", "sound"], ids)
+    assert found == [[], [], [0, 1]]

@@ -74,7 +74,21 @@ def test_csv_and_pictures_below_the_table(tmp_path: Path) -> None:
     explore(tmp_path / "films.csv", Columns(), Layout(), page)
     films = data(page)
     assert films["ids"] == ["1", "2", "3"] and films["labels"] == [[1, 0], [], [0]]
-    assert list(films["frames"]) == ["0"]
+    sheets = films["stills"]["sheets"]
+    assert sheets[0].startswith("data:image/webp;base64,") and sheets[1:] == ["", ""]
+    assert films["stills"]["clips"] == [1, 0, 0]
+    assert not (tmp_path / "page-stills").exists()
+
+
+def test_many_pictures_lie_beside_the_page(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        assert cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((9, 16, 3), 200, np.uint8))
+    (tmp_path / "films.csv").write_text("id,x,y,picture\n1,0,0,a.png\n2,1,1,b.png\n")
+    page = tmp_path / "a page.html"
+    explore(tmp_path / "films.csv", Columns(), Layout(inside=0.0), page)
+    sheets = data(page)["stills"]["sheets"]
+    assert sheets == ["a%20page-stills/000000.webp", "a%20page-stills/000001.webp"]
+    assert all((tmp_path / "a page-stills" / f"00000{at}.webp").is_file() for at in (0, 1))
 
 
 def test_one_film_has_no_neighbours(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from mmx.report.explorer import Extras, Film, Plane
 
 XY = np.array([[0.0, 0.0], [4.0, 1.0], [2.0, -1.0]])
 FILMS = [Film("a", "A", 1999, (1, 0)), Film("b", "B", None, (0,)), Film("c", "C", 2001, (1,))]
-PLANE = Plane("coarse", XY, retrieval.neighbours(XY + 1, 2))
+CLUSTERS = np.array([0, 1, 0])
+PLANE = Plane("coarse", XY, retrieval.neighbours(XY + 1, 2), CLUSTERS)
 
 
 def test_a_bare_table_is_enough() -> None:
@@ -26,12 +27,21 @@ def test_a_bare_table_is_enough() -> None:
 def test_a_map_is_centred_with_equal_scales() -> None:
     [space] = explorer.payload(FILMS, ["Drama", "War"], [PLANE], Extras())["spaces"]
     assert space["xy"] == [0, 500, 1000, 750, 500, 250]
+    assert (space["clusters"], space["names"]) == ([0, 1, 0], ["War", "Drama"])
     assert space["near"] == PLANE.near.index.ravel().tolist()
     assert space["similarity"][0] == round(1000 * PLANE.near.similarity[0, 0])
 
 
+@pytest.mark.parametrize("missing", [[[], [1], [0, 1]], [[], [], []]])
+def test_missing_experts_are_told_where_there_are_any(missing: list[list[int]]) -> None:
+    extras = Extras(experts=["look", "sound"], missing=missing)
+    data = explorer.payload(FILMS, ["Drama", "War"], [PLANE], extras)
+    assert data.get("missing") == (missing if any(missing) else None)
+    assert ("experts" in data) == any(missing)
+
+
 def test_one_point_has_a_place() -> None:
-    plane = Plane("x", XY[:1], retrieval.neighbours(XY[:1], 5))
+    plane = Plane("x", XY[:1], retrieval.neighbours(XY[:1], 5), CLUSTERS[:1])
     data = explorer.payload(FILMS[:1], ["Drama", "War"], [plane], Extras())
     assert data["spaces"][0]["xy"] == [500, 500]
     assert data["k"] == 0
@@ -45,7 +55,7 @@ def test_extras_are_small_whole_numbers() -> None:
         threshold=0.3,
         probabilities=np.array([[0.126, 0.9]] * 3),
         sequences=[((0.0, 9.6, 20.2), np.array([[0.1, 0.2], [0.3, 0.999]])), None, None],
-        frames={1: ["data:image/jpeg;base64,AA=="]},
+        stills={"sheets": ["", "a.webp", ""]},
     )
     data = explorer.payload(FILMS, ["Drama", "War"], [PLANE], extras)
     assert data["threshold"] == 30
@@ -55,7 +65,7 @@ def test_extras_are_small_whole_numbers() -> None:
         {"spans": [0, 10, 20], "values": [[10, 20], [30, 100]]}, None, None
     ]  # fmt: skip
     assert data["digests"][0] == "ab" * 8
-    assert data["frames"] == {"1": ["data:image/jpeg;base64,AA=="]}
+    assert data["stills"] == {"sheets": ["", "a.webp", ""]}
     assert "facts" not in data
 
 

@@ -68,6 +68,13 @@ def test_colours_follow_the_chosen_field(tab: Page, world: World) -> None:
     surest = max(range(len(probable)), key=lambda film: probable[film][COMEDY])
     least = min(range(len(probable)), key=lambda film: probable[film][COMEDY])
     assert seen[surest][0] > seen[least][0] and seen[surest][2] < seen[least][2]
+    tab.run("films.experts = ['look', 'sound'], films.missing = films.ids.map(() => [])")
+    tab.run("films.missing[3] = [1], films.missing[4] = [0, 1]")
+    of = "byMissing().of"
+    assert tab.run(
+        f"[{of}(3), {of}(4), {of}(5)].map((one) => byMissing().key.find((entry) =>"
+        " entry[1] === one)[0])"
+    ) == ["sound", "several experts", "none missing"]
     colours("nonsense")
     assert tab.run("document.getElementById('colour').value") == "genre"
 
@@ -196,7 +203,7 @@ def test_the_list_leaves_the_page_as_csv(tab: Page, world: World) -> None:
     rows = list(csv.DictReader(tab.run("toCsv(found)").splitlines()))
     assert [row["trailer_id"] for row in rows] == world.ids
     assert [row["genres"].split("|") for row in rows] == world.genres
-    assert [tab.run(f"cell({json.dumps(text)})") for text in ("=1+1", 'a "b"', "a,b")] == [
+    assert [tab.run(f"csvCell({json.dumps(text)})") for text in ("=1+1", 'a "b"', "a,b")] == [
         "'=1+1",
         '"a ""b"""',
         '"a,b"',

@@ -16,6 +16,7 @@ from mmx.media.probe import probe
 from mmx.report import keyframes, page, twins
 from mmx.report.results import make_tables
 from mmx.report.sources import read_sources
+from mmx.report.stills import Stills
 from mmx.trailers.duplicates import Pair
 from mmx.trailers.likeness import Likeness
 from mmx.trailers.pairs_table import write_pairs
@@ -101,7 +102,7 @@ def test_dead_links_are_counted_by_outcome_and_year_of_the_film(layout: Layout) 
 
 def drawn(layout: Layout) -> str:
     sources = read_sources(layout, report_params())
-    return page.build(sources, make_tables(sources), {}, [])
+    return page.build(sources, make_tables(sources), Stills(), [])
 
 
 def test_the_page_shows_both_and_a_page_without_them_neither(world: World, layout: Layout) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mmx.engine.shards import SHARD_NAMES, shard_of
+from mmx.engine.shards import FEWEST, shard_of
 from mmx.evaluation.item import evaluate_item
 from mmx.features.digest import shards_text
 from mmx.features.facts import StoreFacts
@@ -77,7 +77,7 @@ def write_shards(folder: Path, letter: str, table: pa.Table) -> None:
     """Write a table as 64 shards by trailer."""
     folder.mkdir(parents=True)
     shard = np.array([shard_of(name) for name in table["trailer_id"].to_pylist()])
-    for name in SHARD_NAMES:
+    for name in map("{:02x}".format, range(FEWEST)):
         pq.write_table(
             table.take(np.flatnonzero(shard == name)), folder / f"{letter}{name}.parquet"
         )

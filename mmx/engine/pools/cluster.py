@@ -7,7 +7,7 @@ from typing import Any, Literal
 from mmx.engine.errors import UserError
 from mmx.engine.progress import ItemProgress
 from mmx.engine.store import Store
-from mmx.engine.task import Done, Recipe, Task
+from mmx.engine.task import Done, Prepare, Recipe, Task, as_it_is
 
 STARTS = 3
 """Failed starts of a worker after which a node is used no more."""
@@ -53,7 +53,12 @@ class LazyRayPool:
     """Whether GPUs are used, where the cluster has any."""
 
     def compute(
-        self, recipe: Recipe, tasks: Sequence[Task], store: Store, progress: ItemProgress
+        self,
+        recipe: Recipe,
+        tasks: Sequence[Task],
+        store: Store,
+        progress: ItemProgress,
+        prepare: Prepare = as_it_is,
     ) -> Iterator[tuple[Task, Done]]:
         """Yield results as `Pool.compute` does; raise ClusterError where there is no Ray."""
         try:
@@ -64,7 +69,7 @@ class LazyRayPool:
                 "`pip install .[cluster]` on every node (docs/cluster.md)"
             ) from None
         pool = RayPool(self.setting, self.admission(), self.chunk, self.gpu)
-        yield from pool.compute(recipe, tasks, store, progress)
+        yield from pool.compute(recipe, tasks, store, progress, prepare)
 
 
 @dataclass

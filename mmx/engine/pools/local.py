@@ -23,7 +23,7 @@ from mmx.engine.progress import ItemProgress, Parts
 from mmx.engine.receipt import Fault, Receipt
 from mmx.engine.startup import spare_pandas
 from mmx.engine.store import Store
-from mmx.engine.task import Done, Maker, Recipe, Task
+from mmx.engine.task import Done, Maker, Prepare, Recipe, Task, as_it_is
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -77,46 +77,59 @@ def map_items(
     gpus: int = 0,
     setup: Callable[[int], None] | None = None,
     chunk: int = 1,
+    prepare: Callable[[Job], Job] | None = None,
 ) -> Iterator[tuple[Sequence[Job], list[Result] | Lost[Job]]]:
     """Yield (jobs, results) as chunks of `items` complete, in the order of completion.
 
-    `fn` gets a chunk and returns one result per job; an exception of `fn` reaches the caller. When
+    `fn` gets a chunk and returns one result per job; an exception of `fn` reaches the caller. It
+    gets what `prepare`, called here, makes of each job when the chunk is about to run. When
     a worker dies, the pool is rebuilt and the jobs that were running are run again, each
     alone; one whose worker dies again is yielded as `Lost`, and the others continue. Workers
     are killed at once by an exception, an interrupt among them, or when the iterator is closed.
     """
-    chunks = [tuple(items[i : i + chunk]) for i in range(0, len(items), chunk)]
-    interrupted: list[tuple[Job, ...]] = []
-    while chunks:
-        for done in _run_pool(fn, chunks, interrupted, workers, WorkerSetup(setup, gpus)):
-            chunks.remove(done[0])
-            yield done
-        for jobs in interrupted:
-            chunks.remove(jobs)
+    waiting = [tuple(items[i : i + chunk]) for i in range(0, len(items), chunk)]
+    waiting.reverse()
+    call = _Call(fn, prepare)
+    while waiting:
+        interrupted: list[tuple[Job, ...]] = []
+        yield from _run_pool(call, waiting, interrupted, workers, WorkerSetup(setup, gpus))
         for job in [job for jobs in interrupted for job in jobs]:
-            yield _try_alone(fn, job, WorkerSetup(setup, gpus))
-        interrupted.clear()
+            yield _try_alone(call, job, WorkerSetup(setup, gpus))
+
+
+@dataclass(frozen=True)
+class _Call(Generic[Job, Result]):
+    """What workers do with a chunk of jobs."""
+
+    fn: Callable[[Sequence[Job]], list[Result]]
+    prepare: Callable[[Job], Job] | None
+
+    def submit(self, pool: ProcessPoolExecutor, jobs: Sequence[Job]) -> Future[list[Result]]:
+        """Submit jobs; a worker that this starts ignores Ctrl-C."""
+        ready = tuple(map(self.prepare, jobs)) if self.prepare else jobs
+        with interrupts_held_back():
+            return pool.submit(self.fn, ready)
 
 
 def _run_pool(
-    fn: Callable[[Sequence[Job]], list[Result]],
-    chunks: Sequence[tuple[Job, ...]],
+    call: _Call[Job, Result],
+    waiting: list[tuple[Job, ...]],
     interrupted: list[tuple[Job, ...]],
     workers: int,
     setup: WorkerSetup,
 ) -> Iterator[tuple[tuple[Job, ...], list[Result]]]:
     """Yield what one pool completes; when a worker dies, add the running jobs to `interrupted`.
 
-    At most `workers` chunks are submitted at a time, so that a death interrupts few.
+    Chunks are taken from the end of `waiting`; those that were not submitted stay there. At most
+    `workers` are submitted at a time, so that a death interrupts few.
     """
-    waiting = list(reversed(chunks))
     running: dict[Future[list[Result]], tuple[Job, ...]] = {}
-    with _new_pool(min(workers, len(chunks)), setup) as pool:
+    with _new_pool(min(workers, len(waiting)), setup) as pool:
         try:
             while waiting or running:
                 while waiting and len(running) < workers:
-                    jobs = waiting.pop()
-                    running[_submit(pool, fn, jobs)] = jobs
+                    running[call.submit(pool, waiting[-1])] = waiting[-1]
+                    waiting.pop()
                 for future in _completed(running):
                     result = future.result()
                     yield running.pop(future), result
@@ -125,11 +138,11 @@ def _run_pool(
 
 
 def _try_alone(
-    fn: Callable[[Sequence[Job]], list[Result]], job: Job, setup: WorkerSetup
+    call: _Call[Job, Result], job: Job, setup: WorkerSetup
 ) -> tuple[tuple[Job], list[Result] | Lost[Job]]:
     """Run a job again, alone in a pool; it is lost if the worker dies again."""
     with _new_pool(1, setup) as pool:
-        future = _submit(pool, fn, (job,))
+        future = call.submit(pool, (job,))
         workers = multiprocessing.active_children()
         try:
             while not _completed([future]):
@@ -164,14 +177,6 @@ def _new_pool(workers: int, setup: WorkerSetup) -> Iterator[ProcessPoolExecutor]
         yield pool
 
 
-def _submit(
-    pool: ProcessPoolExecutor, fn: Callable[[Sequence[Job]], list[Result]], jobs: Sequence[Job]
-) -> Future[list[Result]]:
-    """Submit jobs; a worker that this starts ignores Ctrl-C."""
-    with interrupts_held_back():
-        return pool.submit(fn, jobs)
-
-
 @dataclass(frozen=True)
 class Workers:
     """The local pool: processes of this machine that compute items."""
@@ -188,7 +193,12 @@ class Workers:
     """Compute in this process: for a step of one item."""
 
     def compute(
-        self, recipe: Recipe, tasks: Sequence[Task], store: Store, progress: ItemProgress
+        self,
+        recipe: Recipe,
+        tasks: Sequence[Task],
+        store: Store,
+        progress: ItemProgress,
+        prepare: Prepare = as_it_is,
     ) -> Iterator[tuple[Task, Done]]:
         """Yield the result of each task as it completes."""
         if recipe.before:
@@ -196,15 +206,20 @@ class Workers:
         parts = Parts(recipe.parts) if recipe.parts else None
         progress.parts = parts
         made_by = Maker(socket.gethostname(), self.device, processor_kind())
-        for task, done in self._make(recipe, tasks, store, parts):
+        for task, done in self._make(recipe, tasks, store, parts, prepare):
             yield task, replace(done, made_by=made_by)
 
     def _make(
-        self, recipe: Recipe, tasks: Sequence[Task], store: Store, parts: Parts | None
+        self,
+        recipe: Recipe,
+        tasks: Sequence[Task],
+        store: Store,
+        parts: Parts | None,
+        prepare: Prepare,
     ) -> Iterator[tuple[Task, Done]]:
         """Yield the result of each task, made in this process or in others."""
         if self.in_process:
-            yield from ((task, make([task], recipe, store)[0]) for task in tasks)
+            yield from ((task, make([prepare(task)], recipe, store)[0]) for task in tasks)
             return
         pooled = map_items(
             partial(make, recipe=recipe, store=store),
@@ -213,6 +228,7 @@ class Workers:
             gpus=self.gpus,
             setup=parts.setup(self.setup) if parts else self.setup,
             chunk=self.chunk,
+            prepare=prepare,
         )
         for jobs, results in pooled:
             if isinstance(results, Lost):

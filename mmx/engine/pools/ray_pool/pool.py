@@ -30,7 +30,7 @@ from mmx.engine.pools.ray_pool.connection import AT_ONCE, RemoteHead, connected,
 from mmx.engine.pools.schedule import Schedule, Work, divide, moved, struck
 from mmx.engine.progress import ItemProgress, ReportedParts
 from mmx.engine.store import Store
-from mmx.engine.task import Done, Recipe, Task
+from mmx.engine.task import Done, Prepare, Recipe, Task, as_it_is
 
 LOOK_S = 2.0
 """Seconds between looks at which nodes there are."""
@@ -60,11 +60,16 @@ class RayPool:
     """Whether the step uses GPUs, where the cluster has any."""
 
     def compute(
-        self, recipe: Recipe, tasks: Sequence[Task], store: Store, progress: ItemProgress
+        self,
+        recipe: Recipe,
+        tasks: Sequence[Task],
+        store: Store,
+        progress: ItemProgress,
+        prepare: Prepare = as_it_is,
     ) -> Iterator[tuple[Task, Done]]:
         """Yield the result of each task as it completes, as `Pool.compute` does."""
         with connected(self.setting.address), run_token(store) as token:
-            run = _Run(self, recipe, tasks, store, progress, token)
+            run = _Run(self, recipe, tasks, store, progress, token, prepare)
             try:
                 yield from run.results()
             finally:
@@ -81,6 +86,7 @@ class _Run:
     store: Store
     progress: ItemProgress
     token: str
+    prepare: Prepare
     nodes: dict[str, Node] = field(default_factory=dict)
     workers: list[Worker] = field(default_factory=list)
     calls: dict[Any, Worker] = field(default_factory=dict)
@@ -179,11 +185,16 @@ class _Run:
             if worker.work is None:
                 return
             ahead = self.schedule.ahead(worker.node.key)
-            soon = [file for task in ahead.tasks for file in task.reads] if ahead else []
-            now = [file for task in worker.work.tasks for file in task.reads]
+            soon = [file for task in self._prepared(ahead) for file in task.reads]
+            tasks = self._prepared(worker.work)
+            now = [file for task in tasks for file in task.reads]
             ray.get(self.files.offer.remote([*now, *soon]))
-            call = worker.actor.compute.remote(self.recipe, worker.work.tasks, soon)
+            call = worker.actor.compute.remote(self.recipe, tasks, soon)
             self.calls[call] = worker
+
+    def _prepared(self, work: Work | None) -> tuple[Task, ...]:
+        """Return tasks with their arguments, which are kept no longer than they are needed."""
+        return tuple(map(self.prepare, work.tasks)) if work else ()
 
     def _answered(self, call: Any, worker: Worker) -> Iterator[tuple[Task, Done]]:
         """Take a greeting, or results; or find out why there are none."""

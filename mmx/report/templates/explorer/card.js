@@ -2,7 +2,7 @@
 
 const filmButton = (film) =>
   element("button", { type: "button", className: "film", textContent: caption(film), onclick: () => select(film) });
-const heading = (text) => element("h4", { textContent: text });
+const heading = (text) => element("p", { className: "part", textContent: text });
 
 function odds(film) {
   const list = element("dl", { className: "odds" });
@@ -41,7 +41,7 @@ function times(film) {
 function neighbours(space, film) {
   const list = element("ol", { className: "near" });
   near(space, film).forEach((other, rank) => {
-    list.append(element("li", {}, filmButton(other),
+    list.append(element("li", {}, ...thumb(other), filmButton(other),
       element("span", { className: "n", textContent: (space.similarity[film * films.k + rank] / 1000).toFixed(3) }),
       element("small", { textContent: genreNames(other) })));
   });
@@ -62,11 +62,6 @@ function provenance(film) {
   box.append(line);
   return box;
 }
-const first = (film) => document.querySelector(`[data-first="${film}"]`);
-function stills(film) {
-  const more = (films.frames || {})[film] || [];
-  return first(film) ? [first(film).src, ...more] : more;
-}
 /** Fill the card with a film and show it; empty and hide it for -1. */
 function showCard(film) {
   const card = byId("card");
@@ -75,11 +70,7 @@ function showCard(film) {
   const close = element("button", { type: "button", className: "close", textContent: "×", onclick: () => select(-1) });
   close.setAttribute("aria-label", "Close this trailer");
   const parts = [close, element("h3", { textContent: caption(film) }), element("p", { className: "about", textContent: about(film) })];
-  const frames = stills(film);
-  if (frames.length) {
-    parts.push(element("div", { className: "strip" }, ...frames.map((source, at) =>
-      element("img", { src: source, alt: `Key frame ${at + 1} of ${films.titles[film]}` }))));
-  }
+  parts.push(...clipStrip(film));
   const columns = element("div", { className: "facts" });
   if (films.probabilities) columns.append(element("div", {}, heading("Predicted, ● marks a label, the line the threshold"), odds(film)));
   if (films.sequences && films.sequences[film]) columns.append(element("div", {}, heading("Genres over its running time"), times(film)));

@@ -48,16 +48,46 @@ function bySplit() {
   };
 }
 
+/** Clusters of a space have the genres' colours, by size; the smaller ones beyond them are neutral. */
+const GROUP_COLOURS = [...new Set(films.colours)].filter((colour) => colour !== NEUTRAL);
+const clusterColour = (cluster) => GROUP_COLOURS[cluster] || NEUTRAL;
+function byCluster(at) {
+  const { clusters, names } = films.spaces[at] || films.spaces[0];
+  return {
+    of: (film) => clusterColour(clusters[film]),
+    key: names.map((name, cluster) => [`${cluster + 1} ${name}`, clusterColour(cluster)]),
+  };
+}
+
+/** Films that one expert lacks have its colour; those that several lack are dark, whole ones neutral. */
+function byMissing() {
+  const several = ["several experts", "oklch(0.42 0.05 30)"];
+  const colour = (expert) => GROUP_COLOURS[expert % GROUP_COLOURS.length] || several[1];
+  const lacked = films.experts.map((_, expert) => expert).filter((expert) => films.missing.some((own) => own.length === 1 && own[0] === expert));
+  return {
+    of: (film) => {
+      const own = films.missing[film];
+      return own.length ? (own.length > 1 ? several[1] : colour(own[0])) : NEUTRAL;
+    },
+    key: [
+      ...lacked.map((expert) => [films.experts[expert], colour(expert)]),
+      ...(films.missing.some((own) => own.length > 1) ? [several] : []), ["none missing", NEUTRAL],
+    ],
+  };
+}
+
 function byYear() {
   const known = films.years.filter((year) => year !== null);
   return byNumber(films.years, Math.min(...known), Math.max(...known), String);
 }
 
-/** Return the colouring of this name: genre, is:N, split, year, mistakes or odds:N. */
+/** Return the colouring of this name: genre, cluster:N, is:N, split, year, mistakes, missing or odds:N. */
 function colouring(name) {
   const [kind, genre] = name.split(":");
   if (kind === "is") return byOneGenre(Number(genre));
   if (kind === "split") return bySplit();
+  if (kind === "missing") return byMissing();
+  if (kind === "cluster") return byCluster(Number(genre));
   if (kind === "year") return byYear();
   if (kind === "odds") {
     return byNumber(films.probabilities.map((chance) => chance[genre]), 0, 100, percent);
@@ -75,9 +105,13 @@ function colourings() {
   const group = (label, kind) => Object.assign(
     element("optgroup", { label }, ...films.genres.map((name, genre) => option(`${kind}:${genre}`, name))));
   const found = [option("genre", "Primary genre")];
+  films.spaces.forEach(({ name, names }, at) => {
+    if (names.length > 1) found.push(option(`cluster:${at}`, `Cluster in the ${name} space`));
+  });
   if (films.splits) found.push(option("split", "Split"));
   if (films.years.some((year) => year !== null)) found.push(option("year", "Year"));
   if (films.probabilities) found.push(option("mistakes", "Wrongly predicted genres"));
+  if (films.missing) found.push(option("missing", "Missing expert"));
   found.push(group("One genre", "is"));
   if (films.probabilities) found.push(group("Probability of", "odds"));
   return found;

@@ -1,6 +1,7 @@
 /* The trailers that pass the filters, as a list that sorts and leaves the page as CSV or as a link. */
 
-const PAGE = 50;
+/** Films that the list shows at once: on a phone the page goes on below it. */
+const PAGE = matchMedia("(max-width: 44rem)").matches ? 12 : 50;
 const ORDERS = {
   listed: ["as listed", (film) => film],
   title: ["by title", (film) => fold(films.titles[film])],
@@ -19,7 +20,7 @@ function inOrder(found, order) {
 /** Show the first films of a list, and a button for more. */
 function showList(found, shown = PAGE) {
   const items = found.slice(0, shown).map((film) =>
-    element("li", {}, filmButton(film), element("small", { textContent: genreNames(film) })));
+    element("li", {}, ...thumb(film), filmButton(film), element("small", { textContent: genreNames(film) })));
   byId("results").replaceChildren(...items);
   const more = byId("more");
   more.hidden = found.length <= shown;
@@ -28,7 +29,7 @@ function showList(found, shown = PAGE) {
 }
 
 /** Return a cell of CSV; a spreadsheet must not take a title for a formula. */
-function cell(value) {
+function csvCell(value) {
   const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
@@ -40,7 +41,7 @@ function toCsv(found) {
     films.labels[film].map((genre) => films.genres[genre]).join("|"), films.splits ? films.splits[film] : "",
   ]);
   return [["trailer_id", "title", "year", "genres", "split"], ...rows]
-    .map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
+    .map((row) => row.map(csvCell).join(",")).join("\r\n") + "\r\n";
 }
 
 /** Have the browser save a text as a file. */

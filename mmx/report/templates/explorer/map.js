@@ -76,6 +76,11 @@ class FilmMap {
 
   /* ---- drawing ---- */
   draw() {
+    if (this.state.density) drawDensity(this, this.state);
+    else this.drawPoints();
+    this.mark();
+  }
+  drawPoints() {
     const { shown, colours } = this.state;
     const ratio = this.base.width / this.width;
     const radius = Math.max(1.3, Math.min(5, 150 / Math.sqrt(count))) * Math.min(2, Math.sqrt(this.view.scale));
@@ -91,12 +96,12 @@ class FilmMap {
       }
     }
     this.painter.end();
-    this.mark();
   }
   mark() {
     const pen = this.top.getContext("2d");
     const { selected, hovered, area } = this.state;
     pen.clearRect(0, 0, this.width, this.height);
+    if (this.state.names && this.space.names.length > 1) writeClusters(this, pen, ink("--panel"), ink("--ink"));
     if (selected >= 0) this.rays(pen, selected);
     for (const film of [selected, hovered]) {
       if (film < 0) continue;
@@ -136,7 +141,8 @@ class FilmMap {
     this.bubble.hidden = film < 0;
     if (film < 0) return;
     const [x, y] = this.place(film);
-    this.bubble.textContent = `${caption(film)} · ${genreNames(film)}`;
+    if (this.named !== film) this.bubble.replaceChildren(...contactSheet(film, 4), `${caption(film)} · ${genreNames(film)}`);
+    this.named = film;
     this.bubble.style.left = `${Math.max(4, Math.min(x + 12, this.width - this.bubble.offsetWidth - 4))}px`;
     this.bubble.style.top = `${Math.max(4, Math.min(y + 12, this.height - this.bubble.offsetHeight - 4))}px`;
   }

@@ -5,7 +5,7 @@ const BINS = 40;
 class NumberRange {
   /* values: a number or null per film. changed(): called when the user has chosen another range. */
   constructor(holder, name, title, values, changed) {
-    Object.assign(this, { name, values, changed });
+    Object.assign(this, { name, title, values, changed });
     const known = values.filter((value) => value !== null);
     this.least = Math.min(...known);
     this.width = Math.max(1, Math.ceil((Math.max(...known) - this.least + 1) / BINS));

@@ -1,0 +1,1 @@
+"""Pictures of every trailer for the page: frames of its clips, how they move, how they sound."""
