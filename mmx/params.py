@@ -98,12 +98,28 @@ class CollectionParams(Section):
 class ScenesParams(Section):
     """Scene detection (section 4.1)."""
 
-    detector: Literal["content", "adaptive"] = "content"
-    """PySceneDetect's: `content` compares neighbouring frames, `adaptive` with those around."""
+    detector: Literal[
+        "content", "content-0.5", "adaptive", "threshold", "histogram", "transnetv2"
+    ] = "content"
+    """Of cuts (docs/detectors.md): all but `transnetv2`, a network, are PySceneDetect's."""
     threshold: Positive = 27.0
-    """In the detector's own unit: mean HSV change per pixel (content) or its ratio (adaptive)."""
+    """In the detector's own unit: mean HSV change per pixel (content), its ratio (adaptive), mean
+    value of a dark frame (threshold), 1 - correlation (histogram), probability (transnetv2)."""
     min_scene_len: Size = 15
     """Frames of the shortest shot."""
+    filter: Annotated[Literal["merge", "suppress"], Birth("merge")] = "merge"
+    """What becomes of cuts that follow each other too soon: a burst of them is merged into one at
+    its end, or all but the first are left out (content)."""
+    luma_only: Annotated[bool, Birth(False)] = False
+    """Only changes of brightness count (content, adaptive)."""
+    window_width: Annotated[Size, Birth(2)] = 2
+    """Neighbours on each side with which a frame is compared (adaptive)."""
+    min_content_val: Annotated[float, NUMBER, Field(ge=0.0, le=255.0), Birth(15.0)] = 15.0
+    """Least mean HSV change of a cut (adaptive)."""
+    bins: Annotated[int, NUMBER, Field(ge=2, le=256), Birth(256)] = 256
+    """Of the histogram."""
+    fade_bias: Annotated[float, NUMBER, Field(ge=-1.0, le=1.0), Birth(0.0)] = 0.0
+    """Where a shot begins between fade-out and fade-in: -1 to 1 (threshold)."""
     drop_first_last: Literal["clip", "frame", "none"] = "clip"
     """What is left out: the first and last clip, those frames of each clip, or nothing."""
 

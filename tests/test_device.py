@@ -11,8 +11,9 @@ from mmx.device import can_load, find_device
 from mmx.engine.run import Workers
 from mmx.pipeline.run import workers_of
 from mmx.pipeline.step import TrailerStep
-from mmx.steps import flow, scenes
+from mmx.steps import flow
 from mmx.steps.embed import embed_step
+from mmx.steps.scenes import scenes_step
 
 
 @pytest.mark.parametrize(("gpus", "auto"), [(0, "cpu"), (2, "cuda")])
@@ -53,4 +54,4 @@ def test_workers_of_heavy_steps_share_the_gpus(
 
 
 def test_steps_that_only_decode_stay_on_the_cpu() -> None:
-    assert local_workers(scenes.STEP, "cuda").device == "cpu"
+    assert local_workers(scenes_step("content"), "cuda").device == "cpu"

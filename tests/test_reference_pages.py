@@ -55,7 +55,7 @@ def test_a_parameter_names_the_steps_that_read_it() -> None:
     assert rows["flow.short_side"].endswith("| flow |")
     assert rows["split.seed"].endswith("| split |") and rows["run.workers"].endswith("|  |")
     assert "ingest, train" in rows["collection.genres"] and "embed@…" in rows["embed.precision"]
-    assert "One of `content`, `adaptive`." in rows["scenes.detector"]
+    assert "One of `content`, `content-0.5`, " in rows["scenes.detector"]
 
 
 def test_every_column_has_a_meaning_and_every_table_a_section() -> None:

@@ -79,6 +79,14 @@ def test_the_test_requirements_are_what_tests_and_benchmarks_import_beyond() -> 
     assert not EXTRAS["test"] & RUNTIME
 
 
+def test_packages_that_only_carry_weights_are_pinned_by_digest_and_never_imported() -> None:
+    lines = (TOP / "requirements-weights.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"[a-z0-9-]+==[\d.]+ --hash=sha256:[0-9a-f]{64}", pin) for pin in pins)
+    carriers = {canonicalize_name(pin.split("==")[0]) for pin in pins}
+    assert not carriers & (RUNTIME | imported("mmx", "stages", "tests", "benchmarks"))
+
+
 def test_no_import_is_a_module_of_ours_and_of_a_distribution() -> None:
     """A file of ours with the name of a package would hide that the package is imported."""
     assert own_modules() & set(PROVIDERS) <= {"mmx", "tests"}

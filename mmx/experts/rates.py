@@ -19,6 +19,7 @@ SECONDS_PER_SAMPLE = {
     "i3d_flow": 2.1,
     "i3d_rgb": 2.2,
     "r2plus1d_34": 3.4,
+    "yamnet": 0.01,
     "vggish": 0.024,
     "vggish_youtube8m": 0.024,
     "vggish_linear": 0.024,

@@ -22,6 +22,7 @@ REGISTERED: tuple[tuple[str, str], ...] = (
     ("r2plus1d_34", "mmx.experts.r2plus1d_34"),
     ("vggish", "mmx.experts.vggish"),
     # off by default
+    ("yamnet", "mmx.experts.yamnet"),
     ("vggish_youtube8m", "mmx.experts.vggish_youtube8m"),
     ("vggish_linear", "mmx.experts.vggish_linear"),
     ("clip_vit_b32", "mmx.experts.clip_vit_b32"),

