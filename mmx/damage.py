@@ -6,6 +6,7 @@ the damaged file; `mmx verify` checks more and takes longer.
 
 import json
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,7 +23,7 @@ DAMAGED = (*UNREADABLE, ReceiptError, AttributeError, TypeError, RuntimeError, S
 AttributeError, weights of another shape are a RuntimeError."""
 _SPLITS = ("train", "validation", "test")
 _SPLIT = [ITEM, "group_id", "split"]
-_LISTS = ("genres", "coarse", "fine")
+_LISTS = ("genres", "coarse", "fine", "embedding")
 """Columns of lists among those that are checked; the others are text."""
 READ_WHOLE = 1 << 24
 """Bytes up to which all rows of a table are read; of a larger table only some columns are."""
@@ -54,7 +55,7 @@ def checks(layout: Layout) -> Iterator[tuple[Path, Callable[[Path], object]]]:
         if path == layout.splits:
             yield path, _check_split
         else:
-            yield path, lambda path: _check_table(path, tables.get(path, []))
+            yield path, lambda path: _check_table(path, tables.get(path) or _shard_columns(path))
     for folder in (layout.data, layout.root / "models", layout.reports):
         for path in sorted(folder.rglob("*.jsonl")):
             if is_receipts(f"{path.parent.name}/{path.name}"):
@@ -64,6 +65,11 @@ def checks(layout: Layout) -> Iterator[tuple[Path, Callable[[Path], object]]]:
     for model in (layout.coarse, layout.fine):
         if model.exists():
             yield model, _check_model
+
+
+def _shard_columns(path: Path) -> list[str]:
+    """Return the columns that a shard must have: of embeddings where its name says so."""
+    return [ITEM, "embedding"] if fnmatch(path.name, "e[0-9a-f][0-9a-f]*.parquet") else []
 
 
 def _check_table(path: Path, columns: list[str]) -> None:
