@@ -286,13 +286,14 @@ def test_an_item_of_another_input_is_unverifiable(project: Project) -> None:
     simulated.dvc(project.layout.root, "commit", "--force", "--quiet", "ingest")
     names = [name for kind, name in found(verify(project, quick=True)) if kind == "unverifiable"]
     made_of_video = [
-        "audio",
-        "clips",
-        "embeddings/lite_appearance",
-        "embeddings/lite_scene",
-        "flow",
+        "data/audio",
+        "data/clips",
+        "data/embeddings/lite_appearance",
+        "data/embeddings/lite_scene",
+        "data/flow",
+        "reports/stills",
     ]
-    assert names == [f"data/{out}/{TRAILER_RECEIPTS}#{TRAILER}" for out in made_of_video]
+    assert names == [f"{out}/{TRAILER_RECEIPTS}#{TRAILER}" for out in made_of_video]
 
 
 def test_a_video_is_checked_though_the_table_that_names_it_is_damaged_too(

@@ -31,7 +31,7 @@ NOT_WRITTEN = (
     "is damaged, or is not what its step wrote: `mmx repair` removes it, `dvc repro` makes it again"
 )
 STEPS = (
-    "audio, scenes, flow, embed@lite_appearance, embed@lite_audio, embed@lite_scene, "
+    "audio, scenes, flow, embed@lite_appearance, embed@lite_audio, embed@lite_scene, stills, "
     "embed@lite_motion"
 )
 COLUMNS = "trailer_id, title, genres, video, sha256"
