@@ -118,7 +118,7 @@ def _tmdb(path: Path, wanted: frozenset[str]) -> Iterator[FilmLabels]:
                 f"{path.name} has a film without imdb_id: take films with their details, "
                 "TMDB's daily lists of ids have no labels"
             )
-        if film["imdb_id"] in wanted:
+        if isinstance(film["imdb_id"], str) and film["imdb_id"] in wanted:
             yield _tmdb_film(film)
 
 
@@ -138,8 +138,9 @@ def _documents(path: Path) -> Iterator[Any]:
 
 
 def _tmdb_film(film: Mapping[str, Any]) -> FilmLabels:
-    genres = film.get("genres") or []
-    names = [each.get("name") if isinstance(each, dict) else each for each in genres]
+    genres = film.get("genres")
+    listed = genres if isinstance(genres, list) else []
+    names = [each.get("name") if isinstance(each, dict) else each for each in listed]
     return FilmLabels(
         film["imdb_id"],
         str(film.get("title") or ""),

@@ -101,6 +101,13 @@ def test_a_single_film_of_tmdb(tmp_path: Path) -> None:
     assert list(read_dump("tmdb", path, WANTED)) == ["tt0000002"]
 
 
+def test_values_of_tmdb_that_are_of_another_type_say_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "films.json"
+    odd = [{"imdb_id": ["tt0000002"]}, {"imdb_id": "tt0000002", "title": None, "genres": 7}]
+    path.write_text("\n".join(map(json.dumps, odd)))
+    assert read_dump("tmdb", path, WANTED) == {"tt0000002": FilmLabels("tt0000002")}
+
+
 def test_movielens(tmp_path: Path) -> None:
     (tmp_path / "links.csv").write_text(LINKS)
     (tmp_path / "movies.csv").write_text(MOVIES)
