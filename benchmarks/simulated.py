@@ -33,7 +33,7 @@ from mmx.project import Project, open_project
 from mmx.tools import write_tools
 
 ROOT = Path(__file__).resolve().parent.parent
-STAGES = ("ingest", "scenes", "audio", "flow", "embed", "stills", "features", "split")
+STAGES = ("ingest", "scenes", "audio", "flow", "stills", "embed", "features", "split")
 
 
 def write_project(

@@ -42,6 +42,11 @@ class Layout:
         return self.root / "data" / "duplicates.csv"
 
     @property
+    def label_sources(self) -> Path:
+        """Dumps of which labels were imported, as `mmx labels import` records them; in git."""
+        return self.root / "data" / "label_sources.csv"
+
+    @property
     def videos(self) -> Path:
         """Videos or links to them, named by the manifest's column `video`."""
         return self.root / "data" / "videos"

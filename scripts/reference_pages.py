@@ -28,6 +28,7 @@ from mmx.paramsfile import load_params
 from mmx.pipeline.registry import all_steps, step_sections
 from mmx.pipeline.step import ItemStep
 from mmx.trailers.intake import SOURCES_SCHEMA
+from mmx.trailers.label_sources import LabelSource
 from mmx.trailers.manifest import COLUMNS, PARQUET_COLUMNS
 
 TOP = Path(__file__).parents[1]
@@ -269,6 +270,8 @@ def tables() -> list[Table]:
     return [
         Table("data/trailers.csv", "The manifest, written by `mmx init` and by hand: UTF-8, "
               "commas, one row per trailer. Columns of your own are kept as text.", manifest),
+        Table("data/label_sources.csv", "Dumps of which `mmx labels import` took labels.",
+              {name: (TEXT, meaning) for name, meaning in field_docs(LabelSource).items()}),
         Table("data/trailers.parquet", "Every row of the manifest, with what ingest says of it; "
               "columns of your own follow.", typed),
         Table("data/sources.parquet", "Accepted trailers: the video and its technical facts.",

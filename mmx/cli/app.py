@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from mmx.cli import audit, films, prepare, upkeep, use, weights
+from mmx.cli import audit, films, labels, prepare, upkeep, use, weights
 from mmx.errors import UserError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ for title, part in GROUPS.items():
     for command in part.app.registered_commands:
         command.rich_help_panel = title
     app.add_typer(part.app)
+app.add_typer(labels.app, name="labels")
 app.add_typer(weights.app, name="weights")
 
 

@@ -39,6 +39,12 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     Console(soft_wrap=False).print(table)
 
 
+def print_notes(notes: Sequence[str]) -> None:
+    """Print what is amiss without being an error, a line each."""
+    for note in notes:
+        print(f"note: {note}")
+
+
 _UNITS = (("days", 86400.0), ("hours", 3600.0), ("min", 60.0), ("s", 1.0))
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmx.cli.console import print_json, print_table
+from mmx.cli.console import print_json, print_notes, print_table
 from mmx.cli.options import TAKES_IDS, Json
 from mmx.cli.project import open_project
 
@@ -64,6 +64,7 @@ def init(
     from mmx.merge.driver import install_drivers
     from mmx.trailers import TableError
     from mmx.trailers import init as write_manifest
+    from mmx.trailers.label_sources import expired_sources
 
     project = open_project()
     install_drivers(project.layout.root)
@@ -79,6 +80,7 @@ def init(
         raise TableError(f"no row of {labels.name} is accepted{first}")
     if not json:
         _print_report(report, update)
+        print_notes(expired_sources(project.layout))
 
 
 def _print_report(report: "InitReport", update: bool) -> None:

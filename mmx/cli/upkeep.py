@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmx.cli.console import cell, duration, listed, print_json, print_table, size
+from mmx.cli.console import cell, duration, listed, print_json, print_notes, print_table, size
 from mmx.cli.options import Json
 from mmx.cli.project import open_project
 
@@ -50,8 +50,7 @@ def status(
     _print_faults((*found.rejected, *found.faults))
     if found.without_clips:
         print(f"without a clip: {listed(found.without_clips)}")
-    for note in found.notes:
-        print(f"note: {note}")
+    print_notes(found.notes)
 
 
 def _print_faults(faults: "Sequence[TrailerFault]") -> None:
@@ -79,11 +78,13 @@ def plan(
     lengths of the videos and the parameters. Steps that read all trailers at once, as training
     does, are not included. `--json` has hours and terabytes.
     """
+    from mmx.trailers.label_sources import expired_sources
     from mmx.upkeep.plan import project_plan
     from mmx.upkeep.prices import read_prices
 
     charged = read_prices(prices) if prices else None
-    plans = project_plan(open_project())
+    project = open_project()
+    plans = project_plan(project)
     if charged:
         _print_costs(plans, charged, json)
         return
@@ -100,6 +101,7 @@ def plan(
     )
     if any(each.compute and each.seconds_per_item is None for each in plans):
         print("note: shipped rates are rough; they are replaced by measured ones as steps run here")
+    print_notes(expired_sources(project.layout))
 
 
 def _plan_row(each: "StepPlan") -> tuple[str | int | None, ...]:

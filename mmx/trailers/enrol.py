@@ -213,14 +213,14 @@ def _entry(record: Record, video: str, earlier: Record | None, update: bool) -> 
     cells = {**dict.fromkeys(COLUMNS, ""), **record.values, "video": video, "sha256": ""}
     if not earlier:
         return _Entry(Record(record.row, cells, record.fault))
-    changes = _changes(record, earlier)
+    changes = changed_cells(record, earlier)
     taken = {name: new for name, (_, new) in changes.items()} if update else {}
     values = {**cells, **earlier.values, **taken}
     status: Literal["updated", "kept"] = "updated" if taken else "kept"
     return _Entry(Record(record.row, values, earlier.fault), status, changes=changes)
 
 
-def _changes(record: Record, earlier: Record) -> dict[str, tuple[str, str]]:
+def changed_cells(record: Record, earlier: Record) -> dict[str, tuple[str, str]]:
     """Return (what the manifest has, what the table has) by column in which they differ."""
     pairs = {
         name: (earlier.values.get(name, ""), new)

@@ -13,11 +13,13 @@ from mmx.engine.canonical import canonical
 from mmx.engine.parquet import read_parquet
 from mmx.engine.receipt import Ingredients, Receipt
 from mmx.experts.weights import MissingWeights
+from mmx.layout import Layout
 from mmx.pipeline.ingredients import ingredients_of
 from mmx.pipeline.registry import trailer_steps
 from mmx.pipeline.step import TrailerStep
 from mmx.pipeline.upstream import Upstream
 from mmx.project import Project
+from mmx.trailers.label_sources import expired_sources
 from mmx.upkeep.whole import whole_states
 
 
@@ -88,7 +90,7 @@ def project_status(project: Project) -> ProjectStatus:
         tuple(faults),
         tuple(_rejected(intake.rows)),
         tuple(_without_clips(intake.upstream)),
-        (*intake.notes, *_missing_weights(project), *_notes(project.layout.root)),
+        (*intake.notes, *_missing_weights(project), *_notes(project.layout)),
     )
 
 
@@ -146,9 +148,10 @@ def _trailer_states(upstream: Upstream) -> tuple[list[StepStatus], list[TrailerF
     return counts, faults
 
 
-def _notes(root: Path) -> tuple[str, ...]:
-    """Return what is wrong with git beside DVC, with models, and with `mmx forget`."""
-    return (*git_faults(root), *_models_that_saw(root))
+def _notes(layout: Layout) -> tuple[str, ...]:
+    """Return what is wrong with git beside DVC, with labels, and with models."""
+    root = layout.root
+    return (*git_faults(root), *expired_sources(layout), *_models_that_saw(root))
 
 
 def _models_that_saw(root: Path) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """How much is computed again after each kind of change. Counted in items, by the journals."""
 
+import csv
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -111,6 +112,36 @@ def test_a_title_computes_nothing_and_a_label_trains_again(project: "Project") -
     project.manifest(lambda text: text.replace(trailer, trailer.replace(genres, other, 1)))
     assert project.repro() == LEARNING
     assert project.artefacts("data/features") == features
+
+
+def test_imported_labels_train_again_and_plan_says_that_nothing_else_does(
+    project: "Project",
+) -> None:
+    features = project.artefacts("data/features")
+    manifest = project.root / "data" / "trailers.csv"
+    with manifest.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    row = next(row for row in rows if row["trailer_id"].startswith("0001-"))
+    row["imdb_id"] = "tt7654321"
+    with manifest.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(row))
+        writer.writeheader()
+        writer.writerows(rows)
+    other = "War" if row["genres"] != "War" else "Western"
+    dump = project.root / "dump.tsv"
+    film = f"tt7654321\t{row['title']}\t{row['year']}\t{other}"
+    dump.write_text(f"tconst\tprimaryTitle\tstartYear\tgenres\n{film}\n")
+    command = ("mmx", "labels", "import", "imdb", str(dump), "--date", "2026-05-01")
+    (found,) = project.json(*command, "--dry-run")["trailers"]
+    assert found["changes"] == {"genres": [row["genres"], other]}
+    assert "1 trailers found, 1 changed" in project.run(*command, "--expires", "2100-01-01")
+    assert {step["compute"] for step in project.json("mmx", "plan")} <= {0}
+    assert project.repro() == LEARNING
+    assert project.artefacts("data/features") == features
+    sources = project.root / "data" / "label_sources.csv"
+    sources.write_text(sources.read_text().replace("2100-01-01", "2020-01-01"))
+    for asked in ("status", "plan"):
+        assert "labels of imdb (2026-05-01) have expired" in project.run("mmx", asked)
 
 
 def test_a_comment_a_touch_or_more_workers_compute_nothing(project: "Project") -> None:
