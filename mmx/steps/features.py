@@ -47,11 +47,15 @@ def is_current(upstream: Upstream) -> bool:
     """Say whether the store has exactly the present items of the steps that it is made of."""
     from mmx.pipeline.registry import trailer_steps
 
-    steps = trailer_steps(upstream.project.params)
+    layout, params = upstream.project.layout, upstream.project.params
+    # Of the stills, which are for the page, the store has nothing.
+    steps = [
+        s for s in trailer_steps(params) if s.output.path(layout.root).is_relative_to(layout.data)
+    ]
     made = {
         receipt.fingerprint for step in steps for receipt in upstream.receipts(step.name).values()
     }
-    store = upstream.project.layout.features / RECEIPTS_FILE
+    store = layout.features / RECEIPTS_FILE
     if not made:
         raise FileNotFoundError(store)
     if not store.exists():

@@ -33,7 +33,7 @@ def test_what_neither_an_output_nor_a_run_would_use_goes(
     simulated.set_param(root, "flow.bound", 10.0)
     assert run_items(root)["flow"] == 4
     pruned = prune(open_project(root))
-    assert pruned.receipts == 8 and pruned.objects >= 4 and pruned.bytes > 0
+    assert pruned.receipts == 12 and pruned.objects >= 4 and pruned.bytes > 0
     assert run_items(root) == Counter()
     simulated.set_param(root, "flow.bound", 20.0)
     assert run_items(root)["flow"] == 4

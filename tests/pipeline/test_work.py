@@ -186,8 +186,9 @@ def test_the_cost_gate_counts_all_shards(begun: Project, monkeypatch: pytest.Mon
     monkeypatch.setattr(
         "mmx.pipeline.work.refuse_costly_recomputation", lambda *args: asked.append(args[-1])
     )
-    work("audio", begun, Shard(1, 7))
-    assert asked == [7]
+    for number in range(7):
+        work("audio", begun, Shard(number, 7))
+    assert set(asked) == {7}
 
 
 @pytest.mark.parametrize("total", [1, 2, 3, 64, 1000])
