@@ -254,7 +254,8 @@ def _run(folder: Path, root: Path, command: str, output: Path) -> None:
         perform(command)
         code = 0
     except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else 1
+        # As the interpreter takes it: no code is 0, a text is 1.
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException:
         traceback.print_exc()
     finally:

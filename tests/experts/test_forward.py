@@ -31,7 +31,9 @@ def drawn(expert: Expert, count: int, seed: int = 0) -> list[np.ndarray]:
     """Random samples as they are read."""
     generator = np.random.default_rng(seed)
     if isinstance(expert.preprocess, LogMel):
-        return list(generator.normal(-1, 2, (count, 1, 96, 64)).astype(np.float32))
+        least = np.log(0.01)  # of silence: what is added before the logarithm
+        patches = generator.normal(-1, 2, (count, 1, 96, 64))
+        return list(np.maximum(patches, least).astype(np.float32))
     channels = 2 if expert.reads == "flow" else 3
     depth = (expert.sampling.length,) if isinstance(expert.sampling, Stacks) else ()
     shape = (count, *depth, *expert.preprocess.size, channels)

@@ -174,7 +174,7 @@ def test_after_a_loss_one_more_trailer_is_still_one_item(
     else:
         project = pulled_clone(project, tmp_path)
     add_trailer(project, sample_folder, later)
-    assert project.repro("features") == ONE_EACH
+    assert project.repro("features", "stills") == ONE_EACH
 
 
 def pulled_clone(project: "Project", tmp_path: Path) -> "Project":
