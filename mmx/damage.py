@@ -47,9 +47,9 @@ def checks(layout: Layout) -> Iterator[tuple[Path, Callable[[Path], object]]]:
         layout.sources: [ITEM, "video", "sha256"],
         layout.trailers: [ITEM, "group_id", "genres", "status"],
         layout.trailer_embeddings: [ITEM, "coarse", "fine"],
-        layout.predictions: [ITEM, "model", "genre", "probability"],
-        layout.clip_predictions: [ITEM, "clip", "model", "genre", "probability"],
-        layout.sequence_predictions: [ITEM, "sequence", "model", "genre", "probability"],
+        layout.predictions: [ITEM, "model", "genre"],
+        layout.clip_predictions: [ITEM, "model", "genre"],
+        layout.sequence_predictions: [ITEM, "model", "genre"],
     }
     for path in sorted(layout.data.rglob("*.parquet")):
         if path == layout.splits:

@@ -89,7 +89,7 @@ def complete(
             for each in same[task.ingredients.fingerprint]:
                 _record_result(each, done, outcome)
                 if done.receipt:
-                    store.note(step, _journal_entry(each, done))
+                    store.note(each.ingredients.step, _journal_entry(each, done))
                 else:
                     note("failure", item=each.item, reason=done.failure)
                 fine = done.receipt is not None and done.receipt.fault is None

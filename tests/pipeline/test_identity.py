@@ -177,4 +177,4 @@ def test_new_sound_under_the_same_picture_costs_the_sound(
     project: "Project", remux: Callable[..., str]
 ) -> None:
     remux("-c:v", "copy", "-af", "volume=0.5")
-    assert costs(project) == {"audio": 1, "embed@lite_audio": 1}
+    assert costs(project) == {"audio": 1, "embed@lite_audio": 1, "stills": 1}

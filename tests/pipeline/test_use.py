@@ -48,7 +48,7 @@ def test_the_notebook_runs_and_finds_the_reports_figures(built: "Project") -> No
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     assert len(code) >= 7
     code.append("import json; print(json.dumps([areas, own.to_dict(), nearest('fine')]))")
-    found = built.run("python", "-W", "ignore", "-c", "\n".join(code)).splitlines()[-1]
+    found = built.run("python", "-c", "\n".join(code)).splitlines()[-1]
     areas, _, near = json.loads(found)
     tested = json.loads((built.root / "reports/metrics.json").read_text())["splits"]["test"]
     for name in ("coarse", "fine", "logistic_joined", "nearest_whitened"):
