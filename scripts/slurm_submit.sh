@@ -36,7 +36,7 @@ flow=$(work flow ${MMX_SBATCH_FLOW:-})
 audio=$(work audio)
 after=:$audio:$flow
 layout audio flow
-embed=
+embed=:$(work stills)
 for stage in $(.venv/bin/dvc stage list --name-only | grep '^embed@'); do
     # shellcheck disable=SC2086
     job=$(work "$stage" ${MMX_SBATCH_EMBED:-})

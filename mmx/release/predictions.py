@@ -50,10 +50,10 @@ def _predictions(table: pa.Table, threshold: float) -> Iterator[pa.Table]:
 def _embeddings(table: pa.Table) -> Iterator[pa.Table]:
     """Yield trailer_id, model and embedding, a vector of float32.
 
-    table: evaluate's, a row for each trailer and a column of vectors for each model.
+    table: evaluate's, a row for each trailer and a column of vectors for each model; the models may
+    differ in width.
     """
     for model in MODELS:
-        flat = pc.list_flatten(table[model]).combine_chunks()
-        vectors = pa.FixedSizeListArray.from_arrays(flat, len(flat) // max(len(table), 1))
+        vectors = table[model].combine_chunks().cast(pa.list_(pa.float32()))
         columns = (table[ITEM].combine_chunks(), pa.array([model] * len(table)), vectors)
         yield pa.table(dict(zip((ITEM, MODEL, "embedding"), columns, strict=True)))
