@@ -87,8 +87,8 @@ def test_a_job_waits_for_all_that_it_needs(folder: Path) -> None:
         "work audio": {"lay scenes"},
         "work flow": {"lay scenes"},
         "lay audio flow": {"work audio", "work flow"},
-        **{name: {"lay audio flow"} for name in experts},
-        "lay": experts,
+        **{name: {"lay audio flow"} for name in {*experts, "work stills"}},
+        "lay": {*experts, "work stills"},
     }
     assert all("--kill-on-invalid-dep=yes" in job for job in jobs)
 
