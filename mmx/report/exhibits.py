@@ -12,12 +12,13 @@ from mmx.engine.names import file_name
 from mmx.evaluation.item import CLIPS
 from mmx.evaluation.retrieval import Neighbours
 from mmx.evaluation.tables import ResultTable
+from mmx.flow.sampling import evenly_spaced
 from mmx.report import evidence, explorer
 from mmx.report.collection import missing_experts
 from mmx.report.explorer import Extras, Plane
 from mmx.report.sources import Sources
 from mmx.report.stills import Stills, stills_data
-from mmx.stills.sheet import Cells, evenly_spaced, first_frame
+from mmx.stills.sheet import Cells, first_frame
 
 
 @dataclass(frozen=True)

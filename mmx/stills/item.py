@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
+from mmx.flow.sampling import evenly_spaced
 from mmx.media.clip import Clip
 from mmx.media.faults import Limits
 from mmx.media.frames import read_frames
 from mmx.media.wav import read_wav
 from mmx.stills.motion import flow_pictures
-from mmx.stills.sheet import Cells, blank, encode, evenly_spaced, fitted
+from mmx.stills.sheet import Cells, blank, encode, fitted
 from mmx.stills.sound import waves
 
 FILE = "trailer.webp"

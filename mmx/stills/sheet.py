@@ -35,12 +35,6 @@ class Cells:
         return round(self.height / 3)
 
 
-def evenly_spaced(count: int, wanted: int) -> list[int]:
-    """Return `wanted` evenly spaced positions in 0..count-1, each in the middle of its share."""
-    wanted = min(count, wanted)
-    return [(2 * share + 1) * count // (2 * wanted) for share in range(wanted)]
-
-
 def fitted(image: np.ndarray, cells: Cells) -> np.ndarray:
     """Return an H x W x 3 picture scaled into a cell, whole, on black."""
     height, width = image.shape[:2]

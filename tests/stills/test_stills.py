@@ -7,12 +7,13 @@ import av
 import numpy as np
 import pytest
 
+from mmx.flow.sampling import evenly_spaced
 from mmx.flow.store import FlowHeader, FlowPair, FlowWriter
 from mmx.media.clip import Clip
 from mmx.media.faults import Limits, MediaFault
 from mmx.stills.item import FILE, stills_item
 from mmx.stills.motion import flow_pictures
-from mmx.stills.sheet import Cells, evenly_spaced, first_frame, fitted, read_picture
+from mmx.stills.sheet import Cells, first_frame, fitted, read_picture
 from mmx.stills.sound import waves
 
 CLIPS = [Clip(i, 10 * i, 10 * i + 10, i / 2, i / 2 + 0.5) for i in range(6)]
