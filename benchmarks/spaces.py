@@ -8,7 +8,7 @@ hidden style, and how much their genres overlap with its own (intersection over 
 
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -59,7 +59,7 @@ class Space:
     """Share of its nearest that have its hidden style, [trailers]."""
     overlap: Floats
     """Mean overlap of genres with its nearest, [trailers]."""
-    probabilities: Floats | None = field(default=None)
+    probabilities: Floats | None = None
     """Of genres, [trailers, genres]; None for a space without a classifier."""
 
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
 from mmx.training.data import Collection, standards
+from mmx.training.pooled import fit_components
 
 Vectors = NDArray[np.float64]
 
@@ -47,10 +47,9 @@ def whiten(vectors: Vectors, fitted: NDArray[np.integer], components: int) -> Ve
     Returns:
         N x C; one column of zeros if the fitted vectors are all equal.
     """
+    found = fit_components(vectors[fitted], components)
+    if found is None:
+        return np.zeros((len(vectors), 1))
     with threadpool_limits(1):
-        rank = int(np.linalg.matrix_rank(vectors[fitted] - vectors[fitted].mean(axis=0)))
-        if not rank:
-            return np.zeros((len(vectors), 1))
-        found = PCA(min(components, rank), whiten=True, svd_solver="full").fit(vectors[fitted])
         whitened: Vectors = found.transform(vectors)
-        return whitened
+    return whitened

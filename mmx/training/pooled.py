@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
@@ -22,18 +23,25 @@ def whiten(network: Network, collection: Collection, members: np.ndarray, width:
     Raises:
         CollectionError: the trailers are all alike.
     """
-    means = mean_features(network, collection, members)
-    with threadpool_limits(1):
-        rank = int(np.linalg.matrix_rank(means - means.mean(axis=0)))
-        if not rank:
-            raise CollectionError("trailers of the training split all have the same mean features")
-        found = PCA(min(width, rank), svd_solver="full").fit(means)
+    found = fit_components(mean_features(network, collection, members), width)
+    if found is None:
+        raise CollectionError("trailers of the training split all have the same mean features")
     projection = found.components_ / np.sqrt(found.explained_variance_)[:, None]
     device = next(network.parameters()).device
     network.add_pooled_space(
         torch.from_numpy(found.mean_).float().to(device),
         torch.from_numpy(projection).float().to(device),
     )
+
+
+def fit_components(vectors: NDArray[np.float64], most: int) -> PCA | None:
+    """Fit at most `most` principal components, whitened, to N x D vectors; None if all are equal.
+
+    There are fewer where the vectors do not span as many.
+    """
+    with threadpool_limits(1):
+        rank = int(np.linalg.matrix_rank(vectors - vectors.mean(axis=0)))
+        return PCA(min(most, rank), whiten=True, svd_solver="full").fit(vectors) if rank else None
 
 
 @torch.inference_mode()
