@@ -48,12 +48,12 @@ def is_current(upstream: Upstream) -> bool:
     from mmx.pipeline.registry import trailer_steps
 
     layout, params = upstream.project.layout, upstream.project.params
-    # Of the stills, which are for the page, the store has nothing.
-    steps = [
-        s for s in trailer_steps(params) if s.output.path(layout.root).is_relative_to(layout.data)
-    ]
+    read = {layout.clips, layout.audio, layout.flow, *map(layout.embeddings, params.embed.experts)}
     made = {
-        receipt.fingerprint for step in steps for receipt in upstream.receipts(step.name).values()
+        receipt.fingerprint
+        for step in trailer_steps(params)
+        if step.output.path(layout.root) in read
+        for receipt in upstream.receipts(step.name).values()
     }
     store = layout.features / RECEIPTS_FILE
     if not made:
