@@ -13,7 +13,7 @@
     └── <expert>/eXX.parquet per expert  one row per clip that the expert could embed
 
 XX is the shard: the first six bits of sha256(trailer_id) as two hexadecimal digits, 00 to 3f. Above
-12,288 trailers there are more shards, about 128 trailers each, and a name such as XXXX-256 says how
+12,288 trailers there are more shards, about 128 trailers each, and a name such as 00ab-256 says how
 many. A shard without rows has no file. Rows are sorted by trailer_id, then clip. `fingerprint`, the
 last column, leads to the row of receipts.parquet that tells how the row was made.
 """

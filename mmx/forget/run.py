@@ -279,7 +279,7 @@ def _clean_outputs(project: Project, traces: Traces) -> int:
     count, layout = 0, project.layout
     declared = {layout.root / out for out in declared_outs(layout.root)}
     declared |= {step.output.path(layout.root) for step in item_steps(project.params)}
-    own = {layout.trailer_embeddings, layout.evaluation, layout.evidence, layout.page}
+    own = {*layout.evaluated, layout.evidence, layout.page}
     for path in sorted(declared | own):
         if path.is_dir():
             count += len(clean_folder(path, traces))
