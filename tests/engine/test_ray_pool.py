@@ -124,9 +124,10 @@ def test_a_node_with_other_code_is_refused_by_name(
     make_task: Callable[..., Task],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    tasks = [make_task(number) for number in range(4)]
-    outcome = complete(DOUBLE, tasks, store, workers=pool("MMX_TEST_CODE"))
-    assert len(outcome.computed) == 4
+    # They last until the other node has answered, too: a run does not wait for it.
+    tasks = [make_task(number) for number in range(20)]
+    outcome = complete(Recipe("work:slow"), tasks, store, workers=pool("MMX_TEST_CODE"))
+    assert len(outcome.computed) == 20
     assert "is refused, its results could differ: the code is theirs there and ours here" in (
         capsys.readouterr().err
     )
