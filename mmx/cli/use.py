@@ -91,12 +91,12 @@ def report(
         return
     with make_server(project, port) as server:
         address = f"http://127.0.0.1:{server.server_address[1]}/"
-        print_json({"address": address}) if json else print(
-            f"{address} (Ctrl-C ends it)", flush=True
-        )
-        # No run is stopped by this Ctrl-C, which is how the server ends.
+        # No run is stopped by this Ctrl-C, which is how the server ends, from its address on.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         with suppress(KeyboardInterrupt):
+            print_json({"address": address}) if json else print(
+                f"{address} (Ctrl-C ends it)", flush=True
+            )
             server.serve_forever()
 
 
